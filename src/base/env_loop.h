@@ -1,0 +1,57 @@
+/*
+ * Sockets of our own and timers: an event loop. Part of struct env, so that the simulator can own every delivery.
+ *
+ * A loop belongs to the thread that runs it; only env_loop_post and env_loop_stop may be called from another one.
+ * Everything handed to a callback is valid until it returns.
+ */
+#ifndef BASE_ENV_LOOP_H
+#define BASE_ENV_LOOP_H
+
+#include "base/env.h"
+
+struct env_conn;
+struct env_listener;
+struct env_timer;
+
+typedef void env_post_fn(void *arg);
+
+/* What a server wants to know. `conn_ctx` is what `opened` returned. */
+struct env_server {
+    void *ctx;
+    /* A client has connected from `peer` ("127.0.0.1:40000"); NULL refuses it. */
+    void *(*opened)(void *ctx, struct env_conn *conn, const char *peer);
+    /* Bytes have come. Return false to close the connection. */
+    bool (*received)(void *conn_ctx, const void *p, size_t n);
+    /* The connection is gone, for whatever reason; the last call for it. */
+    void (*closed)(void *conn_ctx);
+};
+
+struct env_loop_ops {
+    enum ig_code (*listen)(struct env_loop *loop, const char *host, int port, const struct env_server *server,
+                           struct env_listener **out, int *bound_port, struct error *err);
+    void (*unlisten)(struct env_loop *loop, struct env_listener *l);
+    /* Queues bytes for sending; takes ownership of `data` (malloc). */
+    void (*send)(struct env_conn *conn, void *data, size_t n);
+    /* Queues n bytes of a file behind what is queued, without a copy through user space where that is possible. `done`
+     * is called when they are gone or the connection is. */
+    void (*send_file)(struct env_conn *conn, struct env_file *f, int64_t at, size_t n, env_post_fn *done, void *arg);
+    size_t (*queued_bytes)(struct env_conn *conn);     /* not yet taken by the kernel */
+    void (*pause)(struct env_conn *conn, bool paused); /* stops and starts reading: back-pressure */
+    void (*close)(struct env_conn *conn);
+    enum ig_code (*timer)(struct env_loop *loop, int64_t after_ms, env_post_fn *fn, void *arg, struct env_timer **out);
+    void (*cancel)(struct env_loop *loop, struct env_timer *t);
+    void (*post)(struct env_loop *loop, env_post_fn *fn, void *arg); /* any thread */
+    void (*run)(struct env_loop *loop);                              /* until stop */
+    void (*stop)(struct env_loop *loop);                             /* any thread */
+    void (*free)(struct env_loop *loop);                             /* closes what is open */
+};
+
+/* The first member of every implementation's own loop and connection. */
+struct env_loop {
+    const struct env_loop_ops *ops;
+};
+struct env_conn {
+    struct env_loop *loop;
+};
+
+#endif

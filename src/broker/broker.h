@@ -1,0 +1,35 @@
+/*
+ * The log: a durable, segmented, append-only store of records that speaks the Kafka wire protocol.
+ *
+ * Acknowledged means on the disk: a produce request is answered when the batches it brought are fsynced, many requests
+ * sharing one fsync. Record batches (v2) are stored as they arrive. After a crash the tail that was never acknowledged
+ * may be cut, nothing else.
+ *
+ * A broker runs on threads of its own, started through env; broker_start returns when clients can connect.
+ */
+#ifndef BROKER_BROKER_H
+#define BROKER_BROKER_H
+
+#include "base/base.h"
+
+struct broker;
+
+struct broker_options {
+    const char *dir;            /* where it keeps its data; made if missing */
+    const char *host;           /* listens here, and tells clients so */
+    int port;                   /* 0: any free one */
+    int64_t segment_bytes;      /* 0: 128 MiB */
+    int64_t max_request_bytes;  /* 0: 100 MiB */
+    int64_t max_message_bytes;  /* a batch; 0: 32 MiB, so that 10 MB records pass */
+    int32_t default_partitions; /* of topics that are created by use; 0: such topics are refused */
+    int64_t flush_delay_us;     /* how long a group commit may wait for company; 0: not at all */
+};
+
+/* Recovers what is in `dir` and listens. IG_EXISTS: another process has the folder. */
+IG_MUST_CHECK enum ig_code broker_start(struct env *env, const struct broker_options *options, struct broker **out,
+                                        struct error *err);
+int broker_port(const struct broker *b);
+/* Answers what is in flight, syncs, closes. Frees the broker. NULL is fine. */
+void broker_stop(struct broker *b);
+
+#endif

@@ -1,0 +1,126 @@
+/*
+ * Delta Lake tables (protocol of delta-io/delta, PROTOCOL.md), written at reader 1 / writer 2.
+ *
+ * A table is a folder of a store: data files (Parquet) and _delta_log/. A commit becomes visible by one
+ * put-if-absent of its version; before that, its data files are durable. Writers in any number of processes are
+ * serialised by that alone: who loses the version re-reads what was committed meanwhile, checks that it does not touch
+ * what this commit read or removed (Delta's own conflict rules), and tries the next version, else gets IG_CONFLICT. An
+ * unknown outcome is settled by reading the version back and comparing the commit's id.
+ *
+ * Data go in and out as SQL over an engine connection: a write is given a SELECT, a read gives back a FROM item.
+ *
+ * A lake_table belongs to one thread; several may be open on the same folder. A snapshot does not change and may be
+ * read by any thread.
+ */
+#ifndef LAKE_LAKE_H
+#define LAKE_LAKE_H
+
+#include "base/base.h"
+#include "engine/engine.h"
+#include "store/store.h"
+
+struct lake_table;
+struct lake_snapshot;
+
+/* `path` is the table's folder, relative to the store ("silver/orders"). Nothing is read yet. */
+IG_MUST_CHECK enum ig_code lake_open(struct store *st, struct engine_conn *c, const char *path, struct lake_table **out,
+                                     struct error *err);
+void lake_close(struct lake_table *t); /* NULL is fine */
+
+/* --- reading ------------------------------------------------------------------------------------------ */
+
+#define LAKE_LATEST (-1)
+
+/* The table at a version. IG_NOT_FOUND: no table, or no such version (any more); IG_UNSUPPORTED names a reader feature
+ * that we do not know; IG_CORRUPT names the file. */
+IG_MUST_CHECK enum ig_code lake_snapshot_open(struct lake_table *t, int64_t version, struct lake_snapshot **out,
+                                              struct error *err);
+void lake_snapshot_free(struct lake_snapshot *s); /* NULL is fine */
+
+int64_t lake_version(const struct lake_snapshot *s);
+int64_t lake_commit_time_ms(const struct lake_snapshot *s);
+size_t lake_file_count(const struct lake_snapshot *s);
+int64_t lake_size_bytes(const struct lake_snapshot *s);
+/* Rows by the files' statistics, -1 if a file has none. */
+int64_t lake_row_count(const struct lake_snapshot *s);
+size_t lake_partition_columns(const struct lake_snapshot *s);
+const char *lake_partition_column(const struct lake_snapshot *s, size_t i);
+/* The latest version that application `app_id` committed by a txn action, -1 if none. */
+int64_t lake_txn_version(const struct lake_snapshot *s, const char *app_id);
+
+/* One live file. */
+struct lake_file {
+    const char *name; /* relative to the table, decoded */
+    int64_t size_bytes, rows, modified_ms;
+    const char *const *partition_values; /* text, NULL for null; as many as partition columns */
+};
+typedef enum ig_code lake_file_fn(void *ctx, const struct lake_file *f, struct error *err);
+IG_MUST_CHECK enum ig_code lake_files(const struct lake_snapshot *s, lake_file_fn *each, void *ctx, struct error *err);
+
+/* One equality on a partition column: value NULL is null. */
+struct lake_partition {
+    const char *column, *value;
+};
+
+/*
+ * Appends an SQL FROM item, in parentheses, that gives the snapshot's rows with the table's column names and types
+ * (partition columns included), of the partitions that `only` (n equalities, all must hold) selects. Works on any
+ * connection of any engine that can see the store's files.
+ */
+IG_MUST_CHECK enum ig_code lake_add_scan(const struct lake_snapshot *s, const struct lake_partition *only, size_t n,
+                                         struct buf *sql, struct error *err);
+
+/* --- writing ------------------------------------------------------------------------------------------ */
+
+/* What goes along with a commit. All optional. */
+struct lake_commit_options {
+    const char *operation; /* commitInfo.operation; default by kind: WRITE, MERGE, ... */
+    /* txn action: the commit is made only if the table's latest version for app_id is lower, else IG_EXISTS. */
+    const char *app_id;
+    int64_t app_version;
+    /* Only on this version: IG_CONFLICT if the table has moved on. LAKE_LATEST: wherever it fits. */
+    int64_t only_on_version;
+};
+
+/* What a write did. */
+struct lake_result {
+    int64_t version;
+    int64_t rows_written;                                           /* in new files */
+    int64_t rows_inserted, rows_updated, rows_deleted, rows_copied; /* of a merge */
+    int64_t files_added, files_removed, bytes_added;
+};
+
+/* Creates the table if it is not there, with the columns of `select` (DuckDB types mapped to Delta's; TIMESTAMP is
+ * written as UTC `timestamp`). An existing table must have the same partition columns, and its columns are kept: new
+ * columns of the select are added to the schema, a changed type is IG_INVALID. */
+IG_MUST_CHECK enum ig_code lake_create(struct lake_table *t, const char *select, const char *const *partition_by,
+                                       size_t n_partition_by, struct error *err);
+
+IG_MUST_CHECK enum ig_code lake_append(struct lake_table *t, const char *select, const struct lake_commit_options *o,
+                                       struct lake_result *out, struct error *err);
+
+/* One commit in which the rows of the named partitions (each `n_columns` equalities; n_partitions x n_columns of them,
+ * partition after partition) are exactly the select's. Rows outside of them are IG_INVALID. An empty result removes the
+ * partitions. No partition named (n 0): the whole table is replaced. */
+IG_MUST_CHECK enum ig_code lake_replace(struct lake_table *t, const char *select, const struct lake_partition *where,
+                                        size_t n_partitions, size_t n_columns, const struct lake_commit_options *o,
+                                        struct lake_result *out, struct error *err);
+
+struct lake_merge {
+    const char *select;     /* the source rows; one row a key, else IG_INVALID */
+    const char *const *key; /* columns, null equals null */
+    size_t n_key;
+    const struct lake_partition *within; /* touch only this partition (n equalities); 0: the whole table */
+    size_t n_within;
+    bool delete_unmatched; /* rows of `within` that the source does not have are deleted */
+};
+
+/* Copy on write: files that hold no matched or deleted row, or only rows equal to the source's, are not touched. A
+ * merge that changes nothing makes no commit (out->version is then the current one). */
+IG_MUST_CHECK enum ig_code lake_merge(struct lake_table *t, const struct lake_merge *m,
+                                      const struct lake_commit_options *o, struct lake_result *out, struct error *err);
+
+/* Writes the checkpoint of a version (commits do it themselves, every 10). */
+IG_MUST_CHECK enum ig_code lake_checkpoint(struct lake_table *t, int64_t version, struct error *err);
+
+#endif

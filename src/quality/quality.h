@@ -1,0 +1,48 @@
+/*
+ * Contracts: is this record what its domain says it is, and what are its typed columns?
+ *
+ * One reader (one pass over the JSON text, no tree) serves both users: the bronze sink asks for a record's event time,
+ * the silver stage runs it as an SQL function over whole columns.
+ */
+#ifndef QUALITY_QUALITY_H
+#define QUALITY_QUALITY_H
+
+#include "base/base.h"
+#include "conf/conf.h"
+#include "engine/engine.h"
+
+/* A contract made ready for reading. Immutable; any thread. */
+struct contract;
+IG_MUST_CHECK enum ig_code contract_new(const struct conf_domain *domain, struct contract **out, struct error *err);
+void contract_free(struct contract *k);
+
+/* Why a record is refused. */
+struct contract_reject {
+    const char *reason; /* a word for counting: malformed_json, invalid_utf8, missing_field, wrong_type, not_in_enum,
+                           out_of_range, bad_timestamp, no_match, too_early, too_late, too_deep */
+    char field[128];    /* the column's path, "" if it is about the whole record */
+    char detail[256];   /* for people: what was found, what was expected */
+};
+
+/*
+ * Is the value well-formed JSON (an object, UTF-8), and what is its event time? On true *event_us is set: from the
+ * contract's event_time field, or timestamp_ms where it names none. On false *why says why it can not be dated: such a
+ * record has no partition and goes to the DLQ. Nothing else is checked here.
+ */
+bool contract_event_time(const struct contract *k, struct str value, int64_t timestamp_ms, int64_t now_ms,
+                         int64_t *event_us, struct contract_reject *why);
+
+/*
+ * Registers the SQL scalar function `name(value VARCHAR, timestamp TIMESTAMPTZ)` in the engine. It gives a
+ * STRUCT with one member a contract column, named and typed as conf.h says, and three more: `_reject` VARCHAR (the
+ * reason, NULL if the record is good), `_reject_field` and `_reject_detail` VARCHAR; and `record_hash` VARCHAR, the
+ * SHA-256 of the value's bytes in lower-case hex. Columns of a rejected record are NULL where they could not be read.
+ * The contract must live as long as the engine.
+ */
+IG_MUST_CHECK enum ig_code contract_register(const struct contract *k, struct engine_conn *c, const char *name,
+                                             struct error *err);
+
+/* Appends the SQL type of a field ("DECIMAL(10,2)", "STRUCT(a BIGINT, ...)[]"). */
+void contract_add_sql_type(const struct conf_field *field, struct buf *sql);
+
+#endif
