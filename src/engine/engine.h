@@ -4,6 +4,10 @@
  *
  * An engine is one database; connections of it run in parallel, each used by one thread at a time. Time zone is UTC,
  * memory and threads are bounded by the options, spills go to the temporary folder. Extensions are never downloaded.
+ *
+ * The library has parquet, json and icu built in, so TIMESTAMPTZ works as in any DuckDB: literals, casts, date_trunc,
+ * extract, strftime, + INTERVAL, AT TIME ZONE 'UTC' (to TIMESTAMP), and ::DATE, which is the date in UTC here because
+ * the time zone is. epoch_us(ts) and make_timestamptz(us) convert to and from our int64_t microseconds.
  */
 #ifndef ENGINE_ENGINE_H
 #define ENGINE_ENGINE_H
@@ -21,6 +25,7 @@ struct engine_options {
     int64_t memory_bytes; /* 0: DuckDB's default */
     int threads;          /* 0: as many as cores */
     const char *temp_dir; /* where it spills; NULL: the system's */
+    bool unordered;       /* a query without ORDER BY may give its rows in any order: writes need less memory then */
 };
 
 IG_MUST_CHECK enum ig_code engine_open(const struct engine_options *options, struct engine **out, struct error *err);
@@ -40,8 +45,8 @@ IG_MUST_CHECK enum ig_code engine_execf(struct engine_conn *c, struct error *err
 /* Makes running statements of the connection end with IG_CANCELLED; any thread. */
 void engine_interrupt(struct engine_conn *c);
 
-/* A result, row by row. `struct engine_rows rows; rc = engine_query(...); while (engine_next(&rows)) ...;
- * engine_rows_free(&rows);` engine_rows_free is fine after a failed query. */
+/* A whole result (of the last statement), row by row. `struct engine_rows rows; rc = engine_query(...); while
+ * (engine_next(&rows)) ...; engine_rows_free(&rows);` engine_rows_free is fine after a failed query. */
 struct engine_rows {
     duckdb_result result;
     duckdb_data_chunk chunk;
