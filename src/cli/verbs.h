@@ -1,0 +1,11 @@
+/*
+ * The verbs of this program, in the order of `ingot help`. Add yours here when its file is there.
+ */
+#ifndef CLI_VERBS_H
+#define CLI_VERBS_H
+
+#define CLI_VERBS(X) \
+    X(version)       \
+    X(help)
+
+#endif
