@@ -24,26 +24,30 @@
     X(DISCOVER, "files were found in bronze")                \
     X(START, "a run takes it")                               \
     X(SUCCEED, "all stages are written")                     \
-    X(FAIL, "a stage failed, or the run died")               \
+    X(FAIL, "a stage failed")                                \
+    X(ABANDON, "the run that worked on it died")             \
     X(RETRY, "the next run will take it again")              \
     X(GIVE_UP, "no retries are left")                        \
     X(NEW_FILES, "bronze has files that were not processed") \
+    X(UPSTREAM, "a table that its gold reads has changed")   \
     X(REQUEUE, "a person or a backfill wants it again")
 
-/* from, event, to. What is not listed is refused. */
+/* from, event, to. What is not listed is refused. A run that died costs no retry: it was not the partition's fault. */
 #define LIFECYCLE_MOVES(X)             \
     X(UNDISCOVERED, DISCOVER, PENDING) \
     X(PENDING, START, IN_FLIGHT)       \
     X(IN_FLIGHT, SUCCEED, DONE)        \
     X(IN_FLIGHT, FAIL, FAILED)         \
+    X(IN_FLIGHT, ABANDON, RETRYING)    \
     X(FAILED, RETRY, RETRYING)         \
     X(FAILED, GIVE_UP, DEAD)           \
     X(RETRYING, START, IN_FLIGHT)      \
     X(DONE, NEW_FILES, LATE)           \
-    X(LATE, START, REPROCESSING)       \
+    X(DONE, UPSTREAM, LATE)            \
+    X(LATE, RETRY, REPROCESSING)       \
     X(REPROCESSING, START, IN_FLIGHT)  \
-    X(REPROCESSING, FAIL, FAILED)      \
     X(DONE, REQUEUE, PENDING)          \
+    X(LATE, REQUEUE, PENDING)          \
     X(FAILED, REQUEUE, PENDING)        \
     X(DEAD, REQUEUE, PENDING)
 
@@ -100,21 +104,30 @@ struct lifecycle_selection {
     bool requeue;                  /* dates were named: process them again even if they are DONE (a backfill) */
 };
 
+/* What a run did for one domain: rows, and the time that each hop took. */
+struct lifecycle_work {
+    int64_t partitions, bronze_rows, silver_rows, duplicates, quarantined, gold_rows, load_rows, checks;
+    int64_t silver_us, gold_us, load_us;
+};
 struct lifecycle_outcome {
     int64_t discovered, late, processed, failed, dead, unchanged;
-    int64_t silver_rows, gold_rows, quarantined;
+    struct lifecycle_work *work; /* one a domain of the configuration, in its order */
+    size_t n_work;
 };
+void lifecycle_outcome_free(struct lifecycle_outcome *o);
 
-/* Called on every step, for progress: `step` is plan, silver, gold, load, done or failed; `row` is where it stands;
- * `index` of `total` partitions of the run. */
+/* Called on every step, for progress: `step` is plan (what the run is about to do), silver, gold, load, done, failed or
+ * dead; `row` is where the partition stands; `index` of `total` partitions that this run has so far; `note` says why,
+ * or is NULL. */
 typedef void lifecycle_progress_fn(void *ctx, const struct lifecycle_row *row, const char *step, size_t index,
                                    size_t total, const char *note);
 
 /*
- * One run: scans bronze, compares file hashes, marks new partitions PENDING and changed ones LATE, takes PENDING, LATE
- * and RETRYING ones in order (domains as they depend on each other, then dates), and brings each to DONE or FAILED;
- * those without retries left become DEAD. Partitions left IN_FLIGHT by a run that died are FAILED first. A partition's
- * failure does not stop the others; the outcome counts it. `stop` (may be NULL) is looked at between partitions.
+ * One run: scans bronze, compares file hashes, marks new partitions PENDING and changed ones LATE, takes PENDING,
+ * REPROCESSING and RETRYING ones in order (domains as they depend on each other, then dates), and brings each to DONE
+ * or FAILED; those without retries left become DEAD. When a domain that others depend on has changed, their partitions
+ * are LATE too. A partition's failure does not stop the others; the outcome counts it. `stop` (may be NULL) is looked
+ * at between partitions. The caller sees to it that one run at a time works on a project.
  */
 IG_MUST_CHECK enum ig_code lifecycle_run(const struct stage_context *x, const struct lifecycle_selection *sel,
                                          lifecycle_progress_fn *progress, void *ctx, const volatile bool *stop,

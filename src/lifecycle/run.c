@@ -1,0 +1,509 @@
+/*
+ * One run over the partitions: plan, queue, and one partition after the other through its stages.
+ *
+ * Every transition is in partition_meta before the work that it announces begins, and after the work that it reports
+ * is durable. A run that dies leaves IN_FLIGHT rows, which the next run takes up again; the stages are idempotent.
+ */
+#include "lifecycle/lifecycle_internal.h"
+
+#include <stdio.h>
+
+/* A partition may come up again within a run (a table-wide key that moved from another date); so often at most. */
+#define VISITS_MAX 3
+
+struct partition {
+    struct lifecycle_row row;
+    size_t domain;    /* index in conf->domains */
+    bool dirty;       /* its row is to be written */
+    bool queued;      /* of this run's work */
+    bool gold_only;   /* its silver is up to date */
+    unsigned visits;  /* in this run */
+    const char *note; /* why it is in the queue */
+    const char *const *files;
+    size_t n_files;
+    const char *file_hash;
+};
+
+struct run {
+    const struct stage_context *x;
+    const struct lifecycle_selection *sel;
+    struct lifecycle_outcome *out;
+    lifecycle_progress_fn *progress;
+    void *ctx;
+    const volatile bool *stop;
+    struct meta meta;
+    struct lifecycle_rows stored;
+    struct arena arena;
+    char run_id[64];
+    VEC(struct partition) parts; /* by domain as in the configuration, then date */
+    size_t done, total;          /* partitions of this run */
+};
+
+static const struct conf_domain *domain_of(const struct run *r, const struct partition *p)
+{
+    return &r->x->conf->domains[p->domain];
+}
+
+static void report(struct run *r, const struct partition *p, const char *step)
+{
+    if (r->progress)
+        r->progress(r->ctx, &p->row, step, r->done, r->total, p->note);
+}
+
+/* --- transitions ---------------------------------------------------------------------------------------- */
+
+static bool apply(struct run *r, struct partition *p, enum lifecycle_event event)
+{
+    const enum lifecycle_state to = lifecycle_next(p->row.state, event);
+    if (to == LIFECYCLE_NONE)
+        return false;
+    const int64_t now_us = env_now_us(r->x->env);
+    if (event == LIFECYCLE_ON_DISCOVER)
+        p->row.created_us = now_us;
+    p->row.state = to;
+    p->row.updated_us = now_us > p->row.updated_us ? now_us : p->row.updated_us + 1;
+    p->row.run_id = r->run_id;
+    p->dirty = true;
+    return true;
+}
+
+static enum ig_code write_dirty(struct run *r, struct error *err)
+{
+    VEC(struct lifecycle_row *) rows = {0};
+    if (r->sel->dry_run)
+        return IG_OK;
+    for (size_t i = 0; i < r->parts.n; i++) {
+        if (r->parts.p[i].dirty)
+            vec_push(&rows, &r->parts.p[i].row);
+    }
+    enum ig_code rc = meta_write(&r->meta, rows.p, rows.n, err);
+    vec_free(&rows);
+    if (rc != IG_OK)
+        return rc;
+    for (size_t i = 0; i < r->parts.n; i++)
+        r->parts.p[i].dirty = false;
+    return IG_OK;
+}
+
+/* --- what there is ------------------------------------------------------------------------------------------ */
+
+static bool is_selected(const struct run *r, const struct partition *p)
+{
+    const struct lifecycle_selection *sel = r->sel;
+    if ((sel->first_date != DATE_NONE && p->row.date < sel->first_date) ||
+        (sel->last_date != DATE_NONE && p->row.date > sel->last_date))
+        return false;
+    for (size_t i = 0; i < sel->n_domains; i++) {
+        if (strcmp(sel->domains[i], domain_of(r, p)->name) == 0)
+            return true;
+    }
+    return sel->n_domains == 0;
+}
+
+static int compare_row(const void *key, const void *row)
+{
+    const struct lifecycle_row *a = key, *b = row;
+    const int by_domain = strcmp(a->domain, b->domain);
+    return by_domain ? by_domain : (a->date > b->date) - (a->date < b->date);
+}
+
+static const struct lifecycle_row *stored_row(const struct run *r, const char *domain, int32_t date)
+{
+    const struct lifecycle_row key = {.domain = domain, .date = date};
+    return r->stored.n ? bsearch(&key, r->stored.p, r->stored.n, sizeof(key), compare_row) : NULL;
+}
+
+static const char *store_url(struct run *r, const struct buf *path)
+{
+    return arena_printf(&r->arena, "%s/%s", r->x->store->url, buf_cstr(path));
+}
+
+/* Everything that bronze has of a domain, joined with what partition_meta says about it. */
+static enum ig_code gather_domain(struct run *r, size_t domain, struct error *err)
+{
+    const struct conf_domain *d = &r->x->conf->domains[domain];
+    struct bronze_partitions found = {0};
+    struct buf path;
+    buf_init(&path, 0);
+    stage_silver_path(d, &path);
+    const char *silver_path = store_url(r, &path);
+    buf_clear(&path);
+    buf_printf(&path, "gold/%s", d->name);
+    const char *gold_path = store_url(r, &path);
+    buf_release(&path);
+
+    enum ig_code rc = bronze_discover(r->x, d, &r->arena, &found, err);
+    for (size_t i = 0; rc == IG_OK && i < found.list.n; i++) {
+        const struct bronze_partition *b = &found.list.p[i];
+        const struct lifecycle_row *old = stored_row(r, d->name, b->date);
+        struct partition p = {
+            .domain = domain,
+            .row = old ? *old
+                       : (struct lifecycle_row){.domain = d->name, .date = b->date, .state = LIFECYCLE_UNDISCOVERED},
+            .files = b->files,
+            .n_files = b->n_files,
+            .file_hash = arena_strdup(&r->arena, b->file_hash),
+        };
+        p.row.silver_path = silver_path;
+        p.row.gold_path = gold_path;
+        vec_push(&r->parts, p);
+    }
+    bronze_partitions_free(&found);
+    return rc;
+}
+
+/* --- the plan ------------------------------------------------------------------------------------------- */
+
+static void take_files(struct partition *p)
+{
+    p->row.source_files = p->files;
+    p->row.n_source_files = p->n_files;
+    p->row.file_hash = p->file_hash;
+}
+
+static bool has_new_files(const struct partition *p)
+{
+    return !p->row.file_hash || strcmp(p->row.file_hash, p->file_hash) != 0;
+}
+
+static void enqueue(struct run *r, struct partition *p, const char *note)
+{
+    if (!p->queued) {
+        p->queued = true;
+        p->note = note;
+        r->total++;
+    }
+}
+
+/* A partition that failed before: once more, or never again. */
+static void plan_failed(struct run *r, struct partition *p)
+{
+    const int32_t retries = domain_of(r, p)->max_retries;
+    if (p->row.retry_count >= retries) {
+        (void)apply(r, p, LIFECYCLE_ON_GIVE_UP);
+        return;
+    }
+    p->row.retry_count++;
+    (void)apply(r, p, LIFECYCLE_ON_RETRY);
+    enqueue(r, p, arena_printf(&r->arena, "retry %d of %d", p->row.retry_count, retries));
+}
+
+static void plan_done(struct run *r, struct partition *p)
+{
+    if (!has_new_files(p)) {
+        r->out->unchanged++;
+        return;
+    }
+    const size_t before = p->row.n_source_files;
+    p->note = p->n_files > before ? arena_printf(&r->arena, "late: %zu new files", p->n_files - before)
+                                  : "late: its files have changed";
+    (void)apply(r, p, LIFECYCLE_ON_NEW_FILES);
+    take_files(p);
+    r->out->late++;
+    enqueue(r, p, p->note);
+}
+
+/* What a partition's state, its files and the selection make of it at the start of a run. */
+static void plan_partition(struct run *r, struct partition *p)
+{
+    if (r->sel->requeue && lifecycle_next(p->row.state, LIFECYCLE_ON_REQUEUE) != LIFECYCLE_NONE) {
+        (void)apply(r, p, LIFECYCLE_ON_REQUEUE);
+        p->row.retry_count = 0;
+        enqueue(r, p, "asked for again");
+        return;
+    }
+    if (p->row.state == LIFECYCLE_IN_FLIGHT && apply(r, p, LIFECYCLE_ON_ABANDON))
+        p->row.error_message = "the run that worked on it did not end";
+    switch (p->row.state) {
+    case LIFECYCLE_UNDISCOVERED:
+        (void)apply(r, p, LIFECYCLE_ON_DISCOVER);
+        take_files(p);
+        r->out->discovered++;
+        enqueue(r, p, "new");
+        break;
+    case LIFECYCLE_DONE:
+        plan_done(r, p);
+        break;
+    case LIFECYCLE_FAILED:
+        plan_failed(r, p);
+        break;
+    case LIFECYCLE_DEAD:
+        r->out->dead++;
+        break;
+    case LIFECYCLE_PENDING:
+        enqueue(r, p, "pending");
+        break;
+    case LIFECYCLE_LATE:
+    case LIFECYCLE_REPROCESSING:
+        enqueue(r, p, "late");
+        break;
+    case LIFECYCLE_RETRYING:
+        enqueue(r, p, "taken up again");
+        break;
+    default:
+        break;
+    }
+}
+
+/* LATE partitions of the queue become REPROCESSING: a commit of its own, so that both states are on record. */
+static enum ig_code requeue_late(struct run *r, struct error *err)
+{
+    IG_TRY(write_dirty(r, err));
+    for (size_t i = 0; i < r->parts.n; i++) {
+        struct partition *p = &r->parts.p[i];
+        if (p->queued && p->row.state == LIFECYCLE_LATE)
+            (void)apply(r, p, LIFECYCLE_ON_RETRY);
+    }
+    return write_dirty(r, err);
+}
+
+static enum ig_code plan(struct run *r, struct error *err)
+{
+    IG_TRY(meta_read(&r->meta, &r->stored, err));
+    for (size_t i = 0; i < r->x->conf->n_domains; i++)
+        IG_TRY(gather_domain(r, i, err));
+    for (size_t i = 0; i < r->parts.n; i++) {
+        if (is_selected(r, &r->parts.p[i]))
+            plan_partition(r, &r->parts.p[i]);
+    }
+    for (size_t i = 0; i < r->parts.n; i++) {
+        if (r->parts.p[i].queued)
+            report(r, &r->parts.p[i], "plan");
+    }
+    return requeue_late(r, err);
+}
+
+/* --- what other domains' changes mean ----------------------------------------------------------------------- */
+
+static bool depends_on(const struct conf_domain *d, const char *other)
+{
+    for (size_t i = 0; i < d->n_depends_on; i++) {
+        if (strcmp(d->depends_on[i], other) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* When the domains that `d` depends on were processed last. */
+static int64_t upstream_processed_us(const struct run *r, const struct conf_domain *d)
+{
+    int64_t latest = 0;
+    for (size_t i = 0; i < r->parts.n; i++) {
+        const struct partition *p = &r->parts.p[i];
+        if (p->row.processed_us > latest && depends_on(d, domain_of(r, p)->name))
+            latest = p->row.processed_us;
+    }
+    return latest;
+}
+
+/* Gold of a domain reads the silver of those it depends on: where that is newer, gold is computed again. */
+static enum ig_code plan_upstream(struct run *r, size_t domain, struct error *err)
+{
+    const struct conf_domain *d = &r->x->conf->domains[domain];
+    if (d->n_depends_on == 0 || d->n_gold == 0)
+        return IG_OK;
+    const int64_t newest = upstream_processed_us(r, d);
+    bool any = false;
+    for (size_t i = 0; i < r->parts.n; i++) {
+        struct partition *p = &r->parts.p[i];
+        if (p->domain != domain || p->queued || p->row.processed_us >= newest || !is_selected(r, p) ||
+            !apply(r, p, LIFECYCLE_ON_UPSTREAM))
+            continue;
+        p->gold_only = true;
+        r->out->late++;
+        enqueue(r, p, "a domain that it depends on has changed");
+        report(r, p, "plan");
+        any = true;
+    }
+    return any ? requeue_late(r, err) : IG_OK;
+}
+
+/* Silver of other dates has changed along with this one's (a key that is unique in the table has moved). */
+static enum ig_code plan_touched(struct run *r, const struct partition *from, const int32_t *dates, size_t n,
+                                 struct error *err)
+{
+    bool any = false;
+    for (size_t i = 0; i < r->parts.n; i++) {
+        struct partition *p = &r->parts.p[i];
+        bool touched = false;
+        for (size_t k = 0; k < n; k++)
+            touched |= p->domain == from->domain && p != from && p->row.date == dates[k];
+        if (!touched || !apply(r, p, LIFECYCLE_ON_UPSTREAM))
+            continue;
+        any = true;
+        r->out->late++;
+        if (is_selected(r, p) && p->visits < VISITS_MAX) {
+            p->queued = false;
+            enqueue(r, p, "rows moved to another date");
+        }
+    }
+    return any ? requeue_late(r, err) : IG_OK;
+}
+
+/* --- the work ------------------------------------------------------------------------------------------- */
+
+static struct lifecycle_work *work_of(struct run *r, const struct partition *p)
+{
+    return &r->out->work[p->domain];
+}
+
+static enum ig_code run_silver(struct run *r, struct partition *p, struct error *err)
+{
+    struct stage_silver_result s = {0};
+    struct lifecycle_work *w = work_of(r, p);
+    const int64_t began_us = env_monotonic_us(r->x->env);
+    enum ig_code rc = stage_silver(r->x, domain_of(r, p), p->row.date, p->files, p->n_files, &s, err);
+    if (rc == IG_OK) {
+        p->row.record_count = p->row.silver_records = s.silver_rows;
+        w->bronze_rows += s.bronze_rows;
+        w->silver_rows += s.silver_rows;
+        w->duplicates += s.duplicates;
+        w->quarantined += s.quarantined;
+        w->silver_us += env_monotonic_us(r->x->env) - began_us;
+        rc = plan_touched(r, p, s.touched_dates, s.n_touched_dates, err);
+    }
+    free(s.touched_dates);
+    return rc == IG_OK ? IG_OK : error_context(err, rc, "silver");
+}
+
+static enum ig_code run_gold(struct run *r, struct partition *p, struct error *err)
+{
+    struct stage_gold_result g = {0};
+    struct lifecycle_work *w = work_of(r, p);
+    const int64_t began_us = env_monotonic_us(r->x->env);
+    enum ig_code rc = stage_gold(r->x, domain_of(r, p), p->row.date, &g, err);
+    if (rc != IG_OK)
+        return error_context(err, rc, "gold");
+    p->row.gold_records = g.gold_rows;
+    w->gold_rows += g.gold_rows;
+    w->checks += g.checks_run;
+    w->gold_us += env_monotonic_us(r->x->env) - began_us;
+    return IG_OK;
+}
+
+static enum ig_code run_load(struct run *r, struct partition *p, struct error *err)
+{
+    int64_t rows = 0;
+    struct lifecycle_work *w = work_of(r, p);
+    const int64_t began_us = env_monotonic_us(r->x->env);
+    if (!r->x->warehouse)
+        return IG_OK;
+    enum ig_code rc = stage_load(r->x, domain_of(r, p), p->row.date, &rows, err);
+    if (rc != IG_OK)
+        return error_context(err, rc, "load");
+    w->load_rows += rows;
+    w->load_us += env_monotonic_us(r->x->env) - began_us;
+    return IG_OK;
+}
+
+static enum ig_code run_stages(struct run *r, struct partition *p, struct error *err)
+{
+    if (!p->gold_only) {
+        report(r, p, "silver");
+        IG_TRY(run_silver(r, p, err));
+    }
+    report(r, p, "gold");
+    IG_TRY(run_gold(r, p, err));
+    report(r, p, "load");
+    return run_load(r, p, err);
+}
+
+static void fail_partition(struct run *r, struct partition *p, const struct error *why)
+{
+    (void)apply(r, p, LIFECYCLE_ON_FAIL);
+    p->row.error_message = arena_strdup(&r->arena, why->msg);
+    r->out->failed++;
+    report(r, p, "failed");
+    if (p->row.retry_count >= domain_of(r, p)->max_retries) {
+        (void)apply(r, p, LIFECYCLE_ON_GIVE_UP);
+        r->out->dead++;
+        report(r, p, "dead");
+    }
+}
+
+/* One partition from START to where it ends. An error is one of partition_meta, not of the partition. */
+static enum ig_code process(struct run *r, struct partition *p, struct error *err)
+{
+    struct error why = {0};
+    p->queued = false;
+    p->visits++;
+    if (!apply(r, p, LIFECYCLE_ON_START))
+        return IG_OK;
+    take_files(p);
+    IG_TRY(write_dirty(r, err)); /* the partition before this one, done, goes along */
+    work_of(r, p)->partitions++;
+    const enum ig_code rc = run_stages(r, p, &why);
+    r->done++;
+    if (rc == IG_CANCELLED)
+        return error_set(err, rc, "%s: %s", domain_of(r, p)->name, why.msg);
+    if (rc != IG_OK) {
+        fail_partition(r, p, &why);
+        return write_dirty(r, err);
+    }
+    (void)apply(r, p, LIFECYCLE_ON_SUCCEED);
+    p->row.processed_us = p->row.updated_us;
+    p->row.error_message = NULL;
+    p->row.retry_count = 0;
+    r->out->processed++;
+    report(r, p, "done");
+    return IG_OK;
+}
+
+static struct partition *next_of_domain(struct run *r, size_t domain)
+{
+    for (size_t i = 0; i < r->parts.n; i++) {
+        if (r->parts.p[i].queued && r->parts.p[i].domain == domain)
+            return &r->parts.p[i];
+    }
+    return NULL;
+}
+
+static enum ig_code work(struct run *r, struct error *err)
+{
+    for (size_t domain = 0; domain < r->x->conf->n_domains; domain++) {
+        struct partition *p;
+        IG_TRY(plan_upstream(r, domain, err));
+        while ((p = next_of_domain(r, domain))) {
+            if (r->stop && *r->stop)
+                return write_dirty(r, err);
+            IG_TRY(process(r, p, err));
+        }
+    }
+    return write_dirty(r, err);
+}
+
+static void name_run(struct run *r)
+{
+    char when[40], uuid[37];
+    struct str s = str_of(timestamp_format(env_now_us(r->x->env) / 1000000 * 1000000, when));
+    env_uuid(r->x->env, uuid);
+    (void)snprintf(r->run_id, sizeof(r->run_id), "run-%.*s-%.8s", (int)s.n, s.p, uuid);
+}
+
+enum ig_code lifecycle_run(const struct stage_context *x, const struct lifecycle_selection *sel,
+                           lifecycle_progress_fn *progress, void *ctx, const volatile bool *stop,
+                           struct lifecycle_outcome *out, struct error *err)
+{
+    struct run r = {.x = x, .sel = sel, .out = out, .progress = progress, .ctx = ctx, .stop = stop};
+    *out = (struct lifecycle_outcome){.n_work = x->conf->n_domains};
+    out->work = check_calloc(out->n_work ? out->n_work : 1, sizeof(*out->work));
+    arena_init(&r.arena);
+    arena_init(&r.stored.arena);
+    name_run(&r);
+    enum ig_code rc = meta_open(&r.meta, x, err);
+    if (rc == IG_OK)
+        rc = plan(&r, err);
+    if (rc == IG_OK && !sel->dry_run)
+        rc = work(&r, err);
+    meta_close(&r.meta);
+    vec_free(&r.parts);
+    lifecycle_rows_free(&r.stored);
+    arena_release(&r.arena);
+    return rc;
+}
+
+void lifecycle_outcome_free(struct lifecycle_outcome *o)
+{
+    free(o->work);
+    *o = (struct lifecycle_outcome){0};
+}
