@@ -81,6 +81,7 @@ struct conf_source {
     int64_t users;                                       /* virtual users */
     double late_ratio, duplicate_ratio, malformed_ratio; /* 0..1 */
     const char *start;                                   /* first event's time, ISO 8601; NULL: now */
+    int64_t span_ms; /* with start and count: the records' times are spread over it; 0: by the rate */
     /* file */
     const char **paths; /* globs, made absolute against the project folder */
     size_t n_paths;
