@@ -1,8 +1,13 @@
 /*
  * Sockets of our own and timers: an event loop. Part of struct env, so that the simulator can own every delivery.
  *
- * A loop belongs to the thread that runs it; only env_loop_post and env_loop_stop may be called from another one.
- * Everything handed to a callback is valid until it returns.
+ * A loop belongs to the thread that runs it; only post and stop may be called from another one. Everything handed to a
+ * callback is valid until it returns.
+ *
+ * Nothing calls back from inside a call: close() only begins, and `closed` comes later from the loop; until then the
+ * connection may be used, and what is sent to it is dropped. What a callback sends leaves when the callback is through.
+ * A timer fires once and is gone then; cancel() is for one that has not fired. free() closes what is open (with its
+ * callbacks) and drops posts that have not run.
  */
 #ifndef BASE_ENV_LOOP_H
 #define BASE_ENV_LOOP_H
