@@ -272,6 +272,34 @@ enum ig_code engine_query(struct engine_conn *c, const char *sql, struct engine_
     return IG_OK;
 }
 
+enum ig_code engine_query_streaming(struct engine_conn *c, const char *sql, struct engine_rows *rows, struct error *err)
+{
+    duckdb_prepared_statement statement = NULL;
+    enum ig_code rc = IG_OK;
+
+    memset(rows, 0, sizeof(*rows));
+    if (duckdb_prepare(c->con, sql, &statement) != DuckDBSuccess) {
+        const char *message = duckdb_prepare_error(statement);
+
+        message = message ? message : "the engine gives no reason";
+        rc = error_set(err, code_of_error(DUCKDB_ERROR_INVALID, message), "%s", message);
+    } else if (duckdb_execute_prepared_streaming(statement, &rows->result) != DuckDBSuccess) {
+        rc = set_result_error(&rows->result, err);
+        duckdb_destroy_result(&rows->result);
+    } else {
+        rows->open = true;
+    }
+    duckdb_destroy_prepare(&statement);
+    return rc;
+}
+
+enum ig_code engine_rows_check(struct engine_rows *rows, struct error *err)
+{
+    const char *message = rows->open ? duckdb_result_error(&rows->result) : NULL;
+
+    return message && *message ? set_result_error(&rows->result, err) : IG_OK;
+}
+
 bool engine_next(struct engine_rows *rows)
 {
     if (!rows->open)

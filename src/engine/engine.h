@@ -55,6 +55,12 @@ struct engine_rows {
 };
 IG_MUST_CHECK enum ig_code engine_query(struct engine_conn *c, const char *sql, struct engine_rows *rows,
                                         struct error *err);
+/* The same for one statement, without holding its result in memory: rows are computed as they are fetched. Until
+ * engine_rows_free nothing else may run on the connection. After the last row engine_rows_check says whether that was
+ * the end or a failure. */
+IG_MUST_CHECK enum ig_code engine_query_streaming(struct engine_conn *c, const char *sql, struct engine_rows *rows,
+                                                  struct error *err);
+IG_MUST_CHECK enum ig_code engine_rows_check(struct engine_rows *rows, struct error *err);
 bool engine_next(struct engine_rows *rows);
 void engine_rows_free(struct engine_rows *rows);
 size_t engine_columns(struct engine_rows *rows);
@@ -70,10 +76,22 @@ double engine_double(struct engine_rows *rows, size_t column); /* of a DOUBLE or
 IG_MUST_CHECK enum ig_code engine_query_int64(struct engine_conn *c, const char *sql, int64_t *out, struct error *err);
 IG_MUST_CHECK enum ig_code engine_query_str(struct engine_conn *c, const char *sql, struct buf *out, struct error *err);
 
-/* A whole result for people or programs: a box-drawn table (at most max_rows rows, the rest counted), or one JSON
- * object a line. */
+/* A result for people or programs: a box-drawn table (at most max_rows rows, 0: all; the rest counted), one JSON object
+ * a line, or CSV with a header. */
 enum engine_print { ENGINE_PRINT_TABLE, ENGINE_PRINT_JSON, ENGINE_PRINT_CSV };
+/* The whole text of one statement's result. */
 IG_MUST_CHECK enum ig_code engine_print(struct engine_conn *c, const char *sql, enum engine_print how, int64_t max_rows,
                                         struct buf *out, struct error *err);
+
+/* The same piece by piece while the result is made: memory is that of a few chunks, or of max_rows rows for a table.
+ * `write` may stop it by an error of its own. */
+typedef enum ig_code engine_write_fn(void *ctx, struct str text, struct error *err);
+struct engine_streamed {
+    bool has_rows; /* a result set was printed; otherwise the statement only did something */
+    int64_t rows;  /* printed or counted; without a result set: rows changed or copied, -1 if it is not about rows */
+};
+IG_MUST_CHECK enum ig_code engine_stream(struct engine_conn *c, const char *sql, enum engine_print how,
+                                         int64_t max_rows, engine_write_fn *write, void *ctx,
+                                         struct engine_streamed *out, struct error *err);
 
 #endif
