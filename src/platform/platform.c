@@ -1,0 +1,114 @@
+/*
+ * Opening and closing, in one order and its reverse.
+ */
+#include "platform/platform_internal.h"
+
+static enum ig_code open_engine(struct platform *p, struct error *err)
+{
+    struct buf temp;
+    buf_init(&temp, 0);
+    buf_printf(&temp, "%s/tmp", p->conf->data_dir);
+    enum ig_code rc = env_make_dirs(p->env, buf_cstr(&temp), err);
+    if (rc == IG_OK) {
+        const struct engine_options options = {
+            .memory_bytes = p->conf->memory_bytes,
+            .threads = p->conf->threads,
+            .temp_dir = buf_cstr(&temp),
+        };
+        rc = engine_open(&options, &p->engine, err);
+    }
+    buf_release(&temp);
+    return rc;
+}
+
+static enum ig_code open_lake(struct platform *p, struct error *err)
+{
+    IG_TRY(store_open(p->env, p->conf->store_url, &p->store, err));
+    IG_TRY(open_engine(p, err));
+    if (p->conf->warehouse_url && *p->conf->warehouse_url)
+        IG_TRY(warehouse_open(p->env, p->conf->warehouse_url, &p->warehouse, err));
+    return IG_OK;
+}
+
+static enum ig_code ensure_topics(struct platform *p, struct error *err)
+{
+    for (size_t i = 0; i < p->conf->n_domains; i++) {
+        const struct conf_domain *d = &p->conf->domains[i];
+        const struct log_topic_spec raw = {d->topic.name, d->topic.partitions, d->topic.retention_ms, false};
+        const struct log_topic_spec dlq = {d->topic.dlq_name, 1, d->topic.dlq_retention_ms, false};
+        IG_TRY(log_topic_ensure(p->log, &raw, err));
+        IG_TRY(log_topic_ensure(p->log, &dlq, err));
+    }
+    return IG_OK;
+}
+
+static enum ig_code open_parts(struct platform *p, struct error *err)
+{
+    IG_TRY(open_lake(p, err));
+    if (p->parts & (PLATFORM_LOG | PLATFORM_SINK | PLATFORM_SERVING))
+        IG_TRY(platform_open_log(p, err));
+    p->context = (struct stage_context){
+        .env = p->env,
+        .conf = p->conf,
+        .store = p->store,
+        .engine = p->engine,
+        .log = p->log,
+        .warehouse = p->warehouse,
+    };
+    if (p->owner_lock)
+        IG_TRY(ensure_topics(p, err));
+    if ((p->parts & PLATFORM_SINK) && p->owner_lock)
+        IG_TRY(platform_start_sink(p, err));
+    return IG_OK;
+}
+
+enum ig_code platform_open(struct env *env, const struct conf *conf, unsigned parts, struct platform **out,
+                           struct error *err)
+{
+    struct platform *p = check_calloc(1, sizeof(*p));
+    p->env = env;
+    p->conf = conf;
+    p->parts = parts;
+    p->pumps = check_calloc(conf->n_domains ? conf->n_domains : 1, sizeof(struct source_pump *));
+    enum ig_code rc = open_parts(p, err);
+    *out = p;
+    if (rc != IG_OK) {
+        *out = NULL;
+        if (platform_close(p, NULL) != IG_OK)
+            log_warn(env, "platform", "what had been opened did not close cleanly");
+    }
+    return rc;
+}
+
+enum ig_code platform_close(struct platform *p, struct error *err)
+{
+    if (!p)
+        return IG_OK;
+    enum ig_code rc = platform_stop_pumps(p, err);
+    if (p->sink) {
+        const enum ig_code sink_rc = stage_sink_stop(p->sink, rc == IG_OK ? err : NULL);
+        rc = rc == IG_OK ? sink_rc : rc;
+    }
+    platform_close_log(p);
+    warehouse_free(p->warehouse);
+    engine_close(p->engine);
+    store_free(p->store);
+    free(p->pumps);
+    free(p);
+    return rc;
+}
+
+const struct stage_context *platform_context(struct platform *p)
+{
+    return &p->context;
+}
+
+bool platform_owns_log(const struct platform *p)
+{
+    return p->owner_lock != NULL;
+}
+
+const char *platform_bootstrap(const struct platform *p)
+{
+    return p->endpoint.bootstrap[0] ? p->endpoint.bootstrap : NULL;
+}
