@@ -3,7 +3,8 @@
  * Delta version that it loaded, so that a load is repeatable and never half done.
  *
  * DuckDB: schema `gold`, a table per gold table, and gold._ingot_loads(table_name, domain, delta_version, rows,
- * loaded_at).
+ * loaded_at): one row a table, what it is now. gold._ingot_files has the data files that are loaded; by comparing them
+ * with a snapshot's a load touches only partitions that changed, whatever happened between the two.
  */
 #ifndef WAREHOUSE_WAREHOUSE_H
 #define WAREHOUSE_WAREHOUSE_H
@@ -20,7 +21,8 @@ struct warehouse_load {
     const struct lake_snapshot *snapshot; /* what the warehouse's table is to be */
     const char *const *key;
     size_t n_key;
-    const struct lake_partition *within; /* load only this partition (n equalities) if the rest is loaded already */
+    const struct lake_partition *within; /* where the change is known to be (n equalities), for implementations that
+                                            cannot find out; DuckDB's does */
     size_t n_within;
 };
 struct warehouse_result {
