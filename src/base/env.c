@@ -185,6 +185,7 @@ struct remove_tree {
     const char *path;
 };
 
+/* What looks like a folder may be a link to one outside of the tree: unlink takes the link, and refuses a folder. */
 static enum ig_code remove_entry(void *ctx, const char *name, const struct env_stat *st, struct error *err)
 {
     const struct remove_tree *r = ctx;
@@ -192,7 +193,9 @@ static enum ig_code remove_entry(void *ctx, const char *name, const struct env_s
 
     if ((size_t)snprintf(path, sizeof(path), "%s/%s", r->path, name) >= sizeof(path))
         return error_set(err, IG_INVALID, "a path in %s is too long", r->path);
-    return st->is_dir ? env_remove_tree(r->env, path, err) : env_unlink(r->env, path, err);
+    if (st->is_dir && env_unlink(r->env, path, NULL) != IG_OK)
+        return env_remove_tree(r->env, path, err);
+    return st->is_dir ? IG_OK : env_unlink(r->env, path, err);
 }
 
 enum ig_code env_remove_tree(struct env *env, const char *path, struct error *err)
@@ -219,17 +222,23 @@ enum ig_code env_read_file(struct env *env, const char *path, struct buf *out, s
     rc = env_size(env, f, &size, err);
     if (rc)
         goto out;
+    (void)buf_reserve(out, 0); /* settles out->max */
     for (int64_t at = 0;;) {
+        const size_t room = out->max - out->n;
         size_t want = at < size ? (size_t)(size - at) : 4096, done;
-        char *p = buf_reserve(out, want);
+        char probe[1], *p = probe;
 
-        if (!p) {
+        if (want > room)
+            want = room;
+        if (want > 0)
+            p = buf_reserve(out, want);
+        rc = env_read(env, f, at, p, want > 0 ? want : sizeof(probe), &done, err);
+        if (rc || done == 0)
+            goto out;
+        if (want == 0) {
             rc = error_set(err, IG_LIMIT, "%s is longer than %zu bytes", path, out->max);
             goto out;
         }
-        rc = env_read(env, f, at, p, want, &done, err);
-        if (rc || done == 0)
-            goto out;
         out->n += done;
         out->p[out->n] = 0;
         at += (int64_t)done;
@@ -345,6 +354,9 @@ void env_log(struct env *env, enum env_log_level level, const char *component, c
         json_add_string(&line, str_of(text));
         buf_putc(&line, '}');
     } else {
+        for (char *p = text; *p; p++) /* one line, whatever a peer put into a name */
+            if ((unsigned char)*p < 0x20 || *p == 0x7f)
+                *p = ' ';
         buf_printf(&line, "%s %-5s %s: %s", time, level_names[level], component, text);
     }
     env->ops->log(env, level, component, buf_cstr(&line));

@@ -13,9 +13,9 @@ static bool fail(struct json_reader *r, const char *problem)
 
 void json_reader_init(struct json_reader *r, struct str text)
 {
-    *r = (struct json_reader){.start = text.p, .p = text.p, .end = text.p + text.n};
     if (!text.p)
-        r->start = r->p = r->end = "";
+        text = STR("");
+    *r = (struct json_reader){.start = text.p, .p = text.p, .end = text.p + text.n};
 }
 
 static void skip_space(struct json_reader *r)
@@ -421,6 +421,8 @@ void json_add_string(struct buf *b, struct str s)
     size_t from = 0;
     const bool clean = str_is_utf8(s);
 
+    if (!s.p)
+        s = STR("");
     buf_putc(b, '"');
     for (size_t i = 0; i < s.n; i++) {
         const unsigned char c = (unsigned char)s.p[i];

@@ -9,14 +9,14 @@ bool str_has_prefix(struct str s, const char *prefix)
 {
     const size_t n = strlen(prefix);
 
-    return s.n >= n && memcmp(s.p, prefix, n) == 0;
+    return n == 0 || (s.n >= n && memcmp(s.p, prefix, n) == 0);
 }
 
 bool str_has_suffix(struct str s, const char *suffix)
 {
     const size_t n = strlen(suffix);
 
-    return s.n >= n && memcmp(s.p + s.n - n, suffix, n) == 0;
+    return n == 0 || (s.n >= n && memcmp(s.p + s.n - n, suffix, n) == 0);
 }
 
 int str_cmp(struct str a, struct str b)
@@ -51,8 +51,11 @@ bool str_to_double(struct str s, double *out)
     char text[512], *end;
     double v;
 
-    if (s.n == 0 || s.n >= sizeof(text) || s.p[0] == ' ' || s.p[0] == '\t' || s.p[0] == '\n')
+    if (s.n == 0 || s.n >= sizeof(text))
         return false;
+    for (size_t i = 0; i < s.n; i++) /* strtod also takes white space, hexadecimal, "nan" and "infinity" */
+        if (!strchr("0123456789+-.eE", s.p[i]) || s.p[i] == 0)
+            return false;
     memcpy(text, s.p, s.n);
     text[s.n] = 0;
     v = strtod(text, &end);

@@ -38,6 +38,7 @@ int str_cmp(struct str a, struct str b); /* bytewise */
 
 /* Whole decimal integer within [min, max]; false if it is anything else. */
 bool str_to_int64(struct str s, int64_t min, int64_t max, int64_t *out);
+/* Whole decimal number with or without fraction and exponent, finite. */
 bool str_to_double(struct str s, double *out);
 
 /* "512MB", "64 MiB", "1k" (1024 based) to bytes; "60s", "5m", "250ms", "7d", "1h" to milliseconds. */

@@ -151,7 +151,7 @@ int32_t timestamp_date(int64_t us)
 char *timestamp_format(int64_t us, char out[40])
 {
     const int32_t days = timestamp_date(us);
-    const int64_t in_day = us - days * US_PER_DAY;
+    const int64_t in_day = us % US_PER_DAY + (us % US_PER_DAY < 0 ? US_PER_DAY : 0);
     const unsigned sec = (unsigned)(in_day / 1000000), fraction = (unsigned)(in_day % 1000000);
     char date[16];
     int n = snprintf(out, 40, "%sT%02u:%02u:%02u", date_format(days, date), sec / 3600 % 24, sec / 60 % 60, sec % 60);
