@@ -92,13 +92,13 @@ enum ig_code platform_endpoint(struct env *env, const struct conf *conf, struct 
 {
     struct env_file *lock;
     *out = (struct platform_endpoint){0};
-    enum ig_code rc = platform_lock(env, conf, "ingot", &lock, NULL);
+    enum ig_code rc = platform_lock(env, conf, "ingot", &lock, err);
     if (rc == IG_OK) {
         env_close(env, lock);
         return error_set(err, IG_NOT_FOUND, "nothing is up in %s", conf->root);
     }
     if (rc != IG_EXISTS)
-        return platform_lock(env, conf, "ingot", &lock, err);
+        return rc;
     return read_endpoint(env, conf, out, err);
 }
 
