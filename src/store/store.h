@@ -35,6 +35,7 @@ struct store_ops {
     enum ig_code (*list)(struct store *st, const char *prefix, store_list_fn *each, void *ctx, struct error *err);
     enum ig_code (*remove)(struct store *st, const char *name, struct error *err);
     enum ig_code (*local_path)(struct store *st, const char *name, struct buf *out, struct error *err);
+    enum ig_code (*scratch_path)(struct store *st, const char *suffix, struct buf *out, struct error *err);
     void (*free)(struct store *st);
 };
 
@@ -69,7 +70,8 @@ IG_MUST_CHECK enum ig_code store_list(struct store *st, const char *prefix, stor
 IG_MUST_CHECK enum ig_code store_remove(struct store *st, const char *name, struct error *err); /* absent is fine */
 /* Where the engine can read the object: the file itself, or a cached copy. Names may be absent (no check is made). */
 IG_MUST_CHECK enum ig_code store_local_path(struct store *st, const char *name, struct buf *out, struct error *err);
-/* A fresh path for a scratch file, on the same disk as the store where it is local, so that put_file need not copy. */
+/* A fresh path for a scratch file or folder, on the same disk as the store where it is local, so that put_file need not
+ * copy. Its folder is there. What is not put or removed is swept up a day later. */
 IG_MUST_CHECK enum ig_code store_scratch_path(struct store *st, const char *suffix, struct buf *out, struct error *err);
 
 #endif
