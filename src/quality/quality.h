@@ -11,15 +11,16 @@
 #include "conf/conf.h"
 #include "engine/engine.h"
 
-/* A contract made ready for reading. Immutable; any thread. */
+/* A contract made ready for reading. Immutable; any thread. The domain it came from must outlive it. A function that
+ * was registered holds on to it: freeing it while the engine is open is fine. */
 struct contract;
 IG_MUST_CHECK enum ig_code contract_new(const struct conf_domain *domain, struct contract **out, struct error *err);
 void contract_free(struct contract *k);
 
 /* Why a record is refused. */
 struct contract_reject {
-    const char *reason; /* a word for counting: malformed_json, invalid_utf8, missing_field, wrong_type, not_in_enum,
-                           out_of_range, bad_timestamp, no_match, too_early, too_late, too_deep */
+    const char *reason; /* a word for counting: malformed_json, invalid_utf8, too_deep, missing_field, duplicate_field,
+                           wrong_type, not_in_enum, out_of_range, bad_timestamp, no_match, too_early, too_late */
     char field[128];    /* the column's path, "" if it is about the whole record */
     char detail[256];   /* for people: what was found, what was expected */
 };
@@ -27,7 +28,8 @@ struct contract_reject {
 /*
  * Is the value well-formed JSON (an object, UTF-8), and what is its event time? On true *event_us is set: from the
  * contract's event_time field, or timestamp_ms where it names none. On false *why says why it can not be dated: such a
- * record has no partition and goes to the DLQ. Nothing else is checked here.
+ * record has no partition and goes to the DLQ. Nothing else is checked here; now_ms is not looked at, so that a replay
+ * decides as the first run did.
  */
 bool contract_event_time(const struct contract *k, struct str value, int64_t timestamp_ms, int64_t now_ms,
                          int64_t *event_us, struct contract_reject *why);
@@ -37,10 +39,13 @@ bool contract_event_time(const struct contract *k, struct str value, int64_t tim
  * STRUCT with one member a contract column, named and typed as conf.h says, and three more: `_reject` VARCHAR (the
  * reason, NULL if the record is good), `_reject_field` and `_reject_detail` VARCHAR; and `record_hash` VARCHAR, the
  * SHA-256 of the value's bytes in lower-case hex. Columns of a rejected record are NULL where they could not be read.
- * The contract must live as long as the engine.
+ * A name can be registered once in an engine: IG_INVALID the second time.
  */
 IG_MUST_CHECK enum ig_code contract_register(const struct contract *k, struct engine_conn *c, const char *name,
                                              struct error *err);
+/* The same checks, but of the columns only the key's and order_by, and no record_hash: who is it, and is it good? */
+IG_MUST_CHECK enum ig_code contract_register_identity(const struct contract *k, struct engine_conn *c, const char *name,
+                                                      struct error *err);
 
 /* Appends the SQL type of a field ("DECIMAL(10,2)", "STRUCT(a BIGINT, ...)[]"). */
 void contract_add_sql_type(const struct conf_field *field, struct buf *sql);
