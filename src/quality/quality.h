@@ -39,7 +39,7 @@ bool contract_event_time(const struct contract *k, struct str value, int64_t tim
  * STRUCT with one member a contract column, named and typed as conf.h says, and three more: `_reject` VARCHAR (the
  * reason, NULL if the record is good), `_reject_field` and `_reject_detail` VARCHAR; and `record_hash` VARCHAR, the
  * SHA-256 of the value's bytes in lower-case hex. Columns of a rejected record are NULL where they could not be read.
- * A name can be registered once in an engine: IG_INVALID the second time.
+ * A name that is there already is replaced.
  */
 IG_MUST_CHECK enum ig_code contract_register(const struct contract *k, struct engine_conn *c, const char *name,
                                              struct error *err);
