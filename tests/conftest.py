@@ -1,0 +1,83 @@
+"""What all tests share. Everything runs from the outside: the built program, and foreign clients."""
+
+import os
+import pathlib
+import random
+
+import pytest
+
+from support.project import SHARED_DIR, SOURCE_DIR, Ingot, Project
+
+
+def pytest_configure(config):
+    config.seed = int(os.environ.get("INGOT_SEED", random.SystemRandom().randrange(1 << 32)))
+
+
+def pytest_report_header(config):
+    return [f"INGOT_SEED={config.seed}", f"../shared: {'here' if SHARED_DIR.is_dir() else 'absent, what needs it is skipped'}"]
+
+
+@pytest.fixture
+def rng(request):
+    """Random numbers from the seed that the header names (INGOT_SEED repeats a run) and the test's name."""
+    return random.Random(f"{request.config.seed}/{request.node.name}")
+
+
+@pytest.fixture(scope="session")
+def ingot():
+    path = pathlib.Path(os.environ.get("INGOT", SOURCE_DIR / "build" / "ingot"))
+    if not path.exists():
+        pytest.fail(f"{path} is not there: run `make`", pytrace=False)
+    return Ingot(path)
+
+
+@pytest.fixture
+def project(ingot, tmp_path):
+    """An empty project: project.domain(...) adds to it, project("run") works in it."""
+    return Project(ingot, tmp_path / "project")
+
+
+@pytest.fixture
+def broker(ingot, tmp_path):
+    """A running log alone (a project without domains); gives host:port."""
+    p = Project(ingot, tmp_path / "log-only")
+    with p.up() as up:
+        yield up.bootstrap
+
+
+@pytest.fixture(scope="session")
+def shared():
+    """The folder of data beside the project; tests that need it are skipped where it is not."""
+    if not SHARED_DIR.is_dir():
+        pytest.skip("../shared is not here")
+    return SHARED_DIR
+
+
+@pytest.fixture(scope="session")
+def spark(tmp_path_factory):
+    """Apache Spark with Delta Lake, in this process' JVM: small, local, no downloads."""
+    from pyspark.sql import SparkSession
+
+    jars = sorted((SOURCE_DIR / ".deps" / "spark-jars").glob("*.jar"))
+    assert jars, "no jars in .deps/spark-jars: scripts/setup --tests fetches them"
+    scratch = tmp_path_factory.mktemp("spark")
+    session = (
+        SparkSession.builder.master("local[2]")
+        .appName("ingot-tests")
+        .config("spark.jars", ",".join(map(str, jars)))
+        .config("spark.driver.extraClassPath", ":".join(map(str, jars)))
+        .config("spark.sql.extensions", "io.delta.sql.DeltaSparkSessionExtension")
+        .config("spark.sql.catalog.spark_catalog", "org.apache.spark.sql.delta.catalog.DeltaCatalog")
+        .config("spark.driver.memory", "1g")
+        .config("spark.ui.enabled", "false")
+        .config("spark.driver.host", "127.0.0.1")
+        .config("spark.driver.bindAddress", "127.0.0.1")
+        .config("spark.sql.shuffle.partitions", "2")
+        .config("spark.sql.session.timeZone", "UTC")
+        .config("spark.sql.warehouse.dir", str(scratch / "warehouse"))
+        .config("spark.local.dir", str(scratch / "local"))
+        .getOrCreate()
+    )
+    session.sparkContext.setLogLevel("ERROR")
+    yield session
+    session.stop()
