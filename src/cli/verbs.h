@@ -5,6 +5,7 @@
 #define CLI_VERBS_H
 
 #define CLI_VERBS(X) \
+    X(query)         \
     X(version)       \
     X(help)
 

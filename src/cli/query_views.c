@@ -1,0 +1,353 @@
+#include "cli/query_views.h"
+
+#include "lake/lake.h"
+#include "stage/stage.h"
+
+#include <stdlib.h>
+
+#define WAREHOUSE_WAIT_MS 3000
+#define WAREHOUSE_PAUSE_MS 50
+
+/* Names that a user's own CREATE TABLE may take are in this schema, which is looked at last. */
+#define BARE_SCHEMA "_ingot"
+
+/* --- Delta tables ------------------------------------------------------------------------------------------ */
+
+static bool is_asked_for(const struct query_views *v, const char *name)
+{
+    return v->text->asks_catalog || query_text_names(v->text, name);
+}
+
+static enum ig_code make_view(struct query_views *v, const char *schema, const char *name, const char *from,
+                              struct error *err)
+{
+    struct buf sql;
+    enum ig_code rc;
+
+    buf_init(&sql, 0);
+    buf_puts(&sql, "CREATE OR REPLACE VIEW ");
+    engine_add_name(&sql, str_of(schema));
+    buf_putc(&sql, '.');
+    engine_add_name(&sql, str_of(name));
+    buf_printf(&sql, " AS SELECT * FROM %s", from);
+    rc = buf_check(&sql, err, "a view's SQL");
+    if (!rc)
+        rc = engine_exec(v->c, err, buf_cstr(&sql));
+    buf_release(&sql);
+    return rc ? error_context(err, rc, "%s.%s", schema, name) : IG_OK;
+}
+
+/* The FROM item of a Delta table's version. */
+static enum ig_code add_scan(struct query_views *v, struct store *st, const char *path, int64_t version,
+                             struct buf *from, struct error *err)
+{
+    struct lake_table *table = NULL;
+    struct lake_snapshot *snapshot = NULL;
+    enum ig_code rc = lake_open(st, v->c, path, &table, err);
+
+    if (!rc)
+        rc = lake_snapshot_open(table, version, &snapshot, err);
+    if (!rc)
+        rc = lake_add_scan(snapshot, NULL, 0, from, err);
+    lake_snapshot_free(snapshot);
+    lake_close(table);
+    return rc;
+}
+
+/* A table of the project, under schema.name and, if `bare` is given, under that name alone. */
+static enum ig_code make_table(struct query_views *v, const char *schema, const char *name, const char *bare,
+                               const char *path, struct error *err)
+{
+    struct buf from;
+    enum ig_code rc;
+
+    buf_init(&from, 0);
+    rc = add_scan(v, v->store, path, LAKE_LATEST, &from, err);
+    if (rc == IG_NOT_FOUND) {
+        vec_push(&v->empty, arena_printf(v->arena, "%s.%s", schema, name));
+        rc = IG_OK;
+    } else if (!rc) {
+        rc = make_view(v, schema, name, buf_cstr(&from), err);
+        if (!rc && bare)
+            rc = make_view(v, BARE_SCHEMA, bare, buf_cstr(&from), err);
+    }
+    buf_release(&from);
+    return rc;
+}
+
+static bool is_gold_table(const struct conf *conf, const char *name)
+{
+    for (size_t i = 0; i < conf->n_domains; i++)
+        for (size_t k = 0; k < conf->domains[i].n_gold; k++)
+            if (strcmp(conf->domains[i].gold[k].name, name) == 0)
+                return true;
+    return false;
+}
+
+/* --- bronze ----------------------------------------------------------------------------------------------- */
+
+struct bronze_files {
+    struct store *st;
+    struct buf *from;
+    size_t n;
+};
+
+static enum ig_code add_bronze_file(void *ctx, const struct store_object *object, struct error *err)
+{
+    struct bronze_files *files = ctx;
+    struct buf name, path;
+    enum ig_code rc = IG_OK;
+
+    if (!str_has_suffix(object->name, ".parquet"))
+        return IG_OK;
+    buf_init(&name, 0);
+    buf_init(&path, 0);
+    buf_add_str(&name, object->name);
+    rc = store_local_path(files->st, buf_cstr(&name), &path, err);
+    if (!rc) {
+        buf_puts(files->from, files->n++ ? ", " : "");
+        engine_add_literal(files->from, buf_str(&path));
+    }
+    buf_release(&path);
+    buf_release(&name);
+    return rc;
+}
+
+static enum ig_code make_bronze(struct query_views *v, const struct conf_domain *d, struct error *err)
+{
+    struct buf from;
+    struct bronze_files files = {v->store, &from, 0};
+    const char *prefix = arena_printf(v->arena, "bronze/%s/", d->name);
+    enum ig_code rc;
+
+    buf_init(&from, 0);
+    buf_puts(&from, "read_parquet([");
+    rc = store_list(v->store, prefix, add_bronze_file, &files, err);
+    buf_puts(&from, "], union_by_name = true, hive_partitioning = true, hive_types = {");
+    engine_add_literal(&from, str_of(d->bronze.date_column));
+    buf_puts(&from, ": DATE})");
+    if (!rc && files.n == 0)
+        vec_push(&v->empty, arena_printf(v->arena, "bronze.%s", d->name));
+    else if (!rc)
+        rc = make_view(v, "bronze", d->name, buf_cstr(&from), err);
+    buf_release(&from);
+    return rc;
+}
+
+/* --- the project's tables ---------------------------------------------------------------------------------- */
+
+static enum ig_code make_domain(struct query_views *v, const struct conf_domain *d, struct error *err)
+{
+    const char *silver_name = arena_printf(v->arena, "silver_%s", d->name);
+    struct buf path;
+    enum ig_code rc = IG_OK;
+
+    buf_init(&path, 0);
+    if (is_asked_for(v, d->name) || is_asked_for(v, silver_name)) {
+        stage_silver_path(d, &path);
+        rc = make_table(v, "silver", d->name, is_gold_table(v->conf, d->name) ? NULL : d->name, buf_cstr(&path), err);
+        if (!rc && query_text_names(v->text, silver_name))
+            rc = make_table(v, BARE_SCHEMA, silver_name, NULL, buf_cstr(&path), err);
+        buf_clear(&path);
+        stage_quarantine_path(d, &path);
+        if (!rc && is_asked_for(v, "quarantine"))
+            rc = make_table(v, "quarantine", d->name, NULL, buf_cstr(&path), err);
+        if (!rc && is_asked_for(v, "bronze"))
+            rc = make_bronze(v, d, err);
+    }
+    for (size_t i = 0; i < d->n_gold && !rc; i++) {
+        if (!is_asked_for(v, d->gold[i].name))
+            continue;
+        buf_clear(&path);
+        stage_gold_path(d, &d->gold[i], &path);
+        rc = make_table(v, "gold", d->gold[i].name, d->gold[i].name, buf_cstr(&path), err);
+    }
+    buf_release(&path);
+    return rc;
+}
+
+static enum ig_code attach_warehouse(struct query_views *v, struct error *err)
+{
+    const char *url = v->conf->warehouse_url ? v->conf->warehouse_url : "";
+    const int64_t until_ms = env_monotonic_ms(v->env) + WAREHOUSE_WAIT_MS;
+    struct env_stat st;
+    struct buf sql;
+    enum ig_code rc;
+
+    if (!str_has_prefix(str_of(url), "duckdb:"))
+        return error_set(err, IG_NOT_FOUND, "the project has no DuckDB warehouse to attach");
+    url += strlen("duckdb:");
+    if (env_stat(v->env, url, &st, NULL) == IG_NOT_FOUND)
+        return error_set(err, IG_NOT_FOUND, "the warehouse %s is not there yet; `ingot run` makes it", url);
+    buf_init(&sql, 0);
+    buf_puts(&sql, "ATTACH ");
+    engine_add_literal(&sql, str_of(url));
+    buf_puts(&sql, " AS warehouse (READ_ONLY)");
+    do {
+        rc = engine_exec(v->c, err, buf_cstr(&sql));
+        if (rc == IG_UNAVAILABLE)
+            env_sleep_ms(v->env, WAREHOUSE_PAUSE_MS);
+    } while (rc == IG_UNAVAILABLE && env_monotonic_ms(v->env) < until_ms);
+    buf_release(&sql);
+    return rc ? error_context(err, rc, "the warehouse can not be attached (is it being loaded, or open elsewhere?)")
+              : IG_OK;
+}
+
+static enum ig_code make_project(struct query_views *v, struct error *err)
+{
+    for (size_t i = 0; i < v->conf->n_domains; i++)
+        IG_TRY(make_domain(v, &v->conf->domains[i], err));
+    if (is_asked_for(v, "partition_meta")) {
+        IG_TRY(make_table(v, "metadata", "partition_meta", "partition_meta", "metadata/partition_meta", err));
+    }
+    if (query_text_qualifies(v->text, "warehouse"))
+        IG_TRY(attach_warehouse(v, err));
+    return IG_OK;
+}
+
+/* --- delta(...) ------------------------------------------------------------------------------------------- */
+
+static int hex_digit(char c)
+{
+    const char *digits = "0123456789abcdef", *at = c ? strchr(digits, c | 0x20) : NULL;
+
+    return at ? (int)(at - digits) : -1;
+}
+
+/* A plain path, or file:PATH, file:///PATH and file://localhost/PATH with %XX resolved. */
+static enum ig_code path_of_place(struct arena *a, const char *place, const char **out, struct error *err)
+{
+    const char *colon = strstr(place, "://");
+    char *path, *to;
+
+    if (colon && !str_has_prefix(str_of(place), "file://"))
+        return error_set(err, IG_UNSUPPORTED,
+                         "delta('%s'): tables are read from this machine's files: a path, or file:///PATH", place);
+    if (!str_has_prefix(str_of(place), "file:")) {
+        *out = place;
+        return IG_OK;
+    }
+    place += strlen("file:");
+    if (str_has_prefix(str_of(place), "//localhost/"))
+        place += strlen("//localhost");
+    else if (str_has_prefix(str_of(place), "///"))
+        place += 2;
+    else if (str_has_prefix(str_of(place), "//"))
+        return error_set(err, IG_INVALID, "delta('file:%s'): a file has no host; write file:///PATH", place);
+    path = to = arena_strdup(a, place);
+    for (const char *p = path; *p; p++) {
+        const int high = *p == '%' ? hex_digit(p[1]) : -1, low = high >= 0 ? hex_digit(p[2]) : -1;
+
+        *to++ = low >= 0 ? (char)(high << 4 | low) : *p;
+        p += low >= 0 ? 2 : 0;
+    }
+    *to = '\0';
+    *out = path;
+    return IG_OK;
+}
+
+struct version_range {
+    size_t prefix_length;
+    int64_t first_commit, last_commit, first_checkpoint;
+};
+
+static enum ig_code see_version(void *ctx, const struct store_object *object, struct error *err)
+{
+    struct version_range *range = ctx;
+    struct str name = object->name;
+    int64_t version;
+
+    (void)err;
+    if (name.n < range->prefix_length + 20)
+        return IG_OK;
+    name.p += range->prefix_length;
+    name.n -= range->prefix_length;
+    if (!str_to_int64((struct str){name.p, 20}, 0, INT64_MAX, &version))
+        return IG_OK;
+    if (str_is((struct str){name.p + 20, name.n - 20}, ".json")) {
+        range->first_commit = range->first_commit < 0 ? version : range->first_commit;
+        range->last_commit = version;
+    } else if (strncmp(name.p + 20, ".checkpoint", 11) == 0 && range->first_checkpoint < 0) {
+        range->first_checkpoint = version;
+    }
+    return IG_OK;
+}
+
+/* "it has versions A to B", for who asked for another one. */
+static enum ig_code no_such_version(struct query_views *v, struct store *st, const char *name, int64_t version,
+                                    const char *place, struct error *err)
+{
+    const char *prefix = arena_printf(v->arena, "%s/_delta_log/", name);
+    struct version_range range = {strlen(prefix), -1, -1, -1};
+    int64_t first;
+
+    IG_TRY(store_list(st, prefix, see_version, &range, err));
+    if (range.last_commit < 0)
+        return error_set(err, IG_NOT_FOUND, "delta('%s'): there is no Delta table (no _delta_log with commits)", place);
+    if (version < 0)
+        return IG_NOT_FOUND; /* the lake has said why */
+    first = range.first_commit == 0 || range.first_checkpoint < 0 ? range.first_commit : range.first_checkpoint;
+    return error_set(err, IG_NOT_FOUND, "delta('%s'): there is no version %lld; it has versions %lld to %lld", place,
+                     (long long)version, (long long)first, (long long)range.last_commit);
+}
+
+static enum ig_code scan_folder(struct query_views *v, const struct query_delta *d, char *folder, struct buf *from,
+                                struct error *err)
+{
+    char *slash = strrchr(folder, '/');
+    struct store *st = NULL;
+    enum ig_code rc;
+
+    if (!slash || !slash[1])
+        return error_set(err, IG_INVALID, "delta('%s') is no table", d->place);
+    *slash = '\0';
+    rc = store_open(v->env, arena_printf(v->arena, "file:%s/", folder), &st, err);
+    if (!rc)
+        rc = add_scan(v, st, slash + 1, d->version < 0 ? LAKE_LATEST : d->version, from, err);
+    if (rc == IG_NOT_FOUND)
+        rc = no_such_version(v, st, slash + 1, d->version, d->place, err);
+    else if (rc)
+        rc = error_context(err, rc, "delta('%s')", d->place);
+    store_free(st);
+    return rc;
+}
+
+static enum ig_code make_delta(struct query_views *v, size_t i, struct error *err)
+{
+    const struct query_delta *d = &v->text->deltas.p[i];
+    const char *path = NULL;
+    char name[16], *folder;
+    struct buf from;
+    enum ig_code rc;
+
+    IG_TRY(path_of_place(v->arena, d->place, &path, err));
+    folder = realpath(path, NULL);
+    if (!folder)
+        return error_set(err, IG_NOT_FOUND, "delta('%s'): there is no such folder", d->place);
+    buf_init(&from, 0);
+    query_delta_view(i, name);
+    rc = scan_folder(v, d, folder, &from, err);
+    if (!rc)
+        rc = make_view(v, BARE_SCHEMA, name, buf_cstr(&from), err);
+    buf_release(&from);
+    free(folder);
+    return rc;
+}
+
+enum ig_code query_views_make(struct query_views *v, struct error *err)
+{
+    IG_TRY(engine_exec(v->c, err,
+                       "CREATE SCHEMA silver; CREATE SCHEMA gold; CREATE SCHEMA bronze; CREATE SCHEMA quarantine; "
+                       "CREATE SCHEMA metadata; CREATE SCHEMA " BARE_SCHEMA "; SET search_path = 'main," BARE_SCHEMA
+                       "'"));
+    if (v->conf)
+        IG_TRY(make_project(v, err));
+    for (size_t i = 0; i < v->text->deltas.n; i++)
+        IG_TRY(make_delta(v, i, err));
+    return IG_OK;
+}
+
+void query_views_free(struct query_views *v)
+{
+    vec_free(&v->empty);
+}

@@ -1,0 +1,30 @@
+/*
+ * What a query can name: views over the project's tables, made only for names that occur in its text.
+ */
+#ifndef CLI_QUERY_VIEWS_H
+#define CLI_QUERY_VIEWS_H
+
+#include "cli/query_sql.h"
+#include "conf/conf.h"
+#include "engine/engine.h"
+#include "store/store.h"
+
+struct query_views {
+    struct env *env;
+    struct engine_conn *c;
+    const struct conf *conf; /* NULL: outside of a project */
+    struct store *store;     /* the project's */
+    const struct query_text *text;
+    struct arena *arena;
+    /* Tables that the configuration knows and that have no data yet. */
+    VEC(const char *) empty;
+};
+
+/*
+ * silver.DOMAIN, gold.TABLE, bronze.DOMAIN, quarantine.DOMAIN, partition_meta; gold tables, then domains, also by their
+ * bare names; warehouse.gold.TABLE (the file, attached read-only); and a view for every delta(...).
+ */
+IG_MUST_CHECK enum ig_code query_views_make(struct query_views *v, struct error *err);
+void query_views_free(struct query_views *v);
+
+#endif
