@@ -1,0 +1,163 @@
+/*
+ * Buffered rows of a bronze file, column by column.
+ */
+#include "stage/bronze_parquet.h"
+
+#include <openssl/evp.h>
+#include <stdlib.h>
+
+#define PAGE_BYTES ((size_t)1 << 20)
+
+/* --- little-endian, as Parquet has it ------------------------------------------------------------------------ */
+
+static void add_u32(struct buf *b, uint32_t v)
+{
+    const uint8_t bytes[4] = {(uint8_t)v, (uint8_t)(v >> 8), (uint8_t)(v >> 16), (uint8_t)(v >> 24)};
+
+    buf_add(b, bytes, sizeof(bytes));
+}
+
+static void add_u64(struct buf *b, uint64_t v)
+{
+    add_u32(b, (uint32_t)v);
+    add_u32(b, (uint32_t)(v >> 32));
+}
+
+static void texts_add(struct bronze_texts *t, size_t n_rows, struct str s)
+{
+    const size_t begun = t->pages.n ? t->pages.p[t->pages.n - 1].n_bytes : 0;
+
+    if (t->bytes.n - begun >= PAGE_BYTES) {
+        const struct bronze_page page = {n_rows, t->bytes.n};
+
+        vec_push(&t->pages, page);
+    }
+    add_u32(&t->bytes, (uint32_t)s.n);
+    buf_add(&t->bytes, s.p, s.n);
+}
+
+static void texts_release(struct bronze_texts *t)
+{
+    buf_release(&t->bytes);
+    vec_free(&t->pages);
+}
+
+/* --- keys and headers as text -------------------------------------------------------------------------------- */
+
+static void add_hex(struct buf *out, struct str s)
+{
+    static const char DIGITS[] = "0123456789abcdef";
+
+    buf_puts(out, "\\x");
+    for (size_t i = 0; i < s.n; i++) {
+        buf_putc(out, DIGITS[(uint8_t)s.p[i] >> 4]);
+        buf_putc(out, DIGITS[(uint8_t)s.p[i] & 15]);
+    }
+}
+
+static void add_base64(struct buf *out, struct str s)
+{
+    const size_t n = (s.n + 2) / 3 * 4;
+    unsigned char *to = buf_reserve(out, n + 1); /* EVP_EncodeBlock adds a NUL */
+
+    if (to)
+        out->n += (size_t)EVP_EncodeBlock(to, (const unsigned char *)s.p, (int)s.n);
+}
+
+static void add_headers(struct buf *out, const struct log_record *r)
+{
+    for (size_t i = 0; i < r->n_headers; i++) {
+        const struct log_header *h = &r->headers[i];
+
+        buf_puts(out, i ? ", {\"key\": " : "[{\"key\": ");
+        json_add_string(out, str_of(h->name));
+        if (!h->value.p) {
+            buf_puts(out, ", \"value\": null}");
+        } else if (str_is_utf8(h->value)) {
+            buf_puts(out, ", \"value\": ");
+            json_add_string(out, h->value);
+            buf_putc(out, '}');
+        } else {
+            buf_puts(out, ", \"base64\": \"");
+            add_base64(out, h->value);
+            buf_puts(out, "\"}");
+        }
+    }
+    buf_putc(out, ']');
+}
+
+/* --- rows ---------------------------------------------------------------------------------------------------- */
+
+void bronze_rows_init(struct bronze_rows *rows, const char *topic)
+{
+    struct buf *const all[] = {&rows->values.bytes, &rows->keys.bytes, &rows->headers.bytes, &rows->key_set,
+                               &rows->headers_set,  &rows->partitions, &rows->offsets,       &rows->timestamps};
+
+    *rows = (struct bronze_rows){.topic = topic};
+    for (size_t i = 0; i < IG_COUNT(all); i++)
+        buf_init(all[i], 2 * BRONZE_ROWS_MAX_BYTES);
+}
+
+void bronze_rows_release(struct bronze_rows *rows)
+{
+    texts_release(&rows->values);
+    texts_release(&rows->keys);
+    texts_release(&rows->headers);
+    buf_release(&rows->key_set);
+    buf_release(&rows->headers_set);
+    buf_release(&rows->partitions);
+    buf_release(&rows->offsets);
+    buf_release(&rows->timestamps);
+    *rows = (struct bronze_rows){0};
+}
+
+static void note_range(struct bronze_rows *rows, const struct log_record *r, int64_t us)
+{
+    const bool first = rows->n == 0;
+
+    if (first || r->partition < rows->min_partition)
+        rows->min_partition = r->partition;
+    if (first || r->partition > rows->max_partition)
+        rows->max_partition = r->partition;
+    if (first || r->offset < rows->min_offset)
+        rows->min_offset = r->offset;
+    if (first || r->offset > rows->max_offset)
+        rows->max_offset = r->offset;
+    if (first || us < rows->min_timestamp)
+        rows->min_timestamp = us;
+    if (first || us > rows->max_timestamp)
+        rows->max_timestamp = us;
+}
+
+static void add_optional(struct bronze_texts *texts, struct buf *set, size_t n_rows, struct str text, bool present)
+{
+    buf_putc(set, present ? 1 : 0);
+    if (present)
+        texts_add(texts, n_rows, text);
+}
+
+void bronze_rows_add(struct bronze_rows *rows, const struct log_record *r)
+{
+    const int64_t us = r->timestamp_ms * 1000;
+    struct buf text;
+
+    buf_init(&text, 0);
+    note_range(rows, r, us);
+    texts_add(&rows->values, rows->n, r->value);
+    if (r->key.p && !str_is_utf8(r->key)) {
+        add_hex(&text, r->key);
+        add_optional(&rows->keys, &rows->key_set, rows->n, buf_str(&text), true);
+    } else {
+        add_optional(&rows->keys, &rows->key_set, rows->n, r->key, r->key.p != NULL);
+    }
+    buf_clear(&text);
+    if (r->n_headers > 0)
+        add_headers(&text, r);
+    add_optional(&rows->headers, &rows->headers_set, rows->n, buf_str(&text), r->n_headers > 0);
+    add_u32(&rows->partitions, (uint32_t)r->partition);
+    add_u64(&rows->offsets, (uint64_t)r->offset);
+    add_u64(&rows->timestamps, (uint64_t)us);
+    rows->n++;
+    rows->n_bytes += r->value.n + r->key.n + text.n + 64;
+    buf_release(&text);
+}
