@@ -156,6 +156,8 @@ struct conf {
     bool log_json;
     struct conf_domain *domains; /* in an order in which depends_on comes first */
     size_t n_domains;
+    struct conf_origin *origins; /* what was written where a variable or a file's text is now: for conf_print */
+    size_t n_origins;
 };
 
 /* What is wrong, all of it, in the order of file, line, column. */
@@ -184,7 +186,11 @@ const struct conf_domain *conf_domain(const struct conf *conf, struct str name);
 /* The index of a contract's column, or -1. */
 int conf_column(const struct conf_contract *contract, struct str name);
 
-/* The project as it is in effect, as YAML, secrets masked. */
+/* The project as it is in effect, secrets masked: YAML documents, each headed by a comment that names its file; each
+ * can be loaded again. What came through a variable is printed as it was written, ${VAR}. */
 void conf_print(const struct conf *conf, struct buf *out);
+
+/* Appends a text, usually a URL, with its user:password part and password-like properties as ***; for messages. */
+void conf_add_masked(struct buf *out, const char *text);
 
 #endif

@@ -1,0 +1,65 @@
+/* What the readers of a project share while it is being loaded. */
+#ifndef CONF_LOAD_H
+#define CONF_LOAD_H
+
+#include "conf/conf.h"
+#include "conf/node.h"
+
+/* What was written for the struct member at `at`. */
+struct conf_origin {
+    const void *at;
+    const char *text;
+};
+
+/* The nodes of a domain, for checks across keys and domains. */
+struct domain_nodes {
+    const struct node *root, *contract, *gold;
+    const char *file; /* domains/NAME/domain.yml */
+};
+
+struct load {
+    struct env *env;
+    struct conf *conf;
+    struct arena *arena; /* conf's */
+    struct conf_problems *problems;
+    struct vars vars;
+    VEC(struct conf_origin) origins;
+    struct domain_nodes *nodes; /* one a domain, in the order of conf->domains while loading */
+};
+
+void load_problem(struct load *l, const struct node *at, const char *fmt, ...) IG_PRINTF(3, 4);
+void load_origin(struct load *l, const void *at, const char *text);
+const char *conf_origin_of(const struct conf *conf, const void *at); /* NULL: nothing special was written */
+/* A YAML file below the project's folder: NULL after reporting. `rel` is kept. IG_NOT_FOUND has `missing` reported. */
+const struct node *load_yaml(struct load *l, const char *rel, const char *missing);
+
+/* sql_file.c: the text of an SQL file below the domain's folder, one statement without its semicolon, ending in a line
+ * feed; NULL after reporting. `at` is where the file is named, `rel` as it is written there. */
+const char *load_sql(struct load *l, const struct conf_domain *d, const struct node *at, const char *rel,
+                     const char **path);
+/* Cuts a trailing semicolon. False if there is a second statement (at *at) or no statement at all (*at = 0). */
+bool load_one_statement(struct str sql, struct str *out, size_t *at);
+
+/* domain.c */
+void load_domain(struct load *l, struct conf_domain *d, struct domain_nodes *nodes);
+/* contract.c: fields, then what the contract says about them. */
+void load_contract(struct load *l, const struct node *map, const struct node *domain, struct conf_domain *d);
+/* What `lenient` is for fields that do not say: CSV has texts only. */
+bool load_lenient_default(const struct conf_source *s);
+/* domains.c: the folders, their order, and what must be unique among them. */
+void load_domains(struct load *l);
+
+/* The tables, for conf_print. */
+struct key;
+struct key_table {
+    const struct key *keys;
+    size_t n;
+};
+extern const struct key_table conf_project_table, conf_resources_table, conf_process_table;
+extern const struct key_table conf_domain_table, conf_generate_table, conf_file_table, conf_topic_table;
+extern const struct key_table conf_bronze_table, conf_contract_table, conf_field_table;
+extern const char *const conf_source_types[];
+extern const char *const conf_field_types[];
+extern const char *const conf_time_units[];
+
+#endif

@@ -1,0 +1,359 @@
+/* ingot.yml, .env, and the way through a project's files. */
+#include "conf/keys.h"
+
+#include "conf/problems.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define FILE_MAX ((size_t)1 << 20)
+
+static const char *const logging_words[] = {"text", "json", NULL};
+
+static const struct key project_keys[] = {
+    {.name = "name", .kind = KEY_TEXT, .at = offsetof(struct conf, name)},
+    {.name = "log", .kind = KEY_TEXT, .at = offsetof(struct conf, log_url), .default_text = "file:./data/log"},
+    {.name = "store", .kind = KEY_TEXT, .at = offsetof(struct conf, store_url), .default_text = "file:./data/lake"},
+    {.name = "warehouse",
+     .kind = KEY_TEXT,
+     .at = offsetof(struct conf, warehouse_url),
+     .default_text = "duckdb:./data/warehouse.duckdb"},
+    {.name = "engine"},
+    {.name = "listen"},
+    {.name = "resources"},
+    {.name = "process"},
+    {.name = "logging"},
+};
+const struct key_table conf_project_table = {project_keys, IG_COUNT(project_keys)};
+
+static const struct key resources_keys[] = {
+    {.name = "memory",
+     .kind = KEY_BYTES,
+     .at = offsetof(struct conf, memory_bytes),
+     .default_text = "512MB",
+     .min = INT64_C(64) << 20,
+     .max = INT64_C(64) << 40},
+    {.name = "threads", .kind = KEY_INT32, .at = offsetof(struct conf, threads), .default_text = "0", .max = 1024},
+};
+const struct key_table conf_resources_table = {resources_keys, IG_COUNT(resources_keys)};
+
+static const struct key process_keys[] = {
+    {.name = "every",
+     .kind = KEY_DURATION,
+     .at = offsetof(struct conf, process_interval_ms),
+     .default_text = "60s",
+     .max = INT64_C(365) * 86400000},
+};
+const struct key_table conf_process_table = {process_keys, IG_COUNT(process_keys)};
+
+/* --- what all readers use --------------------------------------------------------------------------------------- */
+
+void load_problem(struct load *l, const struct node *at, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    problems_addv(l->problems, at->file, at->line, at->column, fmt, ap);
+    va_end(ap);
+}
+
+void load_origin(struct load *l, const void *at, const char *text)
+{
+    for (size_t i = 0; i < l->origins.n; i++)
+        if (l->origins.p[i].at == at) {
+            l->origins.p[i].text = text;
+            return;
+        }
+    vec_push(&l->origins, ((struct conf_origin){at, text}));
+}
+
+const struct node *load_yaml(struct load *l, const char *rel, const char *missing)
+{
+    const struct node_reader reader = {l->arena, &l->vars, l->problems};
+    const char *path = arena_printf(l->arena, "%s/%s", l->conf->root, rel);
+    const struct node *root = NULL;
+    struct error err;
+    struct buf text;
+    enum ig_code rc;
+
+    buf_init(&text, FILE_MAX);
+    rc = env_read_file(l->env, path, &text, &err);
+    if (rc == IG_OK)
+        root = node_parse(&reader, rel, buf_str(&text));
+    else
+        problems_add(l->problems, rel, 1, 1, "%s", rc == IG_NOT_FOUND ? missing : err.msg);
+    buf_release(&text);
+    return root;
+}
+
+/* --- URLs ----------------------------------------------------------------------------------------------------------
+ */
+
+static bool is_host_port(struct str s)
+{
+    const char *colon = s.n ? memrchr(s.p, ':', s.n) : NULL;
+    int64_t port;
+
+    return colon && colon > s.p && s.p[0] != ':' &&
+           str_to_int64((struct str){colon + 1, s.n - (size_t)(colon - s.p) - 1}, 1, 65535, &port);
+}
+
+/* host:port[,host:port...], perhaps behind user:password@. */
+static bool is_kafka(const char *rest)
+{
+    const size_t n = strcspn(rest, "?/");
+    const char *at = n ? memrchr(rest, '@', n) : NULL;
+    struct str hosts = {rest, n};
+
+    if (at)
+        hosts = (struct str){at + 1, n - (size_t)(at + 1 - rest)};
+    if (rest[n] == '/' && rest[n + 1] && rest[n + 1] != '?')
+        return false;
+    for (;;) {
+        const char *comma = hosts.n ? memchr(hosts.p, ',', hosts.n) : NULL;
+        const size_t one = comma ? (size_t)(comma - hosts.p) : hosts.n;
+
+        if (!is_host_port((struct str){hosts.p, one}))
+            return false;
+        if (!comma)
+            return true;
+        hosts = (struct str){comma + 1, hosts.n - one - 1};
+    }
+}
+
+/* "SCHEME:PATH" with PATH made absolute; NULL if the path is empty. */
+static const char *absolute(struct load *l, const char *scheme, const char *path)
+{
+    if (strncmp(path, "///", 3) == 0) /* file:///srv/lake */
+        path += 2;
+    if (!*path || strncmp(path, "//", 2) == 0)
+        return NULL;
+    while (path[0] == '.' && path[1] == '/')
+        for (path += 2; *path == '/';)
+            path++;
+    if (*path == '/')
+        return arena_printf(l->arena, "%s%s", scheme, path);
+    return arena_printf(l->arena, "%s%s%s%s", scheme, l->conf->root, *path && strcmp(path, ".") != 0 ? "/" : "",
+                        strcmp(path, ".") != 0 ? path : "");
+}
+
+static void check_url(struct load *l, const struct node *map, const char *key, const char **url, const char *scheme,
+                      const char *wanted)
+{
+    const size_t n = strlen(scheme);
+    const struct node *at = node_get(map, key);
+    const char *whole = strncmp(*url, scheme, n) == 0 ? absolute(l, scheme, *url + n) : NULL;
+
+    if (whole)
+        *url = whole;
+    else
+        load_problem(l, at, "%s: %s is not a place that this version knows; %s", key, node_shown(l->arena, at), wanted);
+}
+
+static void read_urls(struct load *l, const struct node *map)
+{
+    const struct node *engine = node_get(map, "engine");
+    struct conf *conf = l->conf;
+
+    if (strncmp(conf->log_url, "kafka://", 8) != 0)
+        check_url(l, map, "log", &conf->log_url, "file:", "write file:FOLDER or kafka://HOST:PORT");
+    else if (!is_kafka(conf->log_url + 8))
+        load_problem(l, node_get(map, "log"), "log: %s is not like kafka://HOST:PORT[,HOST:PORT...][?property=value]",
+                     node_shown(l->arena, node_get(map, "log")));
+    check_url(l, map, "store", &conf->store_url, "file:", "write file:FOLDER");
+    if (strcmp(conf->warehouse_url, "none") == 0)
+        conf->warehouse_url = "";
+    else
+        check_url(l, map, "warehouse", &conf->warehouse_url, "duckdb:", "write duckdb:FILE or none");
+    if (engine && (engine->kind != NODE_SCALAR || strcmp(engine->text, "duckdb:") != 0) &&
+        !(engine->kind == NODE_NULL && engine->written))
+        load_problem(l, engine, "engine: %s is not an engine that this version knows; write duckdb:",
+                     node_shown(l->arena, engine));
+}
+
+/* --- the rest of ingot.yml ---------------------------------------------------------------------------------------- */
+
+static bool parse_listen(struct load *l, const char *text)
+{
+    const char *colon = strrchr(text, ':');
+    struct str host = {text, colon ? (size_t)(colon - text) : 0};
+    int64_t port;
+
+    if (!colon || !str_to_int64(str_of(colon + 1), 0, 65535, &port))
+        return false;
+    if (host.n > 2 && host.p[0] == '[' && host.p[host.n - 1] == ']')
+        host = (struct str){host.p + 1, host.n - 2};
+    else if (memchr(text, ':', host.n))
+        return false;
+    if (host.n == 0 || memchr(host.p, ' ', host.n) || memchr(host.p, '/', host.n))
+        return false;
+    l->conf->listen_host = arena_strndup(l->arena, host.p, host.n);
+    l->conf->listen_port = (int)port;
+    return true;
+}
+
+static void read_listen(struct load *l, const struct node *map)
+{
+    const struct node *node = node_get(map, "listen");
+    const char *text;
+
+    IG_ASSERT(parse_listen(l, "127.0.0.1:9092"));
+    if (!node || !keys_text(l, "listen", node, &text))
+        return;
+    if (!parse_listen(l, text))
+        load_problem(l, node, "listen: %s is not an address like 127.0.0.1:9092 (port 0: any free one)",
+                     node_shown(l->arena, node));
+    else if (node->written)
+        load_origin(l, &l->conf->listen_host, node->written);
+}
+
+static void read_logging(struct load *l, const struct node *map)
+{
+    const struct node *node = node_get(map, "logging");
+    int word = 0;
+
+    if (node && keys_word(l, "logging", node, logging_words, &word))
+        l->conf->log_json = word == 1;
+    if (node && node->written)
+        load_origin(l, &l->conf->log_json, node->written);
+}
+
+static void read_project(struct load *l)
+{
+    const struct node *map = load_yaml(l, "ingot.yml", "there is no ingot.yml");
+    struct conf *conf = l->conf;
+
+    if (!map || !keys_read(l, map, "ingot.yml", project_keys, IG_COUNT(project_keys), conf))
+        return;
+    if (!conf->name)
+        conf->name = strrchr(conf->root, '/')[1] ? strrchr(conf->root, '/') + 1 : "ingot";
+    else if (!conf->name[0])
+        load_problem(l, node_get(map, "name"), "name: an empty name names nothing; leave the key out for the folder's");
+    read_urls(l, map);
+    read_listen(l, map);
+    keys_read(l, node_get(map, "resources"), "resources", resources_keys, IG_COUNT(resources_keys), conf);
+    keys_read(l, node_get(map, "process"), "process", process_keys, IG_COUNT(process_keys), conf);
+    read_logging(l, map);
+}
+
+static void read_dotenv(struct load *l)
+{
+    const char *path = arena_printf(l->arena, "%s/.env", l->conf->root);
+    struct error err;
+    struct buf text;
+    enum ig_code rc;
+
+    l->vars.arena = l->arena;
+    buf_init(&text, FILE_MAX);
+    rc = env_read_file(l->env, path, &text, &err);
+    if (rc == IG_OK)
+        vars_read(&l->vars, ".env", buf_str(&text), l->problems);
+    else if (rc != IG_NOT_FOUND)
+        problems_add(l->problems, ".env", 1, 1, "%s", err.msg);
+    buf_release(&text);
+}
+
+/* --- loading --------------------------------------------------------------------------------------------------------
+ */
+
+static enum ig_code check_root(struct env *env, const char *folder, struct conf *conf, struct error *err)
+{
+    char *root = realpath(folder, NULL);
+    struct env_stat st;
+    enum ig_code rc;
+
+    if (!root)
+        return error_errno(err, errno, "the project's folder %s", folder);
+    conf->root = arena_strdup(&conf->arena, root);
+    conf->data_dir = arena_printf(&conf->arena, "%s/data", root);
+    free(root);
+    rc = env_stat(env, arena_printf(&conf->arena, "%s/ingot.yml", conf->root), &st, err);
+    if (rc == IG_NOT_FOUND)
+        return error_set(err, rc, "there is no ingot.yml in %s; 'ingot init' makes a project", conf->root);
+    return rc;
+}
+
+enum ig_code conf_load(struct env *env, const char *folder, struct conf **out, struct conf_problems *problems,
+                       struct error *err)
+{
+    struct conf *conf = check_calloc(1, sizeof(*conf));
+    struct load l = {.env = env, .conf = conf, .arena = &conf->arena, .problems = problems};
+    enum ig_code rc;
+
+    *out = NULL;
+    arena_init(&conf->arena);
+    rc = check_root(env, folder, conf, err);
+    if (rc != IG_OK)
+        goto out;
+    read_dotenv(&l);
+    read_project(&l);
+    load_domains(&l);
+    problems_sort(problems);
+    if (problems->n > 0) {
+        rc = error_set(err, IG_INVALID, "the project in %s has %zu mistake%s; the first one: %s:%d:%d: %s", conf->root,
+                       problems->n, problems->n == 1 ? "" : "s", problems->p[0].file, problems->p[0].line,
+                       problems->p[0].column, problems->p[0].text);
+        goto out;
+    }
+    conf->n_origins = l.origins.n;
+    conf->origins = ARENA_ARRAY(&conf->arena, struct conf_origin, l.origins.n + 1);
+    if (l.origins.n)
+        memcpy(conf->origins, l.origins.p, l.origins.n * sizeof(*l.origins.p));
+    *out = conf;
+    conf = NULL;
+out:
+    vec_free(&l.origins);
+    vars_free(&l.vars);
+    conf_free(conf);
+    return rc;
+}
+
+void conf_free(struct conf *conf)
+{
+    if (!conf)
+        return;
+    arena_release(&conf->arena);
+    free(conf);
+}
+
+enum ig_code conf_find_root(struct env *env, const char *from, struct buf *out, struct error *err)
+{
+    char *folder = realpath(from, NULL);
+    enum ig_code rc = IG_NOT_FOUND;
+    struct env_stat st;
+    struct buf path;
+
+    if (!folder)
+        return error_errno(err, errno, "the folder %s", from);
+    buf_init(&path, 0);
+    for (char *end = folder + strlen(folder); rc == IG_NOT_FOUND && end; end = strrchr(folder, '/')) {
+        *end = 0;
+        buf_clear(&path);
+        buf_printf(&path, "%s/ingot.yml", folder);
+        rc = env_stat(env, buf_cstr(&path), &st, err);
+    }
+    if (rc == IG_OK)
+        buf_puts(out, *folder ? folder : "/");
+    else if (rc == IG_NOT_FOUND)
+        error_set(err, rc,
+                  "there is no ingot.yml in this folder or above it; 'ingot init' makes a project, -C DIR names one");
+    free(folder);
+    buf_release(&path);
+    return rc == IG_OK ? buf_check(out, err, "the project's folder") : rc;
+}
+
+const struct conf_domain *conf_domain(const struct conf *conf, struct str name)
+{
+    for (size_t i = 0; i < conf->n_domains; i++)
+        if (str_is(name, conf->domains[i].name))
+            return &conf->domains[i];
+    return NULL;
+}
+
+int conf_column(const struct conf_contract *contract, struct str name)
+{
+    for (size_t i = 0; i < contract->n_fields; i++)
+        if (str_is(name, contract->fields[i].name))
+            return (int)i;
+    return -1;
+}
