@@ -1,0 +1,148 @@
+#include "stage/silver.h"
+
+#include <stdio.h>
+
+#define DLQ_LIMIT_MS 60000
+
+/* --- dead letters ----------------------------------------------------------------------------------------- */
+
+enum { BAD_TOPIC, BAD_PARTITION, BAD_OFFSET, BAD_TIME, BAD_VALUE, BAD_KEY, BAD_REASON, BAD_FIELD, BAD_DETAIL };
+
+static enum ig_code send_row(const struct silver_run *s, struct log_producer *producer, struct engine_rows *row,
+                             struct error *err)
+{
+    char partition[16], offset[24], timestamp[24];
+    const struct log_header headers[] = {
+        {"ingot-reason", engine_str(row, BAD_REASON)}, {"ingot-field", engine_str(row, BAD_FIELD)},
+        {"ingot-detail", engine_str(row, BAD_DETAIL)}, {"ingot-topic", engine_str(row, BAD_TOPIC)},
+        {"ingot-partition", str_of(partition)},        {"ingot-offset", str_of(offset)},
+        {"ingot-timestamp", str_of(timestamp)},        {"ingot-stage", STR("silver")},
+    };
+    struct log_header set[IG_COUNT(headers)];
+    struct log_record letter = {.topic = s->d->topic.dlq_name,
+                                .partition = -1,
+                                .key = engine_str(row, BAD_KEY),
+                                .value = engine_str(row, BAD_VALUE),
+                                .headers = set,
+                                .n_headers = IG_COUNT(set)};
+
+    snprintf(partition, sizeof(partition), "%lld", (long long)engine_int64(row, BAD_PARTITION));
+    snprintf(offset, sizeof(offset), "%lld", (long long)engine_int64(row, BAD_OFFSET));
+    snprintf(timestamp, sizeof(timestamp), "%lld", (long long)(engine_int64(row, BAD_TIME) / 1000));
+    memcpy(set, headers, sizeof(set));
+    set[4].value = str_of(partition);
+    set[5].value = str_of(offset);
+    set[6].value = str_of(timestamp);
+    return log_produce(producer, &letter, NULL, err);
+}
+
+/* The records of ingot_bad that the quarantine table (if there is one) does not have: those had their letter. */
+static enum ig_code send_letters(const struct silver_run *s, const struct lake_snapshot *known, struct error *err)
+{
+    const struct lake_partition only = {s->d->bronze.date_column, s->date_text};
+    struct log_producer *producer = NULL;
+    struct engine_rows rows = {0};
+    struct buf sql;
+    int64_t n = 0;
+    enum ig_code rc = IG_OK;
+
+    buf_init(&sql, 0);
+    buf_puts(&sql, "SELECT t, p, o, ts, value, key, reason, field, detail FROM ingot_bad");
+    if (known) {
+        buf_puts(&sql, " b WHERE NOT EXISTS (FROM (SELECT _topic, _partition, _offset FROM ");
+        rc = lake_add_scan(known, &only, 1, &sql, err);
+        buf_puts(&sql, ") q WHERE q._topic = b.t AND q._partition = b.p AND q._offset = b.o)");
+    }
+    buf_puts(&sql, " ORDER BY t, p, o");
+    if (!rc)
+        rc = log_producer_new(s->x->log, NULL, NULL, &producer, err);
+    if (!rc)
+        rc = engine_query_streaming(s->c, buf_cstr(&sql), &rows, err);
+    for (; !rc && engine_next(&rows); n++)
+        rc = send_row(s, producer, &rows, err);
+    if (!rc)
+        rc = engine_rows_check(&rows, err);
+    engine_rows_free(&rows);
+    if (!rc && n > 0)
+        rc = log_producer_flush(producer, DLQ_LIMIT_MS, err);
+    log_producer_free(producer);
+    buf_release(&sql);
+    if (rc)
+        return error_context(err, rc, "dead letters to %s", s->d->topic.dlq_name);
+    if (n > 0)
+        log_info(s->x->env, "silver", "%s %s: %lld records do not meet the contract: they are in %s", s->d->name,
+                 s->date_text, (long long)n, s->d->topic.dlq_name);
+    return IG_OK;
+}
+
+/* --- the quarantine table --------------------------------------------------------------------------------- */
+
+/* Does the table have rows of the partition? */
+static enum ig_code has_rows(const struct silver_run *s, const struct lake_snapshot *known, bool *out,
+                             struct error *err)
+{
+    const struct lake_partition only = {s->d->bronze.date_column, s->date_text};
+    struct buf sql;
+    int64_t n = 0;
+    enum ig_code rc;
+
+    buf_init(&sql, 0);
+    buf_puts(&sql, "SELECT count(*) FROM ");
+    rc = lake_add_scan(known, &only, 1, &sql, err);
+    if (!rc)
+        rc = engine_query_int64(s->c, buf_cstr(&sql), &n, err);
+    buf_release(&sql);
+    *out = n > 0;
+    return rc;
+}
+
+static enum ig_code replace_partition(const struct silver_run *s, struct lake_table *table, struct error *err)
+{
+    const char *partition_by[] = {s->d->bronze.date_column};
+    const struct lake_partition where = {partition_by[0], s->date_text};
+    struct lake_result result;
+    struct buf sql;
+    enum ig_code rc;
+
+    buf_init(&sql, 0);
+    buf_printf(
+        &sql,
+        "SELECT t AS _topic, p AS _partition, o AS _offset, ts AS _timestamp, value AS _value, key AS _key, reason,"
+        " field, detail, DATE '%s' AS ",
+        s->date_text);
+    engine_add_name(&sql, str_of(s->d->bronze.date_column));
+    buf_puts(&sql, " FROM ingot_bad");
+    rc = lake_create(table, buf_cstr(&sql), partition_by, 1, err);
+    if (!rc)
+        rc = lake_replace(table, buf_cstr(&sql), &where, 1, 1, NULL, &result, err);
+    buf_release(&sql);
+    return rc;
+}
+
+enum ig_code silver_quarantine(struct silver_run *s, struct error *err)
+{
+    struct lake_table *table = NULL;
+    struct lake_snapshot *known = NULL;
+    bool needed = s->result->quarantined > 0;
+    struct buf path;
+    enum ig_code rc;
+
+    buf_init(&path, 0);
+    stage_quarantine_path(s->d, &path);
+    rc = lake_open(s->x->store, s->c, buf_cstr(&path), &table, err);
+    if (!rc)
+        rc = lake_snapshot_open(table, LAKE_LATEST, &known, err);
+    if (rc == IG_NOT_FOUND)
+        rc = IG_OK;
+    if (!rc && !needed && known)
+        rc = has_rows(s, known, &needed, err);
+    /* letters first: a crash in between repeats letters, which carry their coordinates, and loses none */
+    if (!rc && s->result->quarantined > 0 && s->x->log)
+        rc = send_letters(s, known, err);
+    if (!rc && needed)
+        rc = replace_partition(s, table, err);
+    lake_snapshot_free(known);
+    lake_close(table);
+    buf_release(&path);
+    return rc;
+}

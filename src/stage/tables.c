@@ -1,0 +1,92 @@
+#include "stage/tables.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <strings.h>
+
+struct str tables_trim_sql(const char *sql)
+{
+    struct str s = str_of(sql);
+
+    while (s.n && (isspace((unsigned char)s.p[s.n - 1]) || s.p[s.n - 1] == ';'))
+        s.n--;
+    return s;
+}
+
+static bool in_identifier(char c)
+{
+    return isalnum((unsigned char)c) || c == '_';
+}
+
+bool tables_mentions(const char *sql, const char *word)
+{
+    const size_t n = strlen(word);
+
+    for (const char *p = sql; *p; p++) {
+        if (strncasecmp(p, word, n) != 0)
+            continue;
+        if ((p == sql || !in_identifier(p[-1])) && !in_identifier(p[n]))
+            return true;
+    }
+    return false;
+}
+
+enum ig_code tables_view(const struct stage_context *x, struct engine_conn *c, const char *path, const char *name,
+                         const char *date_column, int32_t date, int64_t *version, struct error *err)
+{
+    char date_text[16];
+    const struct lake_partition only = {date_column, date == DATE_NONE ? NULL : date_format(date, date_text)};
+    struct lake_table *table = NULL;
+    struct lake_snapshot *snapshot = NULL;
+    struct buf sql;
+    enum ig_code rc;
+
+    buf_init(&sql, 0);
+    buf_puts(&sql, "CREATE OR REPLACE TEMP VIEW ");
+    engine_add_name(&sql, str_of(name));
+    buf_puts(&sql, " AS SELECT * FROM ");
+    rc = lake_open(x->store, c, path, &table, err);
+    if (!rc)
+        rc = lake_snapshot_open(table, LAKE_LATEST, &snapshot, err);
+    if (!rc)
+        rc = lake_add_scan(snapshot, &only, date == DATE_NONE ? 0 : 1, &sql, err);
+    if (!rc)
+        rc = buf_check(&sql, err, path);
+    if (!rc)
+        rc = engine_exec(c, err, buf_cstr(&sql));
+    if (!rc && version)
+        *version = lake_version(snapshot);
+    lake_snapshot_free(snapshot);
+    lake_close(table);
+    buf_release(&sql);
+    return rc;
+}
+
+enum ig_code tables_need_columns(struct engine_conn *c, const char *select, const char *const *columns, size_t n,
+                                 const char *who, const char *why, struct error *err)
+{
+    struct engine_rows rows = {0};
+    struct buf sql;
+    bool *found = check_calloc(n + 1, sizeof(*found));
+    enum ig_code rc;
+
+    buf_init(&sql, 0);
+    buf_printf(&sql, "SELECT column_name FROM (DESCRIBE %s)", select);
+    rc = engine_query(c, buf_cstr(&sql), &rows, err);
+    while (!rc && engine_next(&rows)) {
+        const struct str name = engine_str(&rows, 0);
+
+        for (size_t i = 0; i < n; i++) /* names are equal whatever their case, as everywhere in SQL */
+            if (strlen(columns[i]) == name.n && strncasecmp(columns[i], name.p, name.n) == 0)
+                found[i] = true;
+    }
+    if (rc)
+        rc = error_context(err, rc, "%s", who);
+    for (size_t i = 0; i < n && !rc; i++)
+        if (!found[i])
+            rc = error_set(err, IG_INVALID, "%s: the result has no column %s: %s", who, columns[i], why);
+    engine_rows_free(&rows);
+    buf_release(&sql);
+    free(found);
+    return rc;
+}

@@ -1,0 +1,28 @@
+/*
+ * What the table-building hops (silver, gold) share: a user's SQL text as a part of ours, temporary views of Delta
+ * tables. Private to stage/.
+ */
+#ifndef STAGE_TABLES_H
+#define STAGE_TABLES_H
+
+#include "stage/stage.h"
+
+/* A SELECT of a user's file without the semicolons and white space behind it, so that it can stand in parentheses. */
+struct str tables_trim_sql(const char *sql);
+
+/* Is the word, as a whole identifier, somewhere in the text? (Comments and strings count too: it is only asked to
+ * save the opening of tables that nobody reads.) */
+bool tables_mentions(const char *sql, const char *word);
+
+/* Makes the temporary view `name` of the table at `path`; `date` not DATE_NONE: of that partition only.
+ * `version` (may be NULL) gets the version it shows. IG_NOT_FOUND if there is no table. */
+IG_MUST_CHECK enum ig_code tables_view(const struct stage_context *x, struct engine_conn *c, const char *path,
+                                       const char *name, const char *date_column, int32_t date, int64_t *version,
+                                       struct error *err);
+
+/* Does the SELECT give these columns? IG_INVALID names the first that it does not; `who` is in front of the message,
+ * `why` behind. */
+IG_MUST_CHECK enum ig_code tables_need_columns(struct engine_conn *c, const char *select, const char *const *columns,
+                                               size_t n, const char *who, const char *why, struct error *err);
+
+#endif
