@@ -6,13 +6,6 @@
 #include <stdlib.h>
 #include <time.h>
 
-void stage_bronze_prefix(const struct conf_domain *d, int32_t date, struct buf *out)
-{
-    char text[16];
-
-    buf_printf(out, "bronze/%s/%s=%s/", d->name, d->bronze.date_column, date_format(date, text));
-}
-
 /* --- shared by the threads --------------------------------------------------------------------------------------- */
 
 void sink_lock(struct stage_sink *s)
