@@ -41,6 +41,7 @@ static const struct key generate_keys[] = {
     {.name = "seed", .kind = KEY_UINT64, .at = SOURCE(seed), .default_text = "42"},
     {.name = "users", .kind = KEY_INT64, .at = SOURCE(users), .default_text = "50", .min = 1, .max = 100000000},
     {.name = "start", .kind = KEY_TIME, .at = SOURCE(start)},
+    {.name = "span", .kind = KEY_DURATION, .at = SOURCE(span_ms), .default_text = "0s", .max = 36500 * DAY_MS},
     {.name = "late", .kind = KEY_RATIO, .at = SOURCE(late_ratio), .default_text = "0"},
     {.name = "duplicates", .kind = KEY_RATIO, .at = SOURCE(duplicate_ratio), .default_text = "0"},
     {.name = "malformed", .kind = KEY_RATIO, .at = SOURCE(malformed_ratio), .default_text = "0"},
@@ -198,6 +199,9 @@ static void read_generate_source(struct load *l, const struct node *map, struct 
     int word;
 
     keys_read(l, map, "a generate source", generate_keys, IG_COUNT(generate_keys), &d->source);
+    if (d->source.span_ms > 0 && (!d->source.start || d->source.count == 0))
+        load_problem(l, node_get(map, "span"),
+                     "span: it spreads `count` records over a time from `start` on; add both, or leave it out");
     if (!generator)
         load_problem(l, map,
                      "a generate source says what to make: add 'generator:' with clickstream, orders, "
