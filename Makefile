@@ -38,7 +38,7 @@ fuzz: ## fuzz every reader of foreign bytes; SECONDS=60 each
 
 bench: build ## run the benchmarks, and the peers they compare with
 	@scripts/setup --quiet --tests
-	@for run in tests/bench/*/run; do [ -x "$$run" ] || continue; echo "== $$run"; "$$run" || exit 1; done
+	@tests/bench/run
 
 check: ## formatting, clang-tidy, layering, sizes
 	@scripts/setup --quiet --tests
