@@ -66,7 +66,7 @@ enum ig_code cli_find_project(struct cli_context *c, struct buf *folder, struct 
     return conf_find_root(c->env, ".", folder, err);
 }
 
-static void print_problems(struct cli_context *c, const struct conf_problems *problems)
+int cli_problems(struct cli_context *c, const struct conf_problems *problems)
 {
     struct buf line;
 
@@ -87,6 +87,9 @@ static void print_problems(struct cli_context *c, const struct conf_problems *pr
         fputs(buf_cstr(&line), c->err);
     }
     buf_release(&line);
+    if (!c->global.json)
+        fprintf(c->err, "ingot: %zu mistake%s in the project\n", problems->n, problems->n == 1 ? "" : "s");
+    return CLI_CONFIG;
 }
 
 int cli_load_project(struct cli_context *c, struct conf **out)
@@ -103,10 +106,7 @@ int cli_load_project(struct cli_context *c, struct conf **out)
     if (rc == IG_OK)
         rc = conf_load(c->env, buf_cstr(&folder), out, &problems, &err);
     if (problems.n > 0) {
-        print_problems(c, &problems);
-        if (!c->global.json)
-            fprintf(c->err, "ingot: %zu mistake%s in the project\n", problems.n, problems.n == 1 ? "" : "s");
-        status = CLI_CONFIG;
+        status = cli_problems(c, &problems);
     } else if (rc != IG_OK) {
         cli_error(c, &err);
         status = rc == IG_INVALID || rc == IG_NOT_FOUND ? CLI_CONFIG : CLI_FAILED;

@@ -125,6 +125,8 @@ int cli_parse_options(struct cli_context *c, const struct cli_verb *verb, int ar
 /* Loads the project (--project, or the nearest ingot.yml upwards). 0 and *out, to be conf_free()d; or the exit status,
  * after everything that is wrong has been printed. */
 int cli_load_project(struct cli_context *c, struct conf **out);
+/* Prints mistakes of the configuration, one a line; gives CLI_CONFIG. */
+int cli_problems(struct cli_context *c, const struct conf_problems *problems);
 /* The project's folder alone, as --project or the working folder says. */
 enum ig_code cli_find_project(struct cli_context *c, struct buf *folder, struct error *err);
 

@@ -5,7 +5,9 @@
 #define CLI_VERBS_H
 
 #define CLI_VERBS(X) \
+    X(init)          \
     X(query)         \
+    X(check)         \
     X(version)       \
     X(help)
 

@@ -89,6 +89,7 @@ struct conf_source {
     const char *null_text; /* CSV: what stands for null; default "" */
     const char *sql; /* NULL, or a SELECT over `input` (the file's rows) that renames or adds columns before records are
                         made; the text of the file named by `sql:` */
+    const char *sql_path;  /* for messages */
     bool reread_on_change; /* a file whose size or time changed is a new version and is read again */
 };
 

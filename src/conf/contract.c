@@ -468,6 +468,13 @@ static bool is_reserved(const char *name)
     return false;
 }
 
+/* A date field that dates the record is the date column itself. */
+static bool is_event_date(const struct conf_contract *k, const struct conf_field *f, const struct conf_domain *d)
+{
+    return f->type == CONF_DATE && k->event_time && strcmp(k->event_time, f->name) == 0 &&
+           strcmp(f->name, d->bronze.date_column) == 0;
+}
+
 static void check_column_names(struct load *l, const struct node *fields, const struct node *domain,
                                const struct conf_domain *d)
 {
@@ -483,7 +490,7 @@ static void check_column_names(struct load *l, const struct node *fields, const 
         if (is_reserved(k->fields[i].name))
             load_problem(l, at, "'%s' is a column that ingot adds itself; take another name and 'path: %s'",
                          k->fields[i].name, k->fields[i].name);
-        if (strcasecmp(k->fields[i].name, d->bronze.date_column) == 0)
+        if (strcasecmp(k->fields[i].name, d->bronze.date_column) == 0 && !is_event_date(k, &k->fields[i], d))
             load_problem(l, named ? named : at,
                          "'%s' is a field and the date column too; give the date column another name with "
                          "'bronze: {partition_by: ...}'",

@@ -176,7 +176,7 @@ static void read_file_source(struct load *l, const struct node *map, struct conf
 {
     struct conf_source *s = &d->source;
     const struct node *path = node_get(map, "path"), *sql = node_get(map, "sql");
-    const char *ignored, *rel;
+    const char *rel;
 
     keys_read(l, map, "a file source", file_keys, IG_COUNT(file_keys), s);
     if (!path || (path->kind == NODE_LIST && path->n == 0))
@@ -188,7 +188,7 @@ static void read_file_source(struct load *l, const struct node *map, struct conf
             s->paths[i] = arena_printf(l->arena, "%s/%s", l->conf->root, s->paths[i]);
     }
     if (sql && keys_text(l, "sql", sql, &rel)) {
-        s->sql = load_sql(l, d, sql, rel, &ignored);
+        s->sql = load_sql(l, d, sql, rel, &s->sql_path);
         load_origin(l, &s->sql, sql->written ? sql->written : rel);
     }
 }
@@ -312,7 +312,8 @@ static void read_gold_table(struct load *l, const struct node *name, const struc
         load_problem(l, key ? key : name,
                      "the gold table '%s' needs the columns that identify a row: add 'key:', like [event_date, hour]",
                      g->name);
-    g->sql = read_sql_key(l, d, map, name, arena_printf(l->arena, "gold/%s.sql", g->name), &g->sql_path);
+    if (is_table_name(g->name) || node_get(map, "sql"))
+        g->sql = read_sql_key(l, d, map, name, arena_printf(l->arena, "gold/%s.sql", g->name), &g->sql_path);
 }
 
 static void check_unused_sql(struct load *l, const struct conf_domain *d)

@@ -1,0 +1,316 @@
+#include "cli/check_sql.h"
+
+#include "engine/engine.h"
+#include "quality/quality.h"
+
+#include <stdlib.h>
+
+struct checker {
+    const struct conf *conf;
+    struct conf_problems *problems;
+    struct engine_conn *conn;
+    bool *silver_failed; /* one a domain: who reads its silver can not be checked */
+};
+
+static void add_problem(struct checker *k, const char *file, int line, int column, const char *text)
+{
+    const struct conf_problem p = {check_strdup(file), line, column, check_strdup(text)};
+
+    vec_push(k->problems, p);
+}
+
+/* --- DuckDB's messages -------------------------------------------------------------------------------------- */
+
+/* Its errors are JSON here: the message, and the position as a byte of the statement. */
+static void report(struct checker *k, const char *file, struct str sql, const char *message, size_t prefix)
+{
+    const char *json = strchr(message, '{');
+    struct buf text, position;
+    int64_t at = 0;
+    int line = 1, column = 1;
+
+    buf_init(&text, 0);
+    buf_init(&position, 0);
+    if (!json || !json_member_string(str_of(json), "exception_message", &text))
+        buf_puts(&text, message);
+    if (json && json_member_string(str_of(json), "position", &position) &&
+        str_to_int64(buf_str(&position), (int64_t)prefix, (int64_t)(prefix + sql.n), &at))
+        at -= (int64_t)prefix;
+    else
+        at = 0;
+    for (int64_t i = 0; i < at; i++) {
+        column = sql.p[i] == '\n' ? 1 : column + (((unsigned char)sql.p[i] & 0xc0) != 0x80);
+        line += sql.p[i] == '\n';
+    }
+    for (size_t i = 0; i < text.n; i++)
+        if (text.p[i] == '\n')
+            text.p[i] = ' ';
+    add_problem(k, file, line, column, buf_cstr(&text));
+    buf_release(&text);
+    buf_release(&position);
+}
+
+/* Runs PREFIX + the user's SQL. False after reporting. */
+static bool run(struct checker *k, const char *file, const char *prefix, const char *sql)
+{
+    duckdb_result result;
+    struct buf whole;
+    bool ok;
+
+    buf_init(&whole, 0);
+    buf_printf(&whole, "%s%s", prefix, sql);
+    ok = duckdb_query(engine_handle(k->conn), buf_cstr(&whole), &result) == DuckDBSuccess;
+    if (!ok)
+        report(k, file, str_of(sql), duckdb_result_error(&result), strlen(prefix));
+    duckdb_destroy_result(&result);
+    buf_release(&whole);
+    return ok;
+}
+
+static bool make_view(struct checker *k, const char *name, const char *sql, const char *file)
+{
+    struct buf prefix;
+    bool ok;
+
+    buf_init(&prefix, 0);
+    buf_puts(&prefix, "CREATE OR REPLACE TEMP VIEW ");
+    engine_add_name(&prefix, str_of(name));
+    buf_puts(&prefix, " AS\n");
+    ok = run(k, file, buf_cstr(&prefix), sql);
+    buf_release(&prefix);
+    return ok;
+}
+
+/* --- columns ------------------------------------------------------------------------------------------------- */
+
+static const char *const coordinates[][2] = {
+    {"record_hash", "VARCHAR"}, {"_topic", "VARCHAR"},         {"_partition", "INTEGER"},
+    {"_offset", "BIGINT"},      {"_timestamp", "TIMESTAMPTZ"}, {"_ingested_at", "TIMESTAMPTZ"},
+};
+
+static void add_column(struct buf *sql, const char *name, const char *type)
+{
+    buf_printf(sql, "CAST(NULL AS %s) AS ", type);
+    engine_add_name(sql, str_of(name));
+}
+
+/* The rows that silver.sql sees. */
+static enum ig_code make_input(struct checker *k, const struct conf_domain *d, struct error *err)
+{
+    struct buf sql, type;
+    enum ig_code rc;
+
+    buf_init(&sql, 0);
+    buf_init(&type, 0);
+    buf_puts(&sql, "CREATE OR REPLACE TEMP TABLE input AS SELECT ");
+    for (size_t i = 0; i < d->contract.n_fields; i++) {
+        const struct conf_field *f = &d->contract.fields[i];
+
+        if (strcmp(f->name, d->bronze.date_column) == 0)
+            continue;
+        buf_clear(&type);
+        contract_add_sql_type(f, &type);
+        add_column(&sql, f->name, buf_cstr(&type));
+        buf_puts(&sql, ", ");
+    }
+    for (size_t i = 0; i < IG_COUNT(coordinates); i++) {
+        add_column(&sql, coordinates[i][0], coordinates[i][1]);
+        buf_puts(&sql, ", ");
+    }
+    add_column(&sql, d->bronze.date_column, "DATE");
+    buf_puts(&sql, " WHERE false");
+    rc = buf_check(&sql, err, "the query");
+    if (rc == IG_OK)
+        rc = engine_exec(k->conn, err, buf_cstr(&sql));
+    buf_release(&sql);
+    buf_release(&type);
+    return rc;
+}
+
+/* Does the view give these columns? Reports the first that it does not. */
+static enum ig_code need_columns(struct checker *k, const char *view, const char *const *names, size_t n,
+                                 const char *file, const char *why, struct error *err)
+{
+    struct engine_rows rows = {0};
+    bool *found = check_calloc(n + 1, sizeof(*found));
+    struct buf sql, text;
+    enum ig_code rc;
+
+    buf_init(&sql, 0);
+    buf_init(&text, 0);
+    buf_puts(&sql, "DESCRIBE ");
+    engine_add_name(&sql, str_of(view));
+    rc = engine_query(k->conn, buf_cstr(&sql), &rows, err);
+    while (rc == IG_OK && engine_next(&rows)) {
+        const struct str column = engine_str(&rows, 0);
+
+        for (size_t i = 0; i < n; i++)
+            found[i] |= column.n == strlen(names[i]) && strncasecmp(column.p, names[i], column.n) == 0;
+        buf_printf(&text, "%s" STR_FMT, text.n ? ", " : "", STR_ARG(column));
+    }
+    engine_rows_free(&rows);
+    for (size_t i = 0; rc == IG_OK && i < n; i++)
+        if (!found[i]) {
+            buf_clear(&sql);
+            buf_printf(&sql, "the query has no column '%s': %s; it has %s", names[i], why, buf_cstr(&text));
+            add_problem(k, file, 1, 1, buf_cstr(&sql));
+            break;
+        }
+    free(found);
+    buf_release(&sql);
+    buf_release(&text);
+    return rc;
+}
+
+/* --- the SQL of a domain --------------------------------------------------------------------------------------- */
+
+/* Keeps the columns of `from` as table silver_NAME: views look their tables up late, and `input` changes. */
+static enum ig_code keep_silver(struct checker *k, const struct conf_domain *d, const char *from, struct error *err)
+{
+    struct buf name, sql;
+    enum ig_code rc;
+
+    buf_init(&name, 0);
+    buf_init(&sql, 0);
+    buf_printf(&name, "silver_%s", d->name);
+    buf_puts(&sql, "CREATE OR REPLACE TEMP TABLE ");
+    engine_add_name(&sql, buf_str(&name));
+    buf_puts(&sql, " AS SELECT * FROM ");
+    engine_add_name(&sql, str_of(from));
+    buf_puts(&sql, " LIMIT 0");
+    rc = engine_exec(k->conn, err, buf_cstr(&sql));
+    buf_release(&name);
+    buf_release(&sql);
+    return rc;
+}
+
+static enum ig_code check_silver(struct checker *k, const struct conf_domain *d, bool *failed, struct error *err)
+{
+    const char *needed[IG_COUNT(coordinates) + 1];
+    const size_t before = k->problems->n;
+    size_t n = 0;
+
+    IG_TRY(make_input(k, d, err));
+    if (!d->silver.sql)
+        return keep_silver(k, d, "input", err);
+    *failed = !make_view(k, "ingot_own", d->silver.sql, d->silver.sql_path);
+    if (*failed)
+        return IG_OK;
+    for (; n < IG_COUNT(coordinates); n++)
+        needed[n] = coordinates[n][0];
+    needed[n++] = d->bronze.date_column;
+    IG_TRY(need_columns(k, "ingot_own", needed, n, d->silver.sql_path,
+                        "rows keep where they come from, select it too (SELECT *, ... FROM input)", err));
+    *failed = k->problems->n > before;
+    return keep_silver(k, d, "ingot_own", err);
+}
+
+/* Can it be checked, or does it read a silver that is wrong itself? */
+static bool can_check(const struct checker *k, const char *sql)
+{
+    char name[80];
+
+    for (size_t i = 0; i < k->conf->n_domains; i++) {
+        snprintf(name, sizeof(name), "silver_%s", k->conf->domains[i].name);
+        if (k->silver_failed[i] && strstr(sql, name))
+            return false;
+    }
+    return true;
+}
+
+static enum ig_code check_gold(struct checker *k, const struct conf_domain *d, const struct conf_gold *g,
+                               struct error *err)
+{
+    const char **needed;
+    enum ig_code rc;
+    size_t n = 0;
+
+    if (!can_check(k, g->sql) || !make_view(k, g->name, g->sql, g->sql_path))
+        return IG_OK;
+    needed = check_calloc(g->n_key + 1, sizeof(*needed));
+    for (; n < g->n_key; n++)
+        needed[n] = g->key[n];
+    if (!g->whole_table)
+        needed[n++] = d->bronze.date_column;
+    rc = need_columns(k, g->name, needed, n, g->sql_path,
+                      "the table's key and its date column are among its columns (or say 'scope: table')", err);
+    free(needed);
+    return rc;
+}
+
+static enum ig_code drop_gold(struct checker *k, const struct conf_domain *d, struct error *err)
+{
+    struct buf sql;
+    enum ig_code rc = IG_OK;
+
+    buf_init(&sql, 0);
+    for (size_t i = 0; rc == IG_OK && i < d->n_gold; i++) {
+        buf_clear(&sql);
+        buf_puts(&sql, "DROP VIEW IF EXISTS ");
+        engine_add_name(&sql, str_of(d->gold[i].name));
+        rc = engine_exec(k->conn, err, buf_cstr(&sql));
+    }
+    buf_release(&sql);
+    return rc;
+}
+
+static enum ig_code check_domain(struct checker *k, const struct conf_domain *d, struct error *err)
+{
+    const size_t before = k->problems->n;
+
+    IG_TRY(engine_execf(k->conn, err, "CREATE OR REPLACE TEMP VIEW silver AS SELECT * FROM \"silver_%s\"", d->name));
+    for (size_t i = 0; i < d->n_gold; i++)
+        IG_TRY(check_gold(k, d, &d->gold[i], err));
+    for (size_t i = 0; k->problems->n == before && i < d->n_checks; i++)
+        if (can_check(k, d->checks[i].sql))
+            make_view(k, "ingot_check", d->checks[i].sql, d->checks[i].path);
+    return drop_gold(k, d, err);
+}
+
+/* A source's SQL reads a file whose columns are not known: only its grammar is looked at. */
+static void check_source(struct checker *k, const struct conf_domain *d)
+{
+    duckdb_extracted_statements statements;
+    const char *message;
+
+    if (!d->source.sql)
+        return;
+    duckdb_extract_statements(engine_handle(k->conn), d->source.sql, &statements);
+    message = duckdb_extract_statements_error(statements);
+    if (message)
+        report(k, d->source.sql_path, str_of(d->source.sql), message, 0);
+    duckdb_destroy_extracted(&statements);
+}
+
+static enum ig_code check_all(struct checker *k, struct error *err)
+{
+    const struct conf *conf = k->conf;
+
+    IG_TRY(engine_exec(k->conn, err, "SET errors_as_json = true"));
+    for (size_t i = 0; i < conf->n_domains; i++) {
+        check_source(k, &conf->domains[i]);
+        IG_TRY(check_silver(k, &conf->domains[i], &k->silver_failed[i], err));
+    }
+    for (size_t i = 0; i < conf->n_domains; i++)
+        if (!k->silver_failed[i])
+            IG_TRY(check_domain(k, &conf->domains[i], err));
+    return IG_OK;
+}
+
+enum ig_code check_sql(const struct conf *conf, struct conf_problems *problems, struct error *err)
+{
+    const struct engine_options options = {.memory_bytes = INT64_C(256) << 20, .threads = 1};
+    struct checker k = {.conf = conf, .problems = problems};
+    struct engine *engine = NULL;
+    enum ig_code rc = engine_open(&options, &engine, err);
+
+    k.silver_failed = check_calloc(conf->n_domains + 1, sizeof(*k.silver_failed));
+    if (rc == IG_OK)
+        rc = engine_connect(engine, &k.conn, err);
+    if (rc == IG_OK)
+        rc = check_all(&k, err);
+    engine_disconnect(k.conn);
+    engine_close(engine);
+    free(k.silver_failed);
+    return rc;
+}

@@ -1,0 +1,116 @@
+#include "cli/check_sql.h"
+
+#include <glob.h>
+#include <stdlib.h>
+
+struct check_options {
+    bool print;
+};
+
+static const struct cli_option options[] = {
+    {"print", 0, NULL, "print the configuration in effect, secrets masked", CLI_FLAG,
+     offsetof(struct check_options, print)},
+};
+
+static const char *source_name(const struct conf_domain *d)
+{
+    switch (d->source.type) {
+    case CONF_SOURCE_GENERATE:
+        return d->source.generator;
+    case CONF_SOURCE_FILE:
+        return "file";
+    case CONF_SOURCE_NONE:
+        return "none";
+    }
+    IG_UNREACHABLE("source type");
+}
+
+static void print_summary(struct cli_context *c, const struct conf *conf)
+{
+    static const struct cli_column columns[] = {
+        {"Domain", CLI_LEFT},    {"Source", CLI_LEFT},  {"Topic", CLI_LEFT},     {"Date column", CLI_LEFT},
+        {"Fields", CLI_NUMERIC}, {"Gold", CLI_NUMERIC}, {"Checks", CLI_NUMERIC},
+    };
+    struct cli_table t;
+
+    cli_table_init(&t, columns, IG_COUNT(columns));
+    for (size_t i = 0; i < conf->n_domains; i++) {
+        const struct conf_domain *d = &conf->domains[i];
+
+        cli_table_cell(&t, "%s", d->name);
+        cli_table_cell(&t, "%s", source_name(d));
+        cli_table_cell(&t, "%s", d->topic.name);
+        cli_table_cell(&t, "%s", d->bronze.date_column);
+        cli_table_cell(&t, "%zu", d->contract.n_fields);
+        cli_table_cell(&t, "%zu", d->n_gold);
+        cli_table_cell(&t, "%zu", d->n_checks);
+    }
+    if (conf->n_domains > 0)
+        cli_table_print(c, &t);
+    cli_note(c, "%s: no mistakes%s", conf->name,
+             conf->n_domains ? "" : ", and no domain yet: a domain is a folder domains/NAME with a domain.yml");
+}
+
+/* Files may come later, so this is no mistake; but it is what a first run stumbles over. */
+static void note_missing_files(struct cli_context *c, const struct conf *conf)
+{
+    for (size_t i = 0; i < conf->n_domains; i++)
+        for (size_t k = 0; k < conf->domains[i].source.n_paths; k++) {
+            const char *path = conf->domains[i].source.paths[k];
+            glob_t found = {0};
+
+            if (!strstr(path, "**") && glob(path, 0, NULL, &found) == GLOB_NOMATCH)
+                cli_note(c, "note: domain %s: no file matches %s yet", conf->domains[i].name, path);
+            globfree(&found);
+        }
+}
+
+static int run_on(struct cli_context *c, const struct check_options *o, const struct conf *conf)
+{
+    struct conf_problems problems = {0};
+    struct error err = {0};
+    enum ig_code rc = check_sql(conf, &problems, &err);
+    int status = CLI_OK;
+    struct buf text;
+
+    if (rc != IG_OK) {
+        status = cli_error(c, &err);
+    } else if (problems.n > 0) {
+        status = cli_problems(c, &problems);
+    } else if (o->print) {
+        buf_init(&text, 0);
+        conf_print(conf, &text);
+        fwrite(buf_cstr(&text), 1, text.n, c->out);
+        buf_release(&text);
+    } else {
+        print_summary(c, conf);
+        note_missing_files(c, conf);
+    }
+    conf_problems_free(&problems);
+    return status;
+}
+
+static int run(struct cli_context *c, const void *parsed)
+{
+    struct conf *conf;
+    int status = cli_load_project(c, &conf);
+
+    if (status == CLI_OK)
+        status = run_on(c, parsed, conf);
+    conf_free(conf);
+    return status;
+}
+
+const struct cli_verb cli_verb_check = {
+    .name = "check",
+    .summary = "Check the project's configuration and SQL, and print all mistakes",
+    .details = "Reads ingot.yml, .env, every domain.yml and SQL file, and prints each mistake as\n"
+               "FILE:LINE:COLUMN: what is wrong, and what would be right. SQL is bound against the\n"
+               "columns that the contracts give. Nothing is opened, started or written.\n"
+               "\n"
+               "Exit status 78 if there is a mistake.",
+    .options = options,
+    .n_options = IG_COUNT(options),
+    .options_size = sizeof(struct check_options),
+    .run = run,
+};
