@@ -37,7 +37,7 @@ enum ig_code env_read_full(struct env *env, struct env_file *f, int64_t at, void
         IG_TRY(env_read(env, f, at + (int64_t)have, (char *)p + have, n - have, &done, err));
         if (done == 0)
             return error_set(err, IG_CORRUPT, "the file ends at %lld, %zu bytes were wanted at %lld",
-                             (long long)(at + (int64_t)have), n, (long long)at);
+                             (long long)at + (long long)have, n, (long long)at);
         have += done;
     }
     return IG_OK;

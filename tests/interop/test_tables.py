@@ -143,8 +143,7 @@ def test_green_taxi_trips_against_pyarrow(ingot, tmp_path, shared, spark):
     shutil.copytree(example, root, ignore=shutil.ignore_patterns("data"))
     month = shared / "data" / "nyc-tlc-green" / "green_tripdata_2023-02.parquet"
     trips = pq.read_table(month)
-    p = Project.__new__(Project)
-    p.ingot, p.root = ingot, root
+    p = Project.at(ingot, root)
     p("run", env={"TAXI_TRIPS": str(month)}, timeout=300)
     silver = {name: p.silver(name) for name in {d for d, _ in p.states()}}
     domain = max(silver, key=lambda d: len(silver[d]))

@@ -146,6 +146,13 @@ class Project:
         self.settings = {"name": "test", "listen": "127.0.0.1:0", "process": {"every": "0s"}, **settings}
         self.write_settings()
 
+    @classmethod
+    def at(cls, ingot, root):
+        """A project that is there already."""
+        self = cls.__new__(cls)
+        self.ingot, self.root = ingot, pathlib.Path(root)
+        return self
+
     def write_settings(self, **changes):
         self.settings.update(changes)
         # JSON is YAML.

@@ -18,8 +18,7 @@ with tempfile.TemporaryDirectory() as scratch:
         yml.write_text(re.sub(r"^source:.*?(?=^\S)", "", yml.read_text(), flags=re.M | re.S))
     settings = root / "ingot.yml"
     settings.write_text(re.sub(r"^listen:.*\n", "", settings.read_text(), flags=re.M) + "\nlisten: 127.0.0.1:0\n")
-    project = Project.__new__(Project)
-    project.ingot, project.root = Ingot(SOURCE_DIR / "build" / "ingot"), root
+    project = Project.at(Ingot(SOURCE_DIR / "build" / "ingot"), root)
     times, memory = [], []
     for _ in range(5):
         up = Up(project).wait_ready()
