@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define RESULT "ingot_gold" /* the temporary table that a query's rows are put into */
+#define RESULT GOLD_FRESH
 
 /* One run: what all functions here need. */
 struct gold_run {
@@ -184,15 +184,21 @@ static enum ig_code merge(const struct gold_run *g, const struct conf_gold *t, s
     return rc;
 }
 
+enum ig_code gold_fresh(const struct stage_context *x, struct engine_conn *c, const struct conf_domain *d,
+                        const struct conf_gold *t, int32_t date, struct error *err)
+{
+    const struct gold_run g = {.x = x, .d = d, .date = date, .c = c};
+
+    IG_TRY(view_silver(&g, t->whole_table, err));
+    IG_TRY(view_others(&g, t->sql, err));
+    return compute(&g, t, err);
+}
+
 static enum ig_code build_table(const struct gold_run *g, const struct conf_gold *t, int64_t *rows, struct error *err)
 {
     int64_t n = 0;
-    enum ig_code rc = view_silver(g, t->whole_table, err);
+    enum ig_code rc = gold_fresh(g->x, g->c, g->d, t, g->date, err);
 
-    if (!rc)
-        rc = view_others(g, t->sql, err);
-    if (!rc)
-        rc = compute(g, t, err);
     if (!rc)
         rc = engine_query_int64(g->c, "SELECT count(*) FROM " RESULT, &n, err);
     if (!rc)

@@ -92,22 +92,56 @@ struct stage_count {
     const char *hop; /* log, bronze, silver, duplicates, quarantine, dlq */
     struct fingerprint f;
 };
-struct stage_audit {
-    struct stage_count counts[8];
-    size_t n_counts;
-    struct gold_audit {
-        const char *table;
-        int64_t rows, warehouse_rows;
-        bool matches_silver;    /* a fresh computation from silver gives the same rows */
-        bool matches_warehouse; /* the warehouse's rows are the same */
-    } *gold;
-    size_t n_gold;
-    bool balanced;
-    char *differences; /* one line a difference, "" if there is none */
+
+enum stage_verdict {
+    STAGE_BALANCED, /* every record is where it should be, at every hop */
+    STAGE_OPEN,     /* nothing is missing, but some of it is still on the way: a run will bring it in */
+    STAGE_DIFFERS,  /* something is lost, too much, or not what it should be */
 };
-IG_MUST_CHECK enum ig_code stage_audit(const struct stage_context *x, const struct conf_domain *d, int32_t date,
-                                       struct stage_audit *out, struct error *err);
+
+struct stage_gold_audit {
+    const char *table;
+    int64_t rows, warehouse_rows; /* -1: not there */
+    bool matches_silver;          /* a fresh computation from silver gives the same rows */
+    bool matches_warehouse;       /* the warehouse's rows are the same */
+};
+
+#define STAGE_COUNTS_MAX 8
+
+struct stage_audit {
+    int32_t date;    /* DATE_NONE: of the domain's topic as a whole */
+    char status[24]; /* of the partition, UNDISCOVERED if there is no row */
+    struct stage_count counts[STAGE_COUNTS_MAX];
+    size_t n_counts;
+    struct stage_gold_audit *gold;
+    size_t n_gold;
+    enum stage_verdict verdict;
+    struct buf differences; /* lines: what is wrong, with samples */
+    struct buf notes;       /* lines: what is on the way, what could not be looked at */
+};
 void stage_audit_free(struct stage_audit *a);
+
+/* The books of one domain. The log is read once, when it is opened; a ledger belongs to one thread. */
+struct stage_ledger;
+struct stage_ledger_options {
+    int32_t only_date;         /* keep only this date's records of the log; DATE_NONE: all */
+    const volatile bool *stop; /* may be NULL; set: IG_CANCELLED */
+    /* Called while the log is read; may be NULL. */
+    void (*progress)(void *ctx, const char *hop, const char *domain, int64_t done, int64_t total, int64_t elapsed_us);
+    void *ctx;
+};
+IG_MUST_CHECK enum ig_code stage_ledger_open(const struct stage_context *x, const struct conf_domain *d,
+                                             const struct stage_ledger_options *o, struct stage_ledger **out,
+                                             struct error *err);
+void stage_ledger_close(struct stage_ledger *l); /* NULL is fine */
+/* Every date that the log, bronze, silver, quarantine or partition_meta knows, in order; free() it. */
+IG_MUST_CHECK enum ig_code stage_ledger_dates(struct stage_ledger *l, int32_t **dates, size_t *n, struct error *err);
+/* One partition. `out` is to be freed in any case. */
+IG_MUST_CHECK enum ig_code stage_ledger_partition(struct stage_ledger *l, int32_t date, struct stage_audit *out,
+                                                  struct error *err);
+/* What belongs to no date: the topic's total, and records that the sink could not date (hops log, bronze, dlq). Needs
+ * the log. */
+IG_MUST_CHECK enum ig_code stage_ledger_topic(struct stage_ledger *l, struct stage_audit *out, struct error *err);
 
 /* One record's way: every place where it is found, as text lines and as JSON. `id` is the value of the contract's key
  * (parts joined by ','), or TOPIC/PARTITION/OFFSET. IG_NOT_FOUND. */

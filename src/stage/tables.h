@@ -25,4 +25,10 @@ IG_MUST_CHECK enum ig_code tables_view(const struct stage_context *x, struct eng
 IG_MUST_CHECK enum ig_code tables_need_columns(struct engine_conn *c, const char *select, const char *const *columns,
                                                size_t n, const char *who, const char *why, struct error *err);
 
+/* gold.c: what a gold table's rows (of the partition, unless it is computed over all dates) are to be, computed from
+ * silver as it is now, in the temporary table GOLD_FRESH of the connection. IG_NOT_FOUND without a silver table. */
+#define GOLD_FRESH "ingot_gold"
+IG_MUST_CHECK enum ig_code gold_fresh(const struct stage_context *x, struct engine_conn *c, const struct conf_domain *d,
+                                      const struct conf_gold *t, int32_t date, struct error *err);
+
 #endif
