@@ -1,0 +1,1 @@
+SELECT * FROM daily_revenue WHERE revenue < 0 OR delivered + cancelled > orders

@@ -1,0 +1,1 @@
+SELECT user_id, email FROM silver WHERE email NOT LIKE '_***@%'

@@ -1,0 +1,1 @@
+SELECT zone_id FROM silver GROUP BY zone_id HAVING count(*) > 1
