@@ -7,13 +7,9 @@
 #define STAGE_AUDIT_H
 
 #include "stage/stage.h"
+#include "stage/topic.h"
 
 #define AUDIT_SAMPLES "10"
-
-struct log_bound {
-    int32_t partition;
-    int64_t low, high, committed; /* of the group of the sink; 0 if it never committed */
-};
 
 struct stage_ledger {
     const struct stage_context *x;
@@ -23,7 +19,7 @@ struct stage_ledger {
     struct contract *contract;
     struct buf topic; /* its name as an SQL literal */
     bool has_log;     /* tables audit_log, audit_dlq and audit_bounds are filled */
-    VEC(struct log_bound) bounds;
+    struct topic_bounds bounds;
     int64_t dlq_low; /* first offset that the DLQ still has: above 0, retention has removed some */
 };
 

@@ -108,7 +108,7 @@ static enum ig_code check_log_end(struct stage_ledger *l, struct stage_audit *a,
 {
     for (size_t i = 0; i < l->bounds.n; i++) {
         int64_t beyond = 0, low = 0, high = 0;
-        const int32_t partition = l->bounds.p[i].partition;
+        const int32_t partition = (int32_t)i;
 
         IG_TRY(audit_int64(l, &beyond, err,
                            "SELECT coalesce(max(off), -1) FROM audit_bronze WHERE topic = %s AND part = %d",

@@ -1,0 +1,42 @@
+/*
+ * Reading a topic from its first record, or from any offset, to where its end was when the reading began. Private to
+ * stage/: for those who look at the log (audit, trace), not for the sink.
+ */
+#ifndef STAGE_TOPIC_H
+#define STAGE_TOPIC_H
+
+#include "stage/stage.h"
+
+struct topic_bound {
+    int64_t low, high; /* first offset, the one behind the last record */
+    int64_t committed; /* of the sink's group; 0 if it never committed */
+};
+struct topic_bounds {
+    struct topic_bound *p; /* one a partition, in order; free() */
+    size_t n, cap;
+};
+/* IG_NOT_FOUND if there is no such topic. */
+IG_MUST_CHECK enum ig_code topic_bounds_read(const struct stage_context *x, const char *topic, struct topic_bounds *out,
+                                             struct error *err);
+
+typedef enum ig_code topic_record_fn(void *ctx, const struct log_record *record, struct error *err);
+struct topic_reading {
+    const struct stage_context *x;
+    const char *topic;
+    const struct topic_bounds *bounds;
+    bool tail; /* only what the sink has not committed yet */
+    topic_record_fn *on_record;
+    void *ctx;
+    const volatile bool *stop; /* may be NULL */
+    /* May be NULL. */
+    void (*progress)(void *ctx, const char *hop, const char *domain, int64_t done, int64_t total, int64_t elapsed_us);
+    void *progress_ctx;
+    const char *domain; /* for progress */
+};
+/* Every record below `high`; IG_UNAVAILABLE if the log falls silent before that. */
+IG_MUST_CHECK enum ig_code topic_read(const struct topic_reading *r, struct error *err);
+
+/* The value of a header, {NULL, 0} if there is none. */
+struct str topic_header(const struct log_record *record, const char *name);
+
+#endif
