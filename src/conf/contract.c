@@ -445,7 +445,7 @@ static void read_fields(struct load *l, const struct node *map, bool lenient, in
                 load_problem(l, name, "'%s' and '%s' differ only in case, and would be one column", f->name,
                              fields[k].name);
         read_field(l, map->items[i].value, f, depth);
-        if (f->path[0] == 0)
+        if (f->path[0] == 0 && f->name[0] != 0) /* an empty name has been said already */
             load_problem(l, node_get(map->items[i].value, "path"), "path: an empty path leads nowhere");
     }
     *out = fields;
