@@ -2,6 +2,10 @@
 
 #include <stdio.h>
 
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
 static bool fail(struct json_reader *r, const char *problem)
 {
     if (!r->problem) {
@@ -116,7 +120,36 @@ static size_t escape_length(const char *p, const char *end)
     return unit >= 0xdc00 && unit < 0xe000 ? 12 : 0;
 }
 
-/* Eight bytes at once: does any of them need a closer look (quote, backslash, control, not ASCII)? */
+/* Goes to the next byte of a string that needs a closer look: a quote, a backslash, a control character; bytes that are
+ * not ASCII set *ascii to false and are passed. Returns `end` if there is none. */
+#if defined(__SSE2__)
+static const char *to_special(const char *p, const char *end, bool *ascii)
+{
+    const __m128i quote = _mm_set1_epi8('"'), backslash = _mm_set1_epi8('\\'), last_control = _mm_set1_epi8(0x1f);
+
+    for (; end - p >= 16; p += 16) {
+        const __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)p);
+        const __m128i found = _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(bytes, quote), _mm_cmpeq_epi8(bytes, backslash)),
+                                           _mm_cmpeq_epi8(_mm_min_epu8(bytes, last_control), bytes));
+        const unsigned at = (unsigned)_mm_movemask_epi8(found), high = (unsigned)_mm_movemask_epi8(bytes);
+
+        if (at != 0) {
+            const unsigned n = (unsigned)__builtin_ctz(at);
+
+            if (high & ((1u << n) - 1))
+                *ascii = false;
+            return p + n;
+        }
+        if (high)
+            *ascii = false;
+    }
+    for (; p < end && *p != '"' && *p != '\\' && (unsigned char)*p >= 0x20; p++)
+        if ((unsigned char)*p >= 0x80)
+            *ascii = false;
+    return p;
+}
+#else
+/* Eight bytes at once: does any of them need a closer look, or is it not ASCII? */
 static bool word_is_plain(const char *p)
 {
     const uint64_t ones = UINT64_C(0x0101010101010101), high = UINT64_C(0x8080808080808080);
@@ -128,6 +161,20 @@ static bool word_is_plain(const char *p)
     return ((w | (w - ones * 0x20) | ((quote - ones) & ~quote) | ((backslash - ones) & ~backslash)) & high) == 0;
 }
 
+static const char *to_special(const char *p, const char *end, bool *ascii)
+{
+    for (;;) {
+        while (end - p >= 8 && word_is_plain(p))
+            p += 8;
+        if (p >= end || *p == '"' || *p == '\\' || (unsigned char)*p < 0x20)
+            return p;
+        if ((unsigned char)*p >= 0x80)
+            *ascii = false;
+        p++;
+    }
+}
+#endif
+
 static bool string(struct json_reader *r, struct json_value *v)
 {
     const char *from = ++r->p;
@@ -135,29 +182,20 @@ static bool string(struct json_reader *r, struct json_value *v)
 
     v->escaped = false;
     for (;;) {
-        unsigned char c;
+        size_t n;
 
-        while (r->end - r->p >= 8 && word_is_plain(r->p))
-            r->p += 8;
+        r->p = to_special(r->p, r->end, &ascii);
         if (r->p >= r->end)
             return fail(r, "a string without end");
-        c = (unsigned char)*r->p;
-        if (c == '"')
+        if (*r->p == '"')
             break;
-        if (c < 0x20)
+        if (*r->p != '\\')
             return fail(r, "a control character in a string");
-        if (c == '\\') {
-            const size_t n = escape_length(r->p, r->end);
-
-            if (n == 0)
-                return fail(r, "an invalid escape");
-            v->escaped = true;
-            r->p += n;
-            continue;
-        }
-        if (c >= 0x80)
-            ascii = false;
-        r->p++;
+        n = escape_length(r->p, r->end);
+        if (n == 0)
+            return fail(r, "an invalid escape");
+        v->escaped = true;
+        r->p += n;
     }
     v->type = JSON_STRING;
     v->raw = (struct str){from, (size_t)(r->p - from)};
