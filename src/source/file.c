@@ -128,7 +128,7 @@ static void warn_changed(struct file_reader *r, struct source_part *part, const 
             return;
     vec_push(&r->warned, check_strdup(part->name));
     log_warn(r->options.env, "source",
-             "%s: %s has another size than when it was read; it is not read again (`reread_on_change: true` would)",
+             "%s: %s has another size than when it was read; it is not read again (`reread: true` would)",
              r->options.domain->name, path);
 }
 
@@ -221,9 +221,9 @@ static enum ig_code open_rows(struct file_reader *r, const struct glob_file *f, 
     case CONF_FORMAT_CSV:
         if (!c->sql)
             return rows_open_csv(r->options.env, f->path, c->null_text, &r->rows, err);
-        return rows_open_sql(r->options.env, r->options.engine, f->path, format, c, &r->rows, err);
+        return rows_open_sql(&r->options, f->path, format, &r->rows, err);
     case CONF_FORMAT_PARQUET:
-        return rows_open_sql(r->options.env, r->options.engine, f->path, format, c, &r->rows, err);
+        return rows_open_sql(&r->options, f->path, format, &r->rows, err);
     default:
         return error_set(err, IG_INVALID, "its name does not say what it is: add `format: csv`, parquet or ndjson");
     }

@@ -29,10 +29,9 @@ IG_MUST_CHECK enum ig_code rows_open_lines(struct env *env, const char *path, st
 IG_MUST_CHECK enum ig_code rows_open_csv(struct env *env, const char *path, const char *null_text, struct rows **out,
                                          struct error *err);
 
-/* Parquet, or CSV through `source->sql`, by the SQL engine: each row a JSON object, NULL as null, numbers and times
- * exact. Ordinals are row numbers from 0; lines of a CSV file that are no rows come behind all rows. */
-IG_MUST_CHECK enum ig_code rows_open_sql(struct env *env, struct engine *engine, const char *path,
-                                         enum conf_file_format format, const struct conf_source *source,
-                                         struct rows **out, struct error *err);
+/* Parquet, or CSV through the source's `sql`, by the SQL engine: each row a JSON object, NULL as null, numbers and
+ * times exact. Ordinals are row numbers from 0; lines of a CSV file that are no rows come behind all rows. */
+IG_MUST_CHECK enum ig_code rows_open_sql(const struct source_options *options, const char *path,
+                                         enum conf_file_format format, struct rows **out, struct error *err);
 
 #endif

@@ -2,9 +2,13 @@
 #include "source/rows.h"
 
 #include <stdlib.h>
+#include <unistd.h>
+
+#define OWN_MEMORY_MIN ((int64_t)64 << 20)
 
 struct sql_rows {
     struct rows rows;
+    struct engine *own_engine; /* NULL: the given one keeps rows in order */
     struct engine_conn *conn;
     struct engine_rows result;
     bool in_chunk;     /* the row that the result is at has not been given out */
@@ -269,15 +273,45 @@ static void sql_rows_free(struct rows *rows)
 
     engine_rows_free(&r->result);
     engine_disconnect(r->conn);
+    engine_close(r->own_engine);
     free(r->items);
     free(r);
 }
 
 static const struct rows_ops sql_rows_ops = {sql_rows_next, sql_rows_free};
 
-enum ig_code rows_open_sql(struct env *env, struct engine *engine, const char *path, enum conf_file_format format,
-                           const struct conf_source *source, struct rows **out, struct error *err)
+/* Ordinals are positions: the rows have to come in the same order every time. The platform's engine may have been
+ * opened without that promise. */
+static enum ig_code connect_ordered(struct sql_rows *r, const struct source_options *options, struct error *err)
 {
+    const struct conf *conf = options->conf;
+    struct engine_options own = {.threads = 2, .memory_bytes = conf->memory_bytes / 4};
+    struct buf temp_dir;
+    int64_t ordered = 0;
+    enum ig_code rc;
+
+    if (options->engine) {
+        IG_TRY(engine_connect(options->engine, &r->conn, err));
+        rc = engine_query_int64(r->conn, "SELECT current_setting('preserve_insertion_order')::INTEGER", &ordered, err);
+        if (rc || ordered)
+            return rc;
+        engine_disconnect(r->conn);
+        r->conn = NULL;
+    }
+    if (own.memory_bytes > 0 && own.memory_bytes < OWN_MEMORY_MIN)
+        own.memory_bytes = OWN_MEMORY_MIN;
+    buf_init(&temp_dir, 0);
+    buf_printf(&temp_dir, "%s/tmp/source-%s-%d", conf->data_dir, options->domain->name, (int)getpid());
+    own.temp_dir = buf_cstr(&temp_dir);
+    rc = engine_open(&own, &r->own_engine, err);
+    buf_release(&temp_dir);
+    return rc ? rc : engine_connect(r->own_engine, &r->conn, err);
+}
+
+enum ig_code rows_open_sql(const struct source_options *options, const char *path, enum conf_file_format format,
+                           struct rows **out, struct error *err)
+{
+    const struct conf_source *source = &options->domain->source;
     struct sql_rows *r = check_calloc(1, sizeof(*r));
     struct str select = str_of(source->sql ? source->sql : "SELECT * FROM input");
     struct buf sql, query;
@@ -287,11 +321,11 @@ enum ig_code rows_open_sql(struct env *env, struct engine *engine, const char *p
     r->has_rejected = format == CONF_FORMAT_CSV;
     buf_init(&sql, 0);
     buf_init(&query, 0);
-    rc = engine_connect(engine, &r->conn, err);
+    rc = connect_ordered(r, options, err);
     if (rc)
         goto out;
     if (format == CONF_FORMAT_CSV)
-        rc = load_csv(env, r->conn, path, str_of(source->null_text ? source->null_text : ""), err);
+        rc = load_csv(options->env, r->conn, path, str_of(source->null_text ? source->null_text : ""), err);
     else
         rc = view_parquet(r->conn, path, err);
     if (rc)
