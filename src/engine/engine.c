@@ -441,3 +441,39 @@ enum ig_code engine_query_str(struct engine_conn *c, const char *sql, struct buf
     engine_rows_free(&rows);
     return rc;
 }
+
+/* --- shapes ------------------------------------------------------------------------------------------ */
+
+enum ig_code engine_describe(struct engine_conn *c, const char *sql, struct engine_shape *shape, struct error *err)
+{
+    memset(shape, 0, sizeof(*shape));
+    if (duckdb_prepare(c->con, sql, &shape->statement) != DuckDBSuccess) {
+        const char *message = duckdb_prepare_error(shape->statement);
+
+        message = message ? message : "the engine gives no reason";
+        error_set(err, code_of_error(DUCKDB_ERROR_INVALID, message), "%s", message);
+        engine_shape_free(shape);
+        return code_of_error(DUCKDB_ERROR_INVALID, message);
+    }
+    shape->n_columns = (size_t)duckdb_prepared_statement_column_count(shape->statement);
+    return IG_OK;
+}
+
+void engine_shape_free(struct engine_shape *shape)
+{
+    if (shape->statement)
+        duckdb_destroy_prepare(&shape->statement);
+}
+
+void engine_shape_name(struct engine_shape *shape, size_t column, struct buf *out)
+{
+    const char *name = duckdb_prepared_statement_column_name(shape->statement, column);
+
+    buf_puts(out, name ? name : "");
+    duckdb_free((void *)(uintptr_t)name);
+}
+
+duckdb_logical_type engine_shape_type(struct engine_shape *shape, size_t column)
+{
+    return duckdb_prepared_statement_column_logical_type(shape->statement, column);
+}

@@ -72,6 +72,22 @@ struct str engine_str(struct engine_rows *rows, size_t column);
 int64_t engine_int64(struct engine_rows *rows, size_t column);
 double engine_double(struct engine_rows *rows, size_t column); /* of a DOUBLE or FLOAT column */
 
+/* Appends a value of any type as JSON: numbers as they are, everything else as text, nested types nested. */
+void engine_add_json(struct engine_rows *rows, size_t column, struct buf *out);
+
+/* The columns that a query would give, without running it. Types are the caller's to destroy; engine_shape_free is fine
+ * after a failure. */
+struct engine_shape {
+    duckdb_prepared_statement statement;
+    size_t n_columns;
+};
+IG_MUST_CHECK enum ig_code engine_describe(struct engine_conn *c, const char *sql, struct engine_shape *shape,
+                                           struct error *err);
+void engine_shape_free(struct engine_shape *shape);
+/* Appends the column's name. */
+void engine_shape_name(struct engine_shape *shape, size_t column, struct buf *out);
+duckdb_logical_type engine_shape_type(struct engine_shape *shape, size_t column);
+
 /* The first column of the first row of a query, NULL as 0. IG_NOT_FOUND without a row. */
 IG_MUST_CHECK enum ig_code engine_query_int64(struct engine_conn *c, const char *sql, int64_t *out, struct error *err);
 IG_MUST_CHECK enum ig_code engine_query_str(struct engine_conn *c, const char *sql, struct buf *out, struct error *err);

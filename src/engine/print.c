@@ -88,6 +88,11 @@ static void add_value(struct engine_rows *rows, size_t column, enum value_form f
     duckdb_destroy_logical_type(&type);
 }
 
+void engine_add_json(struct engine_rows *rows, size_t column, struct buf *out)
+{
+    add_value(rows, column, VALUE_JSON, out);
+}
+
 static void table_add_row(struct table *t, struct engine_rows *rows, struct buf *scratch)
 {
     for (size_t i = 0; i < t->n_columns; i++) {

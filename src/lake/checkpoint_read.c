@@ -1,0 +1,258 @@
+/*
+ * Checkpoints: the engine reads the Parquet file and gives its rows as the JSON actions that commits are made of, so
+ * that there is one way into a snapshot. V2 checkpoints name sidecars, which hold the files.
+ */
+#include "lake/lake_internal.h"
+
+#include <stdlib.h>
+
+#define SIDECARS_MAX 100000
+
+/* The members that we read of each action; the first one is there in every row that holds the action. */
+static const struct {
+    const char *name;
+    const char *members[9];
+} actions[] = {
+    {"protocol", {"minReaderVersion", "minWriterVersion", "readerFeatures", "writerFeatures"}},
+    {"metaData",
+     {"id", "name", "description", "format", "schemaString", "partitionColumns", "configuration", "createdTime"}},
+    {"txn", {"appId", "version", "lastUpdated"}},
+    {"domainMetadata", {"domain", "configuration", "removed"}},
+    {"add", {"path", "partitionValues", "size", "modificationTime", "tags", "stats", "deletionVector"}},
+    {"remove", {"path", "deletionTimestamp", "partitionValues", "size", "tags", "deletionVector"}},
+    {"sidecar", {"path", "sizeInBytes"}},
+};
+
+struct reader {
+    struct lake_snapshot *s;
+    struct engine_conn *c;
+    struct lake_chunk *chunk;
+    VEC(const char *) sidecars; /* their paths */
+};
+
+static bool has_child(duckdb_logical_type type, const char *name)
+{
+    bool found = false;
+
+    if (duckdb_get_type_id(type) != DUCKDB_TYPE_STRUCT)
+        return false;
+    for (idx_t i = 0; i < duckdb_struct_type_child_count(type) && !found; i++) {
+        char *child = duckdb_struct_type_child_name(type, i);
+
+        found = strcmp(child, name) == 0;
+        duckdb_free(child);
+    }
+    return found;
+}
+
+/* A file that has its statistics only as columns: we need the number of rows. */
+static bool has_parsed_rows(duckdb_logical_type add)
+{
+    bool found = false;
+
+    for (idx_t i = 0; i < duckdb_struct_type_child_count(add) && !found; i++) {
+        char *name = duckdb_struct_type_child_name(add, i);
+        duckdb_logical_type child = duckdb_struct_type_child_type(add, i);
+
+        found = strcmp(name, "stats_parsed") == 0 && has_child(child, "numRecords");
+        duckdb_destroy_logical_type(&child);
+        duckdb_free(name);
+    }
+    return found;
+}
+
+static void add_member(struct buf *sql, size_t action, const char *member, bool has_stats, bool has_parsed)
+{
+    buf_printf(sql, "\"%s\" := ", member);
+    if (strcmp(member, "stats") != 0 || !has_parsed)
+        buf_printf(sql, "\"%s\".\"%s\"", actions[action].name, member);
+    else
+        buf_printf(sql, "coalesce(%s, '{\"numRecords\":' || \"add\".stats_parsed.\"numRecords\" || '}')",
+                   has_stats ? "\"add\".stats" : "NULL");
+}
+
+/* SELECT to_json of one kind of action, from the rows that hold one. */
+static void add_select(struct buf *sql, size_t action, duckdb_logical_type type, const char *files)
+{
+    const bool is_add = strcmp(actions[action].name, "add") == 0;
+    const bool has_stats = is_add && has_child(type, "stats"), has_parsed = is_add && has_parsed_rows(type);
+    bool first = true;
+
+    if (!has_child(type, actions[action].members[0]))
+        return;
+    if (sql->n)
+        buf_puts(sql, " UNION ALL ");
+    buf_printf(sql, "SELECT %zu AS kind, to_json(struct_pack(\"%s\" := struct_pack(", action, actions[action].name);
+    for (size_t i = 0; i < IG_COUNT(actions[0].members) && actions[action].members[i]; i++) {
+        const char *member = actions[action].members[i];
+
+        if (!has_child(type, member) && !(has_parsed && strcmp(member, "stats") == 0))
+            continue;
+        buf_puts(sql, first ? "" : ", ");
+        add_member(sql, action, member, has_stats, has_parsed);
+        first = false;
+    }
+    buf_printf(sql, ")))::VARCHAR AS action FROM read_parquet(%s) WHERE \"%s\".\"%s\" IS NOT NULL", files,
+               actions[action].name, actions[action].members[0]);
+}
+
+static enum ig_code build_query(struct reader *r, const char *files, struct buf *sql, struct error *err)
+{
+    struct engine_shape shape;
+    struct buf text;
+    enum ig_code rc;
+
+    buf_init(&text, 0);
+    buf_printf(&text, "SELECT * FROM read_parquet(%s)", files);
+    rc = engine_describe(r->c, buf_cstr(&text), &shape, err);
+    if (rc)
+        goto out;
+    for (size_t column = 0; column < shape.n_columns; column++) {
+        duckdb_logical_type type = engine_shape_type(&shape, column);
+
+        buf_clear(&text);
+        engine_shape_name(&shape, column, &text);
+        for (size_t i = 0; i < IG_COUNT(actions); i++)
+            if (strcmp(buf_cstr(&text), actions[i].name) == 0)
+                add_select(sql, i, type, files);
+        duckdb_destroy_logical_type(&type);
+    }
+    engine_shape_free(&shape);
+    if (!sql->n)
+        rc = error_set(err, IG_CORRUPT, "no column of a checkpoint");
+out:
+    buf_release(&text);
+    return rc;
+}
+
+static enum ig_code keep_sidecar(struct reader *r, struct str action, struct error *err)
+{
+    struct json_value v;
+    struct buf path;
+
+    if (!json_member(action, "sidecar", &v) || v.type != JSON_OBJECT)
+        return IG_OK;
+    if (r->sidecars.n >= SIDECARS_MAX)
+        return error_set(err, IG_CORRUPT, "more than %d sidecars", SIDECARS_MAX);
+    buf_init(&path, 0);
+    if (json_member_string(v.raw, "path", &path))
+        vec_push(&r->sidecars, arena_strndup(&r->chunk->arena, buf_cstr(&path), path.n));
+    buf_release(&path);
+    return IG_OK;
+}
+
+/* `files` is an SQL list of paths. */
+static enum ig_code read_parquet(struct reader *r, const char *files, struct error *err)
+{
+    struct engine_rows rows = {0};
+    struct buf sql;
+    enum ig_code rc;
+
+    buf_init(&sql, 0);
+    rc = build_query(r, files, &sql, err);
+    if (!rc)
+        rc = engine_query(r->c, buf_cstr(&sql), &rows, err);
+    while (!rc && engine_next(&rows)) {
+        const struct str action = arena_str(&r->chunk->arena, engine_str(&rows, 1));
+
+        if (str_has_prefix(action, "{\"sidecar\""))
+            rc = keep_sidecar(r, action, err);
+        else
+            rc = lake_replay_text(r->s, r->chunk, action, LAKE_REPLAY_CHECKPOINT, err);
+    }
+    engine_rows_free(&rows);
+    buf_release(&sql);
+    /* What the engine refuses to read is a broken file; what stops the engine is not. */
+    return rc == IG_INVALID || rc == IG_IO ? IG_CORRUPT : rc;
+}
+
+static enum ig_code add_file(struct reader *r, const char *object, struct buf *files, struct error *err)
+{
+    struct buf path;
+    enum ig_code rc;
+
+    buf_init(&path, 0);
+    rc = store_local_path(r->s->store, object, &path, err);
+    if (!rc) {
+        buf_puts(files, files->n ? ", " : "[");
+        lake_add_path_literal(files, buf_str(&path));
+    }
+    buf_release(&path);
+    return rc;
+}
+
+static enum ig_code read_sidecars(struct reader *r, struct error *err)
+{
+    struct buf files, object;
+    enum ig_code rc = IG_OK;
+
+    if (!r->sidecars.n)
+        return IG_OK;
+    buf_init(&files, 0);
+    buf_init(&object, 0);
+    for (size_t i = 0; i < r->sidecars.n && !rc; i++) {
+        buf_clear(&object);
+        lake_add_log_name(&object, r->s->table_path, -1, "_sidecars/");
+        if (!lake_decode_uri(str_of(r->sidecars.p[i]), &object))
+            rc = error_set(err, IG_CORRUPT, "a sidecar's path is not well encoded");
+        else
+            rc = add_file(r, buf_cstr(&object), &files, err);
+    }
+    buf_putc(&files, ']');
+    r->sidecars.n = 0;
+    if (!rc)
+        rc = read_parquet(r, buf_cstr(&files), err);
+    buf_release(&object);
+    buf_release(&files);
+    return rc;
+}
+
+static enum ig_code read_json(struct reader *r, const char *object, struct error *err)
+{
+    struct buf text;
+    enum ig_code rc;
+    struct str copy;
+
+    buf_init(&text, LAKE_COMMIT_MAX_BYTES);
+    rc = store_get(r->s->store, object, &text, err);
+    if (!rc) {
+        copy = arena_str(&r->chunk->arena, buf_str(&text));
+        rc = lake_replay_text(r->s, r->chunk, copy, LAKE_REPLAY_CHECKPOINT, err);
+        for (const char *p = copy.p, *end = copy.p + copy.n; p < end && !rc;) {
+            const char *newline = memchr(p, '\n', (size_t)(end - p));
+            const char *stop = newline ? newline : end;
+
+            rc = keep_sidecar(r, (struct str){p, (size_t)(stop - p)}, err);
+            p = stop + 1;
+        }
+    }
+    buf_release(&text);
+    return rc;
+}
+
+enum ig_code lake_checkpoint_read(struct lake_snapshot *s, struct engine_conn *c, const struct lake_log *log,
+                                  size_t first, struct error *err)
+{
+    const struct lake_log_checkpoint *checkpoint = &log->checkpoints.p[first];
+    struct reader r = {.s = s, .c = c, .chunk = lake_chunk_new(s)};
+    enum ig_code rc = IG_OK;
+    struct buf files;
+
+    buf_init(&files, 0);
+    if (str_has_suffix(str_of(checkpoint->name), ".json")) {
+        rc = read_json(&r, checkpoint->name, err);
+    } else {
+        for (int64_t i = 0; i < checkpoint->n_parts && !rc; i++)
+            rc = add_file(&r, checkpoint[i].name, &files, err);
+        buf_putc(&files, ']');
+        if (!rc)
+            rc = read_parquet(&r, buf_cstr(&files), err);
+    }
+    if (!rc)
+        rc = read_sidecars(&r, err);
+    vec_free(&r.sidecars);
+    buf_release(&files);
+    if (rc)
+        error_context(err, rc, "checkpoint %s", checkpoint->name);
+    return rc;
+}

@@ -1,0 +1,266 @@
+/*
+ * What the files of lake/ share: the state of a table, how the log makes it, and what a commit is made of.
+ */
+#ifndef LAKE_LAKE_INTERNAL_H
+#define LAKE_LAKE_INTERNAL_H
+
+#include "lake/lake.h"
+#include "lake/schema.h"
+
+#include <stdatomic.h>
+
+#define LAKE_LOG_DIR "_delta_log"
+#define LAKE_CHECKPOINT_EVERY 10
+#define LAKE_COMMIT_TRIES 50
+#define LAKE_TOMBSTONE_KEEP_MS (INT64_C(7) * 24 * 60 * 60 * 1000)
+#define LAKE_COMMIT_MAX_BYTES ((size_t)1 << 30)
+
+struct lake_table {
+    struct store *store;
+    struct engine_conn *conn;
+    char *path;                   /* relative to the store; empty for its root */
+    struct lake_snapshot *cached; /* the newest that was read; commits are added to it instead of reading all again */
+    unsigned next_temp;           /* numbers the temporary tables */
+};
+
+/* Memory that snapshots share: the text of a commit or a checkpoint and what points into it. */
+struct lake_chunk {
+    atomic_int refs;
+    struct arena arena;
+};
+
+/* A file that the log named: live, or removed not long ago. The texts are JSON as the log has them. */
+struct lake_entry {
+    struct str path;                 /* decoded; with `dv_id` the key */
+    struct str dv_id;                /* of the deletion vector, none without */
+    struct str raw_path, raw_dv;     /* a string's content, an object */
+    struct str raw_values, raw_tags; /* objects */
+    struct str raw_stats;            /* a string's content; its escapes unresolved */
+    const char *const *values;       /* of a live file: one a partition column, NULL for null */
+    int64_t size_bytes, modified_ms, deleted_ms;
+    int64_t added_in, removed_in; /* versions, -1 for "not since the checkpoint" */
+    bool live;
+};
+
+struct lake_txn {
+    struct str app_id;
+    int64_t version, last_updated;
+};
+
+struct lake_domain {
+    struct str name, raw; /* the whole action */
+    bool removed;
+};
+
+struct lake_property {
+    const char *key, *value;
+};
+
+struct lake_metadata {
+    struct str raw; /* the action's object; none before a metaData was seen */
+    const char *id;
+    const char *schema_string;
+    const struct schema_type *schema;
+    const char **partition_columns;
+    size_t n_partition_columns;
+    const struct schema_field **partition_fields;
+    struct lake_property *properties;
+    size_t n_properties;
+};
+
+struct lake_protocol {
+    struct str raw; /* the action's object; none before a protocol was seen */
+    int64_t reader, writer;
+    const char **reader_features, **writer_features;
+    size_t n_reader_features, n_writer_features;
+};
+
+struct lake_snapshot {
+    atomic_int refs;
+    struct store *store;
+    char *table_path;
+    int64_t version;
+    int64_t commit_time_ms;
+    int64_t log_mtime_ms, log_size_bytes; /* of the version's commit file: is it still the same table? -1: not there */
+    VEC(struct lake_chunk *) chunks;
+    struct arena *arena; /* of the newest chunk: for what is derived from the actions */
+    VEC(struct lake_entry) entries;
+    uint32_t *slots; /* hash table over entries: index + 1 */
+    size_t n_slots;
+    size_t n_live;
+    VEC(struct lake_txn) txns;
+    VEC(struct lake_domain) domains;
+    struct lake_metadata metadata;
+    struct lake_protocol protocol;
+};
+
+/* --- names (uri.c) ------------------------------------------------------------------------------------- */
+
+/* "TABLE/_delta_log/00000000000000000007" + suffix. */
+void lake_add_log_name(struct buf *out, const char *table_path, int64_t version, const char *suffix);
+/* "TABLE/NAME" as an object's name in the store. */
+void lake_add_object_name(struct buf *out, const char *table_path, struct str name);
+/* Percent-encoding as add.path has it, and back. False if it is not well-formed. */
+void lake_add_uri(struct buf *out, struct str path);
+bool lake_decode_uri(struct str uri, struct buf *out);
+/* "column=value" as a folder's name, escaped as Hive does; value NULL is null. */
+void lake_add_hive_part(struct buf *out, const char *column, const char *value);
+
+/* --- the log (log.c) ----------------------------------------------------------------------------------- */
+
+enum lake_checkpoint_kind { LAKE_CHECKPOINT_CLASSIC, LAKE_CHECKPOINT_PARTS, LAKE_CHECKPOINT_V2 };
+
+struct lake_log_commit {
+    int64_t version, mtime_ms, size_bytes;
+};
+
+struct lake_log_checkpoint {
+    int64_t version;
+    enum lake_checkpoint_kind kind;
+    int64_t part, n_parts;
+    char *name; /* the object's */
+};
+
+struct lake_log {
+    VEC(struct lake_log_commit) commits;         /* by version */
+    VEC(struct lake_log_checkpoint) checkpoints; /* by version, parts in order */
+};
+
+IG_MUST_CHECK enum ig_code lake_log_list(struct store *st, const char *table_path, struct lake_log *log,
+                                         struct error *err);
+void lake_log_free(struct lake_log *log);
+/* NULL if the version's commit file is not there. */
+const struct lake_log_commit *lake_log_commit_of(const struct lake_log *log, int64_t version);
+/* The newest version that the log knows, -1 if it is empty. */
+int64_t lake_log_latest(const struct lake_log *log);
+
+/* --- from the log to a snapshot (replay.c, checkpoint_read.c, snapshot.c) ------------------------------- */
+
+struct lake_snapshot *lake_snapshot_new(struct store *st, const char *table_path);
+/* A copy to go on with: shares all text. */
+struct lake_snapshot *lake_snapshot_copy(const struct lake_snapshot *s);
+struct lake_snapshot *lake_snapshot_ref(struct lake_snapshot *s);
+/* The newest snapshot, from the table's cache where that is still true. */
+IG_MUST_CHECK enum ig_code lake_snapshot_latest(struct lake_table *t, struct lake_snapshot **out, struct error *err);
+
+/* A chunk that the snapshot will release. */
+struct lake_chunk *lake_chunk_new(struct lake_snapshot *s);
+/* Applies the actions of a commit (version >= 0), or of a checkpoint (LAKE_REPLAY_CHECKPOINT); `text` is in the chunk.
+ * IG_CORRUPT names the line. */
+#define LAKE_REPLAY_CHECKPOINT (-1)
+IG_MUST_CHECK enum ig_code lake_replay_text(struct lake_snapshot *s, struct lake_chunk *chunk, struct str text,
+                                            int64_t version, struct error *err);
+/* Interprets protocol and metadata once all is applied. IG_UNSUPPORTED names a reader feature. */
+IG_MUST_CHECK enum ig_code lake_replay_finish(struct lake_snapshot *s, struct error *err);
+/* All parts of the checkpoint at log->checkpoints.p[first]. */
+IG_MUST_CHECK enum ig_code lake_checkpoint_read(struct lake_snapshot *s, struct engine_conn *c,
+                                                const struct lake_log *log, size_t first, struct error *err);
+
+const char *lake_property(const struct lake_snapshot *s, const char *key, const char *otherwise);
+bool lake_has_feature(const char *const *features, size_t n, const char *name);
+/* The file's statistics as JSON, none without. */
+void lake_entry_add_stats(const struct lake_entry *e, struct buf *out);
+int64_t lake_entry_rows(const struct lake_entry *e);
+/* Has the entry all of the partition values? */
+bool lake_entry_matches(const struct lake_snapshot *s, const struct lake_entry *e, const struct lake_partition *only,
+                        size_t n);
+/* Are two partition values the same for a column of this type? NULL is null. */
+bool lake_value_eq(const struct schema_type *type, const char *a, const char *b);
+/* IG_INVALID if a column named by a partition is none of the table's partition columns. */
+IG_MUST_CHECK enum ig_code lake_check_partitions(const struct lake_snapshot *s, const struct lake_partition *only,
+                                                 size_t n, struct error *err);
+
+/* --- scans (scan.c) ------------------------------------------------------------------------------------- */
+
+/* A path as an SQL literal that read_parquet does not take for a pattern. */
+void lake_add_path_literal(struct buf *sql, struct str path);
+/* Where the engine finds the entry's file. */
+IG_MUST_CHECK enum ig_code lake_entry_path(const struct lake_snapshot *s, const struct lake_entry *e, struct buf *out,
+                                           struct error *err);
+/* A FROM item over some entries. `file_column`, if not NULL, is added: the entry's index in s->entries. */
+IG_MUST_CHECK enum ig_code lake_add_scan_of(const struct lake_snapshot *s, const struct lake_entry *const *entries,
+                                            size_t n, const char *file_column, struct buf *sql, struct error *err);
+
+/* --- writing data files (write.c, stats.c) -------------------------------------------------------------- */
+
+struct lake_new_file {
+    char *name; /* relative to the table, decoded */
+    char **values;
+    size_t n_values;
+    int64_t size_bytes, rows, modified_ms;
+    char *stats;
+};
+
+struct lake_new_files {
+    VEC(struct lake_new_file) list;
+    int64_t rows, bytes;
+};
+
+/* Writes the rows of a query, which has the table's columns by name (some may be missing: they are null), to files that
+ * are durable when this returns, but in no commit yet. With `single` all rows must be of that partition (one value a
+ * partition column), which is checked: IG_INVALID. */
+IG_MUST_CHECK enum ig_code lake_write_files(struct lake_table *t, const struct lake_snapshot *s, const char *select,
+                                            const char *const *single, struct lake_new_files *out, struct error *err);
+/* Can the table take a query's columns? IG_INVALID names the one that it cannot. */
+IG_MUST_CHECK enum ig_code lake_check_columns(const struct lake_snapshot *s, const struct schema_type *have,
+                                              struct error *err);
+void lake_new_files_free(struct lake_new_files *files);
+/* Removes files that no commit took. */
+void lake_new_files_discard(struct lake_table *t, struct lake_new_files *files);
+
+/* `statistics` is the JSON of COPY's column_statistics. */
+void lake_add_stats(struct buf *out, const struct lake_snapshot *s, int64_t rows, struct str statistics);
+
+/* One column of COPY's statistics; texts unescaped in the arena, NULL where not given. */
+struct lake_column_stats {
+    const char *key; /* "a"."b" */
+    const char *min, *max;
+    int64_t null_count, has_nan;
+};
+struct lake_column_stats *lake_parse_statistics(struct arena *a, struct str json, size_t *n);
+const struct lake_column_stats *lake_find_statistics(const struct lake_column_stats *all, size_t n, const char *key);
+
+/* A partition value as the log spells it; NULL for null and for the empty text. The caller free()s it. */
+char *lake_log_value(const struct schema_type *type, const char *text);
+/* An SQL constant of the type; NULL is null. */
+void lake_add_constant(struct buf *sql, const struct schema_type *type, const char *value);
+/* If the equalities name every partition column: their values in the table's order, in the arena; else NULL. */
+const char *const *lake_whole_partition(const struct lake_snapshot *s, struct arena *a,
+                                        const struct lake_partition *where, size_t n);
+
+/* --- commits (commit.c) --------------------------------------------------------------------------------- */
+
+enum lake_read_scope { LAKE_READ_NOTHING, LAKE_READ_PARTITIONS, LAKE_READ_ALL };
+
+/* What a commit is made of. */
+struct lake_change {
+    const struct lake_snapshot *base;   /* what it was made from; NULL: the table is created */
+    const struct lake_new_files *added; /* may be NULL */
+    const struct lake_entry *const *removed;
+    size_t n_removed;
+    const char *protocol, *metadata; /* the actions' objects, NULL: unchanged */
+    enum lake_read_scope scope;      /* what the commit depends on: others may not have added or removed there */
+    const struct lake_partition *partitions; /* of LAKE_READ_PARTITIONS: n_partitions x n_columns */
+    size_t n_partitions, n_columns;
+    const char *operation;
+    const char *parameters; /* JSON object of strings */
+    const char *metrics;    /* JSON object of strings */
+    const struct lake_commit_options *options;
+};
+
+/* Does the table take writes from us? IG_UNSUPPORTED names the feature that we would have to honour. */
+IG_MUST_CHECK enum ig_code lake_check_writable(const struct lake_snapshot *s, bool removes, struct error *err);
+/* Was the options' application version committed already (IG_EXISTS), or has the table moved on (IG_CONFLICT)? */
+IG_MUST_CHECK enum ig_code lake_check_options(const struct lake_snapshot *s, const struct lake_commit_options *o,
+                                              struct error *err);
+/* Commits a change with its new files, if `rc` says that all went well up to here and there is something to commit;
+ * else *version is the base's. Files that no commit took are removed. */
+IG_MUST_CHECK enum ig_code lake_finish_change(struct lake_table *t, struct lake_change *change,
+                                              struct lake_new_files *files, enum ig_code rc, int64_t *version,
+                                              struct error *err);
+/* ["a","b"] */
+void lake_add_name_list(struct buf *out, const char *const *names, size_t n);
+IG_MUST_CHECK enum ig_code lake_commit(struct lake_table *t, const struct lake_change *change, int64_t *version,
+                                       struct error *err);
+
+#endif

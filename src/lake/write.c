@@ -1,0 +1,340 @@
+/*
+ * Data files. One COPY writes the rows of a query to scratch files, in one pass, and tells per file its size, rows and
+ * column statistics; each file is then synced and given its name in the table. No commit names them yet.
+ *
+ * Rows of one known partition go to one file, in which the partition columns stay: the file's own statistics then show
+ * whether all rows were of that partition. Otherwise COPY makes a folder a partition.
+ */
+#include "lake/lake_internal.h"
+
+#include <stdlib.h>
+#include <strings.h>
+
+void lake_new_files_free(struct lake_new_files *files)
+{
+    for (size_t i = 0; i < files->list.n; i++) {
+        struct lake_new_file *f = &files->list.p[i];
+
+        for (size_t k = 0; k < f->n_values; k++)
+            free(f->values[k]);
+        free(f->values);
+        free(f->name);
+        free(f->stats);
+    }
+    vec_free(&files->list);
+}
+
+void lake_new_files_discard(struct lake_table *t, struct lake_new_files *files)
+{
+    struct buf name;
+
+    buf_init(&name, 0);
+    for (size_t i = 0; i < files->list.n; i++) {
+        buf_clear(&name);
+        lake_add_object_name(&name, t->path, str_of(files->list.p[i].name));
+        (void)!store_remove(t->store, buf_cstr(&name), NULL);
+    }
+    buf_release(&name);
+}
+
+/* --- the statement ------------------------------------------------------------------------------------------------ */
+
+static enum ig_code refuse_type(const struct schema_field *f, const struct schema_type *from, struct error *err)
+{
+    struct buf is, to;
+
+    buf_init(&is, 0);
+    buf_init(&to, 0);
+    schema_add_sql(&is, from);
+    schema_add_sql(&to, f->type);
+    error_set(err, IG_INVALID, "column %s is %s in the table, %s does not fit into it", f->name, buf_cstr(&to),
+              buf_cstr(&is));
+    buf_release(&to);
+    buf_release(&is);
+    return IG_INVALID;
+}
+
+enum ig_code lake_check_columns(const struct lake_snapshot *s, const struct schema_type *have, struct error *err)
+{
+    for (size_t i = 0; i < have->n_fields; i++) {
+        const struct schema_field *f = schema_find(s->metadata.schema, str_of(have->fields[i].name));
+
+        if (!f)
+            return error_set(err, IG_INVALID, "the table has no column %s", have->fields[i].name);
+        if (!schema_can_hold(f->type, have->fields[i].type))
+            return refuse_type(f, have->fields[i].type, err);
+    }
+    return IG_OK;
+}
+
+/* Every column of the table, cast to its type; what the query does not have is null. */
+static enum ig_code add_select(struct buf *sql, const struct lake_snapshot *s, const struct schema_type *have,
+                               const char *select, struct error *err)
+{
+    const struct schema_type *schema = s->metadata.schema;
+
+    IG_TRY(lake_check_columns(s, have, err));
+    buf_puts(sql, "SELECT ");
+    for (size_t i = 0; i < schema->n_fields; i++) {
+        const struct schema_field *f = &schema->fields[i];
+
+        buf_puts(sql, i ? ", CAST(" : "CAST(");
+        if (schema_find(have, str_of(f->name)))
+            engine_add_name(sql, str_of(f->name));
+        else
+            buf_puts(sql, "NULL");
+        buf_puts(sql, " AS ");
+        schema_add_sql(sql, f->type);
+        buf_puts(sql, ") AS ");
+        engine_add_name(sql, str_of(f->name));
+    }
+    buf_printf(sql, " FROM (%s) AS _ingot_rows", select);
+    return IG_OK;
+}
+
+static void add_copy(struct buf *sql, const struct lake_snapshot *s, const char *query, const char *to,
+                     bool partitioned)
+{
+    buf_printf(sql, "COPY (%s) TO ", query);
+    engine_add_literal(sql, str_of(to));
+    buf_puts(sql, " (FORMAT parquet, COMPRESSION snappy, RETURN_STATS");
+    if (partitioned) {
+        buf_puts(sql, ", WRITE_PARTITION_COLUMNS false, FILENAME_PATTERN 'part_{uuid}', PARTITION_BY (");
+        for (size_t i = 0; i < s->metadata.n_partition_columns; i++) {
+            buf_puts(sql, i ? ", " : "");
+            engine_add_name(sql, str_of(s->metadata.partition_columns[i]));
+        }
+        buf_putc(sql, ')');
+    }
+    buf_putc(sql, ')');
+}
+
+/* --- what it wrote -------------------------------------------------------------------------------------------------
+ */
+
+/* A partition value as the log spells it. Times are ISO 8601 in UTC, so that no reader's time zone matters. */
+char *lake_log_value(const struct schema_type *type, const char *text)
+{
+    char formatted[40];
+    int64_t us;
+
+    if (!text || !*text)
+        return NULL;
+    if (type->kind == SCHEMA_TIMESTAMP && timestamp_parse(str_of(text), &us)) {
+        const int64_t fraction = ((us % 1000000) + 1000000) % 1000000;
+        char *dot;
+
+        timestamp_format(us, formatted);
+        dot = strpbrk(formatted, ".Z");
+        if (dot) {
+            struct buf out;
+
+            *dot = '\0';
+            buf_init(&out, 0);
+            buf_printf(&out, "%s.%06dZ", formatted, (int)fraction);
+            return buf_take(&out);
+        }
+    }
+    return check_strdup(text);
+}
+
+/* partition_keys of COPY: {"column": "text" or null}, as text casts of the values. */
+static void read_partition_keys(const struct lake_snapshot *s, struct str json, struct lake_new_file *f)
+{
+    const struct lake_metadata *m = &s->metadata;
+    struct json_value key, v;
+    struct json_reader r;
+    struct buf text;
+
+    buf_init(&text, 0);
+    json_reader_init(&r, json);
+    if (json_begin(&r, &v) && v.type == JSON_OBJECT)
+        while (json_next_key(&r, &key) && json_read(&r, &v))
+            for (size_t i = 0; i < m->n_partition_columns; i++) {
+                if (!json_key_is(&key, str_of(m->partition_columns[i])) || v.type != JSON_STRING)
+                    continue;
+                buf_clear(&text);
+                json_unescape(&v, &text);
+                free(f->values[i]);
+                f->values[i] = lake_log_value(m->partition_fields[i]->type, buf_cstr(&text));
+            }
+    buf_release(&text);
+}
+
+/* Do the statistics show that the column holds nothing but the value? */
+static bool holds_only(const struct lake_column_stats *c, const struct schema_type *type, int64_t rows,
+                       const char *value)
+{
+    if (!value)
+        return c && c->null_count == rows;
+    if (!c || c->null_count != 0 || !c->min || !c->max || strcmp(c->min, c->max) != 0)
+        return false;
+    if (type->kind == SCHEMA_BOOLEAN)
+        return strcmp(c->min, "1") == 0 ? strcasecmp(value, "true") == 0 : strcasecmp(value, "false") == 0;
+    return lake_value_eq(type, value, c->min);
+}
+
+static enum ig_code check_single(const struct lake_snapshot *s, const char *const *single, int64_t rows,
+                                 struct str statistics, struct error *err)
+{
+    const struct lake_metadata *m = &s->metadata;
+    struct lake_column_stats *columns;
+    enum ig_code rc = IG_OK;
+    struct arena arena;
+    struct buf key;
+    size_t n;
+
+    arena_init(&arena);
+    buf_init(&key, 0);
+    columns = lake_parse_statistics(&arena, statistics, &n);
+    for (size_t i = 0; i < m->n_partition_columns && !rc; i++) {
+        const struct lake_column_stats *c;
+
+        buf_clear(&key);
+        engine_add_name(&key, str_of(m->partition_columns[i]));
+        c = lake_find_statistics(columns, n, buf_cstr(&key));
+        if (!holds_only(c, m->partition_fields[i]->type, rows, single[i]))
+            rc = error_set(err, IG_INVALID, "there are rows outside of the partition %s=%s (%s is from %s to %s)",
+                           m->partition_columns[i], single[i] ? single[i] : "null", m->partition_columns[i],
+                           c && c->min ? c->min : "?", c && c->max ? c->max : "?");
+    }
+    buf_release(&key);
+    arena_release(&arena);
+    return rc;
+}
+
+/* Columns that must not be null: the table's schema says so. */
+static enum ig_code check_not_null(const struct lake_snapshot *s, struct str statistics, struct error *err)
+{
+    const struct schema_type *schema = s->metadata.schema;
+    struct lake_column_stats *columns;
+    enum ig_code rc = IG_OK;
+    struct arena arena;
+    struct buf key;
+    size_t n;
+
+    arena_init(&arena);
+    buf_init(&key, 0);
+    columns = lake_parse_statistics(&arena, statistics, &n);
+    for (size_t i = 0; i < schema->n_fields && !rc; i++) {
+        const struct lake_column_stats *c;
+
+        if (schema->fields[i].nullable)
+            continue;
+        buf_clear(&key);
+        engine_add_name(&key, str_of(schema->fields[i].name));
+        c = lake_find_statistics(columns, n, buf_cstr(&key));
+        if (c && c->null_count > 0)
+            rc = error_set(err, IG_INVALID, "%lld rows have no %s, which must not be null", (long long)c->null_count,
+                           schema->fields[i].name);
+    }
+    buf_release(&key);
+    arena_release(&arena);
+    return rc;
+}
+
+/* part-00000-UUID-c000.snappy.parquet in the partition's folder. */
+static char *new_name(struct lake_table *t, const struct lake_snapshot *s, char *const *values)
+{
+    char uuid[37];
+    struct buf name;
+
+    buf_init(&name, 0);
+    for (size_t i = 0; i < s->metadata.n_partition_columns; i++) {
+        lake_add_hive_part(&name, s->metadata.partition_columns[i], values[i]);
+        buf_putc(&name, '/');
+    }
+    env_uuid(t->store->env, uuid);
+    buf_printf(&name, "part-00000-%s-c000.snappy.parquet", uuid);
+    return buf_take(&name);
+}
+
+/* One row of COPY's answer: filename, count, file_size_bytes, footer_size_bytes, column_statistics, partition_keys. */
+static enum ig_code take_file(struct lake_table *t, const struct lake_snapshot *s, struct engine_rows *rows,
+                              const char *const *single, struct lake_new_files *out, struct error *err)
+{
+    struct lake_new_file f = {.rows = engine_int64(rows, 1), .size_bytes = engine_int64(rows, 2)};
+    struct buf statistics, keys, stats, object;
+    enum ig_code rc = IG_OK;
+
+    if (f.rows == 0)
+        return IG_OK;
+    buf_init(&statistics, 0);
+    buf_init(&keys, 0);
+    buf_init(&stats, 0);
+    buf_init(&object, 0);
+    engine_add_json(rows, 4, &statistics);
+    engine_add_json(rows, 5, &keys);
+    f.n_values = s->metadata.n_partition_columns;
+    f.values = check_calloc(f.n_values ? f.n_values : 1, sizeof(*f.values));
+    if (single) {
+        for (size_t i = 0; i < f.n_values; i++)
+            f.values[i] = lake_log_value(s->metadata.partition_fields[i]->type, single[i]);
+        rc = check_single(s, single, f.rows, buf_str(&statistics), err);
+    } else {
+        read_partition_keys(s, buf_str(&keys), &f);
+    }
+    if (!rc)
+        rc = check_not_null(s, buf_str(&statistics), err);
+    lake_add_stats(&stats, s, f.rows, buf_str(&statistics));
+    f.stats = buf_take(&stats);
+    f.name = new_name(t, s, f.values);
+    f.modified_ms = env_now_ms(t->store->env);
+    lake_add_object_name(&object, t->path, str_of(f.name));
+    if (!rc) {
+        const struct str path = engine_str(rows, 0);
+        char *from = check_malloc(path.n + 1);
+
+        memcpy(from, path.p, path.n);
+        from[path.n] = '\0';
+        rc = store_put_file(t->store, buf_cstr(&object), from, STORE_IF_ABSENT, err);
+        free(from);
+    }
+    out->rows += f.rows;
+    out->bytes += f.size_bytes;
+    vec_push(&out->list, f);
+    buf_release(&object);
+    buf_release(&keys);
+    buf_release(&statistics);
+    return rc;
+}
+
+enum ig_code lake_write_files(struct lake_table *t, const struct lake_snapshot *s, const char *select,
+                              const char *const *single, struct lake_new_files *out, struct error *err)
+{
+    const bool partitioned = s->metadata.n_partition_columns > 0 && !single;
+    const struct schema_type *have;
+    struct engine_rows rows = {0};
+    struct buf query, sql, scratch;
+    struct arena arena;
+    enum ig_code rc;
+
+    arena_init(&arena);
+    buf_init(&query, 0);
+    buf_init(&sql, 0);
+    buf_init(&scratch, 0);
+    rc = schema_of_query(&arena, t->conn, select, &have, err);
+    if (!rc)
+        rc = add_select(&query, s, have, select, err);
+    if (!rc)
+        rc = store_scratch_path(t->store, partitioned ? "" : ".parquet", &scratch, err);
+    if (rc)
+        goto out;
+    add_copy(&sql, s, buf_cstr(&query), buf_cstr(&scratch), partitioned);
+    rc = buf_check(&sql, err, "the query of a write");
+    if (!rc)
+        rc = engine_query(t->conn, buf_cstr(&sql), &rows, err);
+    while (!rc && engine_next(&rows))
+        rc = take_file(t, s, &rows, single, out, err);
+    engine_rows_free(&rows);
+    if (partitioned)
+        (void)!env_remove_tree(t->store->env, buf_cstr(&scratch), NULL);
+    else
+        (void)!env_unlink(t->store->env, buf_cstr(&scratch), NULL);
+out:
+    buf_release(&scratch);
+    buf_release(&sql);
+    buf_release(&query);
+    arena_release(&arena);
+    return rc;
+}
