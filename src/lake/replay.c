@@ -121,6 +121,8 @@ static enum ig_code read_file_action(struct replay *r, struct json_reader *in, s
         if (!lake_decode_uri(e->path, &r->scratch))
             return error_set(err, IG_CORRUPT, "the path \"" STR_FMT "\" is not well encoded", STR_ARG(e->path));
         e->path = arena_str(&r->chunk->arena, buf_str(&r->scratch));
+    } else {
+        e->path = arena_str(&r->chunk->arena, e->path); /* with a NUL, for lake_files */
     }
     e->dv_id = dv_id_of(r, e->raw_dv);
     return IG_OK;

@@ -1,0 +1,232 @@
+#include "lake/script.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define PARTS_MAX 4
+#define ITEMS_MAX 64
+
+enum ig_code script_open(struct script *s, struct env *env, const char *folder, struct error *err)
+{
+    const struct engine_options options = {.threads = 2};
+
+    *s = (struct script){.env = env};
+    IG_TRY(store_open(env, folder, &s->store, err));
+    IG_TRY(engine_open(&options, &s->engine, err));
+    return engine_connect(s->engine, &s->conn, err);
+}
+
+void script_close(struct script *s)
+{
+    engine_disconnect(s->conn);
+    engine_close(s->engine);
+    store_free(s->store);
+}
+
+struct line {
+    char *copy;
+    const char *verb;
+    char *parts[PARTS_MAX];
+    int64_t version;
+};
+
+static char *trim(char *p)
+{
+    size_t n;
+
+    while (isspace((unsigned char)*p))
+        p++;
+    n = strlen(p);
+    while (n > 0 && isspace((unsigned char)p[n - 1]))
+        p[--n] = '\0';
+    return p;
+}
+
+/* The last part may hold anything. */
+static void split(struct line *l, const char *text, size_t n_parts)
+{
+    char *p = l->copy = check_strdup(text), *at;
+
+    p = trim(p);
+    l->verb = strsep(&p, " ");
+    for (size_t i = 0; i < PARTS_MAX; i++) {
+        l->parts[i] = p ? p : l->copy + strlen(l->copy);
+        p = p && i + 1 < n_parts ? strchr(p, '|') : NULL;
+        if (p)
+            *p++ = '\0';
+        l->parts[i] = trim(l->parts[i]);
+    }
+    l->version = LAKE_LATEST;
+    at = strrchr(l->parts[0], '@');
+    if (at) {
+        *at = '\0';
+        l->version = strtoll(at + 1, NULL, 10);
+    }
+}
+
+static size_t split_list(char *text, const char **items)
+{
+    size_t n = 0;
+
+    for (char *item; (item = strsep(&text, ",")) != NULL && n < ITEMS_MAX;)
+        if (*item)
+            items[n++] = item;
+    return n;
+}
+
+/* "a=1,b=2;a=3,b=4": *n_columns each. "\N" is null. */
+static size_t split_partitions(char *text, struct lake_partition *out, size_t *n_columns)
+{
+    size_t n = 0, groups = 0;
+
+    *n_columns = 0;
+    for (char *group; *trim(text) && (group = strsep(&text, ";")) != NULL;) {
+        const char *items[ITEMS_MAX];
+
+        *n_columns = split_list(group, items);
+        groups++;
+        for (size_t i = 0; i < *n_columns; i++, n++) {
+            char *copy = group + (items[i] - group), *value = strchr(copy, '=');
+
+            if (value)
+                *value++ = '\0';
+            out[n] = (struct lake_partition){copy, value && strcmp(value, "\\N") != 0 ? value : NULL};
+        }
+        if (!text)
+            break;
+    }
+    return groups;
+}
+
+static void add_result(const struct lake_result *r, struct buf *out)
+{
+    buf_printf(out,
+               "{\"version\":%lld,\"written\":%lld,\"inserted\":%lld,\"updated\":%lld,\"deleted\":%lld,\"copied\":%lld,"
+               "\"added\":%lld,\"removed\":%lld}\n",
+               (long long)r->version, (long long)r->rows_written, (long long)r->rows_inserted,
+               (long long)r->rows_updated, (long long)r->rows_deleted, (long long)r->rows_copied,
+               (long long)r->files_added, (long long)r->files_removed);
+}
+
+static enum ig_code run_scan(struct script *s, struct lake_table *t, struct line *l, struct buf *out, struct error *err)
+{
+    struct lake_partition only[ITEMS_MAX];
+    struct lake_snapshot *snapshot = NULL;
+    size_t n;
+    struct buf sql;
+    enum ig_code rc;
+
+    split_partitions(l->parts[1], only, &n);
+    buf_init(&sql, 0);
+    rc = lake_snapshot_open(t, l->version, &snapshot, err);
+    buf_puts(&sql, "WITH t AS (SELECT * FROM ");
+    if (!rc)
+        rc = lake_add_scan(snapshot, only, n, &sql, err);
+    buf_printf(&sql, ") %s", *l->parts[2] ? l->parts[2] : "SELECT * FROM t ORDER BY ALL");
+    if (!rc)
+        rc = engine_print(s->conn, buf_cstr(&sql), ENGINE_PRINT_JSON, 0, out, err);
+    lake_snapshot_free(snapshot);
+    buf_release(&sql);
+    return rc;
+}
+
+static enum ig_code print_file(void *ctx, const struct lake_file *f, struct error *err)
+{
+    struct buf *out = ctx;
+
+    (void)err;
+    buf_puts(out, "{\"name\":");
+    json_add_string(out, str_of(f->name));
+    buf_printf(out, ",\"rows\":%lld,\"size\":%lld}\n", (long long)f->rows, (long long)f->size_bytes);
+    return IG_OK;
+}
+
+static enum ig_code run_files(struct lake_table *t, struct line *l, struct buf *out, struct error *err)
+{
+    struct lake_snapshot *snapshot = NULL;
+    enum ig_code rc = lake_snapshot_open(t, l->version, &snapshot, err);
+
+    if (!rc)
+        rc = lake_files(snapshot, print_file, out, err);
+    lake_snapshot_free(snapshot);
+    return rc;
+}
+
+static enum ig_code run_merge(struct lake_table *t, struct line *l, struct lake_result *result, struct error *err)
+{
+    struct lake_partition within[ITEMS_MAX];
+    const char *key[ITEMS_MAX];
+    char *delete = strstr(l->parts[2], "delete");
+    struct lake_merge m = {.select = l->parts[3], .key = key, .delete_unmatched = delete != NULL};
+
+    if (delete)
+        *delete = '\0';
+    l->parts[2] = trim(l->parts[2]);
+    m.n_key = split_list(l->parts[1], key);
+    split_partitions(l->parts[2], within, &m.n_within);
+    m.within = within;
+    return lake_merge(t, &m, NULL, result, err);
+}
+
+static enum ig_code run_table(struct script *s, struct lake_table *t, struct line *l, struct buf *out,
+                              struct error *err)
+{
+    struct lake_commit_options options = {.only_on_version = LAKE_LATEST};
+    struct lake_partition where[ITEMS_MAX];
+    const char *items[ITEMS_MAX];
+    struct lake_result result;
+    size_t n, n_columns;
+    enum ig_code rc;
+
+    if (strcmp(l->verb, "create") == 0) {
+        n = split_list(l->parts[1], items);
+        return lake_create(t, l->parts[2], items, n, err);
+    }
+    if (strcmp(l->verb, "scan") == 0)
+        return run_scan(s, t, l, out, err);
+    if (strcmp(l->verb, "files") == 0)
+        return run_files(t, l, out, err);
+    if (strcmp(l->verb, "checkpoint") == 0)
+        return lake_checkpoint(t, l->version, err);
+    if (strcmp(l->verb, "append") == 0) {
+        n = split_list(l->parts[1], items);
+        for (size_t i = 0; i < n; i++)
+            if (strncmp(items[i], "app=", 4) == 0)
+                options.app_id = items[i] + 4;
+            else if (strncmp(items[i], "version=", 8) == 0)
+                options.app_version = strtoll(items[i] + 8, NULL, 10);
+            else if (strncmp(items[i], "only=", 5) == 0)
+                options.only_on_version = strtoll(items[i] + 5, NULL, 10);
+        rc = lake_append(t, l->parts[2], &options, &result, err);
+    } else if (strcmp(l->verb, "replace") == 0) {
+        n = split_partitions(l->parts[1], where, &n_columns);
+        rc = lake_replace(t, l->parts[2], where, n, n_columns, NULL, &result, err);
+    } else if (strcmp(l->verb, "merge") == 0) {
+        rc = run_merge(t, l, &result, err);
+    } else {
+        return error_set(err, IG_INVALID, "%s?", l->verb);
+    }
+    if (!rc)
+        add_result(&result, out);
+    return rc;
+}
+
+enum ig_code script_run(struct script *s, const char *text, struct buf *out, struct error *err)
+{
+    struct line l = {0};
+    struct lake_table *t = NULL;
+    enum ig_code rc;
+
+    split(&l, text, strncmp(text, "merge", 5) == 0 ? 4 : strncmp(text, "sql", 3) == 0 ? 1 : 3);
+    if (strcmp(l.verb, "sql") == 0) {
+        rc = engine_print(s->conn, strstr(text, "sql") + 3, ENGINE_PRINT_JSON, 0, out, err);
+    } else {
+        rc = lake_open(s->store, s->conn, l.parts[0], &t, err);
+        if (!rc)
+            rc = run_table(s, t, &l, out, err);
+    }
+    lake_close(t);
+    free(l.copy);
+    return rc;
+}
