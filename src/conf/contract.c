@@ -378,12 +378,12 @@ static const char *nearest_field(struct load *l, const struct conf_field *fields
 static void unknown_field(struct load *l, const struct node *at, const char *key, const char *word,
                           const struct conf_field *fields, size_t n)
 {
-    const char *near = nearest_field(l, fields, n, word);
+    const char *near = at->written ? NULL : nearest_field(l, fields, n, word);
 
     if (near)
         load_problem(l, at, "%s: there is no field '%s'; did you mean '%s'?", key, word, near);
     else
-        load_problem(l, at, "%s: there is no field '%s' in the contract", key, word);
+        load_problem(l, at, "%s: there is no field %s in the contract", key, node_shown(l->arena, at));
 }
 
 static void check_required_when(struct load *l, const struct node *map, const struct conf_field *fields, size_t n)
@@ -401,13 +401,15 @@ static void check_required_when(struct load *l, const struct node *map, const st
             load_problem(l, when->items[0].key, "required_when: '%s' is a %s and has no single value", other->name,
                          conf_field_types[other->type]);
         for (size_t k = 0; other && other->n_one_of && k < fields[i].n_when_values; k++) {
+            const struct node *values = when->items[0].value;
             size_t v = 0;
 
             while (v < other->n_one_of && strcmp(other->one_of[v], fields[i].when_values[k]) != 0)
                 v++;
             if (v == other->n_one_of)
-                load_problem(l, when->items[0].value, "required_when: '%s' is not among the values of '%s'",
-                             fields[i].when_values[k], other->name);
+                load_problem(l, values, "required_when: %s is not among the values of '%s'",
+                             node_shown(l->arena, values->kind == NODE_LIST ? values->items[k].value : values),
+                             other->name);
         }
     }
 }
@@ -534,7 +536,7 @@ static void check_columns(struct load *l, const struct node *map, const struct c
         check_one(l, at, "key", k->key[i], k, is_scalar, "a single value, not json, list or struct,");
         for (size_t e = 0; e < i; e++)
             if (strcmp(k->key[e], k->key[i]) == 0)
-                load_problem(l, at, "key: '%s' is listed twice", k->key[i]);
+                load_problem(l, at, "key: %s is listed twice", node_shown(l->arena, at));
     }
     if (k->event_time)
         check_one(l, node_get(map, "event_time"), "event_time", k->event_time, k, is_time, "a timestamp or date");

@@ -167,6 +167,8 @@ static const char *read_sql_key(struct load *l, const struct conf_domain *d, con
 
     if (node && !keys_text(l, "sql", node, &rel))
         return NULL;
+    if (node && node->written)
+        load_origin(l, path, node->written);
     return load_sql(l, d, node ? node : at, rel, path);
 }
 
@@ -261,11 +263,14 @@ static void read_topic(struct load *l, const struct node *map, struct conf_domai
     else if (!is_topic_name(d->topic.name))
         load_problem(l, name, "name: %s is not a topic's name: up to 249 letters, digits, '.', '_' and '-'",
                      node_shown(l->arena, name));
-    if (!d->topic.dlq_name)
+    if (!d->topic.dlq_name) {
         d->topic.dlq_name = arena_printf(l->arena, "dlq-%s", d->topic.name);
-    else if (!is_topic_name(d->topic.dlq_name))
+        if (name && name->written)
+            load_origin(l, &d->topic.dlq_name, arena_printf(l->arena, "dlq-%s", name->written));
+    } else if (!is_topic_name(d->topic.dlq_name)) {
         load_problem(l, dlq, "dlq: %s is not a topic's name: up to 249 letters, digits, '.', '_' and '-'",
                      node_shown(l->arena, dlq));
+    }
 }
 
 static void read_silver(struct load *l, const struct node *map, struct conf_domain *d)

@@ -64,7 +64,8 @@ static void take(struct load *l, struct taken *taken, size_t *n, const char *nam
 {
     for (size_t i = 0; i < *n; i++)
         if (strcmp(taken[i].name, name) == 0) {
-            load_problem(l, at, "the %s '%s' is taken by domain '%s'; every %s has its own name", what, name,
+            load_problem(l, at, "the %s %s is taken by domain '%s'; every %s has its own name", what,
+                         at->written ? node_shown(l->arena, at) : arena_printf(l->arena, "'%s'", name),
                          taken[i].domain->name, what);
             return;
         }
@@ -168,6 +169,9 @@ static size_t report_circle(struct load *l, const bool *placed, size_t at)
     for (size_t steps = 0; steps < conf->n_domains; steps++) /* leads into the circle */
         at = waits_for(conf, placed, at, &k);
     start = at;
+    for (size_t next = waits_for(conf, placed, at, &k); next != at; next = waits_for(conf, placed, next, &k))
+        start = next < start ? next : start;
+    at = start;
     buf_init(&path, 0);
     do {
         buf_printf(&path, "%s -> ", conf->domains[at].name);

@@ -6,6 +6,21 @@
 
 /* --- names ------------------------------------------------------------------------------------------------- */
 
+/* The same letters in another order ("itn"): one slip, though two changes. */
+static bool same_letters(const char *a, const char *b)
+{
+    int counts[256] = {0};
+
+    for (; *a; a++)
+        counts[(unsigned char)*a]++;
+    for (; *b; b++)
+        counts[(unsigned char)*b]--;
+    for (size_t i = 0; i < IG_COUNT(counts); i++)
+        if (counts[i])
+            return false;
+    return true;
+}
+
 const char *keys_nearest(const char *word, const char *const *names)
 {
     const size_t length = strlen(word);
@@ -13,7 +28,7 @@ const char *keys_nearest(const char *word, const char *const *names)
     const char *found = NULL;
 
     for (; *names; names++) {
-        const size_t distance = str_distance(str_of(word), str_of(*names));
+        const size_t distance = same_letters(word, *names) ? 1 : str_distance(str_of(word), str_of(*names));
 
         if (distance < best && distance < length) {
             best = distance;

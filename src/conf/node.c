@@ -27,6 +27,7 @@ struct builder {
     size_t depth;
     VEC(struct anchor) anchors;
     const struct node *root;
+    yaml_mark_t at; /* of the event */
     size_t n_documents;
     bool failed; /* nothing more can be made of the file */
 };
@@ -93,9 +94,7 @@ static void place(struct builder *b, const struct node *node)
     }
     f->node->weight += node->weight;
     if (f->node->weight > NODES_MAX) {
-        const yaml_mark_t at = {.line = (size_t)node->line - 1, .column = (size_t)node->column - 1};
-
-        give_up(b, at, "the file is too large once its aliases are expanded");
+        give_up(b, b->at, "the file is too large once its aliases are expanded");
         return;
     }
     vec_push(&f->items, ((struct node_entry){f->key, node}));
@@ -254,6 +253,7 @@ static void on_alias(struct builder *b, const yaml_event_t *e)
 
 static void on_event(struct builder *b, const yaml_event_t *e)
 {
+    b->at = e->start_mark;
     switch (e->type) {
     case YAML_DOCUMENT_START_EVENT:
         if (b->n_documents++ > 0)

@@ -229,11 +229,15 @@ static void print_source(const struct printer *p, const struct conf_source *s)
 }
 
 /* Paths are kept from the project's folder, and written from the domain's. */
-static const char *in_domain(const struct conf_domain *d, const char *path)
+static void print_sql_path(const struct printer *p, const struct conf_domain *d, const char *const *path)
 {
     const size_t n = strlen("domains/") + strlen(d->name) + 1;
+    const char *written = conf_origin_of(p->conf, path);
 
-    return strlen(path) > n ? path + n : path;
+    if (written)
+        keys_print_written(p->out, written);
+    else
+        keys_print_text(p->out, *path + n);
 }
 
 static void print_gold(const struct printer *p, const struct conf_domain *d)
@@ -245,7 +249,7 @@ static void print_gold(const struct printer *p, const struct conf_domain *d)
         const char *scope = conf_origin_of(p->conf, &g->whole_table);
 
         buf_printf(p->out, "  %s: {sql: ", g->name);
-        keys_print_text(p->out, in_domain(d, g->sql_path));
+        print_sql_path(p, d, &g->sql_path);
         buf_puts(p->out, ", key: ");
         keys_print_list(p->conf, p->out, g->key, g->n_key);
         buf_puts(p->out, ", scope: ");
@@ -267,8 +271,11 @@ static void print_domain(const struct printer *p, const struct conf_domain *d)
     print_contract(p, d);
     buf_puts(p->out, "bronze:\n");
     print_table(p, "  ", conf_bronze_table, d);
-    if (d->silver.sql_path)
-        print_written_or(p, "silver:\n  sql: ", d, in_domain(d, d->silver.sql_path));
+    if (d->silver.sql_path) {
+        buf_puts(p->out, "silver:\n  sql: ");
+        print_sql_path(p, d, &d->silver.sql_path);
+        buf_putc(p->out, '\n');
+    }
     print_gold(p, d);
 }
 

@@ -161,10 +161,13 @@ static void read_urls(struct load *l, const struct node *map)
         load_problem(l, node_get(map, "log"), "log: %s is not like kafka://HOST:PORT[,HOST:PORT...][?property=value]",
                      node_shown(l->arena, node_get(map, "log")));
     check_url(l, map, "store", &conf->store_url, "file:", "write file:FOLDER");
-    if (strcmp(conf->warehouse_url, "none") == 0)
+    if (strcmp(conf->warehouse_url, "none") == 0) {
         conf->warehouse_url = "";
-    else
+        if (!node_get(map, "warehouse")->written)
+            load_origin(l, &conf->warehouse_url, "none");
+    } else {
         check_url(l, map, "warehouse", &conf->warehouse_url, "duckdb:", "write duckdb:FILE or none");
+    }
     if (engine && (engine->kind != NODE_SCALAR || strcmp(engine->text, "duckdb:") != 0) &&
         !(engine->kind == NODE_NULL && engine->written))
         load_problem(l, engine, "engine: %s is not an engine that this version knows; write duckdb:",

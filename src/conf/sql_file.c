@@ -154,8 +154,8 @@ static const char *read_sql(struct load *l, const struct node *at, const char *p
 
     buf_init(&text, SQL_MAX);
     if (env_read_file(l->env, path, &text, &err) != IG_OK)
-        load_problem(l, at, err.code == IG_NOT_FOUND ? "there is no file %s%.0s" : "%s can not be read: %s", shown,
-                     err.msg);
+        load_problem(l, at, err.code == IG_NOT_FOUND ? "there is no file %s%.0s" : "%s can not be read: %s",
+                     at->written ? node_shown(l->arena, at) : shown, at->written ? "" : err.msg);
     else if (!str_is_utf8(buf_str(&text)) || memchr(buf_cstr(&text), 0, text.n))
         problems_add(l->problems, shown, 1, 1, "not a text file in UTF-8");
     else if (!load_one_statement(buf_str(&text), &one, &where))
