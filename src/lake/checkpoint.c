@@ -132,7 +132,7 @@ static enum ig_code convert(struct lake_table *t, const struct lake_snapshot *s,
     buf_init(&sql, 0);
     buf_puts(&sql, "COPY (SELECT * FROM read_json(");
     engine_add_literal(&sql, str_of(from));
-    buf_puts(&sql, ", format = 'newline_delimited', compression = 'none', auto_detect = false, columns = ");
+    buf_puts(&sql, ", format = 'newline_delimited', compression = 'uncompressed', auto_detect = false, columns = ");
     buf_printf(&sql, columns,
                s->protocol.writer == 7 ? ", \"readerFeatures\" VARCHAR[], \"writerFeatures\" VARCHAR[]" : "");
     buf_printf(&sql, ", maximum_object_size = %zu)) TO ", longest < (1 << 24) ? (size_t)1 << 24 : longest * 2);
