@@ -77,6 +77,16 @@ def test_spark_reads_what_was_computed(worked, spark):
     assert len(table("quarantine/orders")) == len(worked.quarantine("orders"))
 
 
+def test_duckdb_reads_the_warehouse(worked):
+    import duckdb
+
+    with duckdb.connect(str(worked.root / "data" / "warehouse.duckdb"), read_only=True) as c:
+        rows = c.execute("SELECT order_date, city, orders, revenue FROM gold.daily_revenue").fetchall()
+        loads = c.execute("SELECT table_name, delta_version FROM gold._ingot_loads").fetchall()
+    assert {(d, city): (n, revenue) for d, city, n, revenue in rows} == orders.expected_gold(worked.want)
+    assert loads == [("daily_revenue", worked.delta("gold/orders/daily_revenue").version())]
+
+
 def test_spark_reads_every_version_as_delta_rs_does(worked, spark):
     path = "silver/orders"
     last = worked.delta(path).version()
