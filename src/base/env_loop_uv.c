@@ -198,12 +198,13 @@ static ssize_t send_by_reading(struct uv_env_conn *c, struct piece *p, size_t n)
 static bool send_file_piece(struct uv_env_conn *c)
 {
     struct piece *p = c->first;
-    const int fd = env_descriptor(c->loop->env, p->file);
     const size_t left = p->n - p->sent, n = left < SENDFILE_BYTES ? left : SENDFILE_BYTES;
     off_t at = p->at + (off_t)p->sent;
     ssize_t got = 0;
 
     if (n > 0) {
+        const int fd = env_descriptor(c->loop->env, p->file);
+
         do
             got = fd < 0 ? send_by_reading(c, p, n) : sendfile(c->fd, fd, &at, n);
         while (got < 0 && errno == EINTR);

@@ -1,0 +1,431 @@
+/* The APIs of groups that are not about joining: coordinator, offsets, and looking at groups from outside. */
+#include "broker/groups.h"
+
+#include <stdlib.h>
+
+#define METADATA_MAX 4096
+
+/* --- FindCoordinator -------------------------------------------------------------------------------------------------
+ */
+
+void api_find_coordinator(struct request *r)
+{
+    const struct wire_find_coordinator_request *in = r->body;
+    struct wire_find_coordinator_response *response = RESPONSE_NEW(r, find_coordinator_response);
+    const bool of_group = in->key_type == 0;
+    const int16_t e = of_group ? KAFKA_OK : KAFKA_TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
+    const struct str why = of_group ? (struct str){NULL, 0} : STR("transactions are not supported");
+    const struct wire_find_coordinator_result self = {
+        .node_id = of_group ? NODE_ID : -1,
+        .host = of_group ? str_of(r->b->host) : STR(""),
+        .port = of_group ? r->b->port : -1,
+        .error_code = e,
+        .error_message = why,
+    };
+
+    response->error_code = e;
+    response->error_message = why;
+    response->node_id = self.node_id;
+    response->host = self.host;
+    response->port = self.port;
+    RESPONSE_ITEMS(r, response->coordinators, find_coordinator_result, in->keys.n > 0 ? in->keys.n : 0);
+    for (int32_t i = 0; i < in->keys.n; i++) {
+        response->coordinators.p[i] = self;
+        response->coordinators.p[i].key = in->keys.p[i];
+    }
+    request_answer(r, response);
+}
+
+/* --- OffsetCommit
+ * ------------------------------------------------------------------------------------------------------ */
+
+struct commit {
+    struct request *r;
+    struct wire_offset_commit_response *response;
+    struct offsets_change change;
+};
+
+static void commit_done(void *ctx, bool ok)
+{
+    struct commit *c = ctx;
+
+    for (int32_t i = 0; !ok && i < c->response->topics.n; i++) {
+        for (int32_t k = 0; k < c->response->topics.p[i].partitions.n; k++) {
+            struct wire_offset_commit_partition_result *p = &c->response->topics.p[i].partitions.p[k];
+
+            if (!p->error_code)
+                p->error_code = KAFKA_COORDINATOR_NOT_AVAILABLE;
+        }
+    }
+    request_answer(c->r, c->response);
+}
+
+/* Members must be of the current generation; who is none may commit for a group without members. */
+static enum kafka_error may_commit(struct group *g, const struct wire_offset_commit_request *in)
+{
+    struct member *m;
+
+    if (in->group_id.n == 0)
+        return KAFKA_INVALID_GROUP_ID;
+    if (in->generation_id < 0 && in->member_id.n == 0)
+        return g && g->state != GROUP_EMPTY ? KAFKA_UNKNOWN_MEMBER_ID : KAFKA_OK;
+    m = g ? group_member(g, in->member_id) : NULL;
+    if (!m)
+        return g ? KAFKA_UNKNOWN_MEMBER_ID : KAFKA_ILLEGAL_GENERATION;
+    if (in->group_instance_id.p && (!m->instance_id || !str_is(in->group_instance_id, m->instance_id)))
+        return KAFKA_FENCED_INSTANCE_ID;
+    if (in->generation_id != g->generation)
+        return KAFKA_ILLEGAL_GENERATION;
+    m->deadline_ms = env_monotonic_ms(g->gs->b->env) + m->session_ms;
+    return g->state == GROUP_COMPLETING ? KAFKA_REBALANCE_IN_PROGRESS : KAFKA_OK;
+}
+
+static void commit_partition(struct commit *c, struct str topic, const struct wire_offset_commit_partition *in,
+                             enum kafka_error e, struct wire_offset_commit_partition_result *out)
+{
+    out->partition = in->partition;
+    if (!e && !topics_partition(c->r->b->topics, topic, in->partition))
+        e = KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
+    if (!e && in->metadata.n > METADATA_MAX)
+        e = KAFKA_OFFSET_METADATA_TOO_LARGE;
+    if (!e && in->offset < 0)
+        e = KAFKA_OFFSET_OUT_OF_RANGE;
+    out->error_code = (int16_t)e;
+    if (e)
+        return;
+    c->change.items[c->change.n++] = (struct committed){
+        .topic = topic,
+        .partition = in->partition,
+        .leader_epoch = in->leader_epoch,
+        .offset = in->offset,
+        .time_ms = env_now_ms(c->r->b->env),
+        .metadata = in->metadata,
+    };
+}
+
+void api_offset_commit(struct request *r)
+{
+    const struct wire_offset_commit_request *in = r->body;
+    const enum kafka_error e = may_commit(group_find(r->b->groups, in->group_id), in);
+    struct commit *c = ARENA_NEW(&r->arena, struct commit);
+    size_t n = 0;
+
+    c->r = r;
+    c->response = RESPONSE_NEW(r, offset_commit_response);
+    for (int32_t i = 0; i < in->topics.n; i++)
+        n += (size_t)(in->topics.p[i].partitions.n > 0 ? in->topics.p[i].partitions.n : 0);
+    c->change = (struct offsets_change){.group_id = in->group_id,
+                                        .items = ARENA_ARRAY(&r->arena, struct committed, n + 1),
+                                        .done = commit_done,
+                                        .ctx = c};
+    RESPONSE_ITEMS(r, c->response->topics, offset_commit_topic_result, in->topics.n > 0 ? in->topics.n : 0);
+    for (int32_t i = 0; i < in->topics.n; i++) {
+        const struct wire_offset_commit_topic *t = &in->topics.p[i];
+        struct wire_offset_commit_topic_result *out = &c->response->topics.p[i];
+
+        out->name = t->name;
+        RESPONSE_ITEMS(r, out->partitions, offset_commit_partition_result, t->partitions.n > 0 ? t->partitions.n : 0);
+        for (int32_t k = 0; k < t->partitions.n; k++)
+            commit_partition(c, t->name, &t->partitions.p[k], e, &out->partitions.p[k]);
+    }
+    if (c->change.n > 0)
+        groups_change(r->b->groups, &c->change);
+    else
+        request_answer(r, c->response);
+}
+
+/* --- OffsetFetch
+ * ------------------------------------------------------------------------------------------------------- */
+
+static void fill_committed(const struct committed *c, struct wire_offset_fetch_partition_result *out)
+{
+    out->metadata = STR("");
+    if (!c || c->offset < 0)
+        return;
+    out->offset = c->offset;
+    out->leader_epoch = c->leader_epoch;
+    if (c->metadata.p)
+        out->metadata = c->metadata;
+}
+
+struct topic_results {
+    struct wire_offset_fetch_topic_result *p;
+    int32_t n;
+};
+
+static int by_topic(const void *a, const void *b)
+{
+    const struct committed *const *x = a, *const *y = b;
+    const int c = str_cmp((*x)->topic, (*y)->topic);
+
+    return c ? c : ((*x)->partition > (*y)->partition) - ((*x)->partition < (*y)->partition);
+}
+
+/* All that the group has committed. */
+static struct topic_results fetch_all(struct request *r, const struct group *g)
+{
+    const struct committed **all = ARENA_ARRAY(&r->arena, const struct committed *, g->offsets.n + 1);
+    struct topic_results out;
+    size_t n = 0;
+
+    for (size_t i = 0; i < g->offsets.n; i++) {
+        if (g->offsets.p[i].offset >= 0)
+            all[n++] = &g->offsets.p[i];
+    }
+    qsort(all, n, sizeof(*all), by_topic);
+    RESPONSE_ITEMS(r, out, offset_fetch_topic_result, n);
+    out.n = 0;
+    for (size_t i = 0; i < n;) {
+        struct wire_offset_fetch_topic_result *t = &out.p[out.n++];
+        size_t k = i;
+
+        while (k < n && str_eq(all[k]->topic, all[i]->topic))
+            k++;
+        t->name = all[i]->topic;
+        RESPONSE_ITEMS(r, t->partitions, offset_fetch_partition_result, k - i);
+        for (int32_t j = 0; i < k; i++, j++) {
+            t->partitions.p[j].partition = all[i]->partition;
+            fill_committed(all[i], &t->partitions.p[j]);
+        }
+    }
+    return out;
+}
+
+static struct topic_results fetch_topics(struct request *r, struct group *g,
+                                         const struct wire_offset_fetch_topic *topics, int32_t n)
+{
+    struct topic_results out = {NULL, 0};
+
+    if (n < 0)
+        return g ? fetch_all(r, g) : out;
+    RESPONSE_ITEMS(r, out, offset_fetch_topic_result, n);
+    for (int32_t i = 0; i < n; i++) {
+        const int32_t count = topics[i].partitions.n > 0 ? topics[i].partitions.n : 0;
+
+        out.p[i].name = topics[i].name;
+        RESPONSE_ITEMS(r, out.p[i].partitions, offset_fetch_partition_result, count);
+        for (int32_t k = 0; k < count; k++) {
+            struct wire_offset_fetch_partition_result *p = &out.p[i].partitions.p[k];
+
+            p->partition = topics[i].partitions.p[k];
+            fill_committed(g ? group_committed(g, topics[i].name, p->partition) : NULL, p);
+        }
+    }
+    return out;
+}
+
+void api_offset_fetch(struct request *r)
+{
+    const struct wire_offset_fetch_request *in = r->body;
+    struct wire_offset_fetch_response *response = RESPONSE_NEW(r, offset_fetch_response);
+    struct groups *gs = r->b->groups;
+    struct topic_results topics;
+
+    if (r->version < 8) {
+        topics = fetch_topics(r, group_find(gs, in->group_id), in->topics.p, in->topics.n);
+        response->topics.p = topics.p;
+        response->topics.n = topics.n;
+    } else {
+        RESPONSE_ITEMS(r, response->groups, offset_fetch_group_result, in->groups.n > 0 ? in->groups.n : 0);
+        for (int32_t i = 0; i < in->groups.n; i++) {
+            const struct wire_offset_fetch_group *g = &in->groups.p[i];
+
+            topics = fetch_topics(r, group_find(gs, g->group_id), g->topics.p, g->topics.n);
+            response->groups.p[i].group_id = g->group_id;
+            response->groups.p[i].topics.p = topics.p;
+            response->groups.p[i].topics.n = topics.n;
+        }
+    }
+    request_answer(r, response);
+}
+
+/* --- looking at groups, removing them
+ * ------------------------------------------------------------------------------------ */
+
+static void describe_group(struct request *r, const struct group *g, struct wire_describe_groups_result *out)
+{
+    out->state = str_of(group_state_name(g));
+    out->protocol_type = str_of(g->protocol_type ? g->protocol_type : "");
+    out->protocol = str_of(g->protocol && g->state == GROUP_STABLE ? g->protocol : "");
+    RESPONSE_ITEMS(r, out->members, describe_groups_member, g->members.n);
+    for (size_t i = 0; i < g->members.n; i++) {
+        const struct member *m = g->members.p[i];
+
+        out->members.p[i] = (struct wire_describe_groups_member){
+            .member_id = str_of(m->id),
+            .group_instance_id = str_of(m->instance_id),
+            .client_id = str_of(m->client_id),
+            .client_host = str_of(m->client_host),
+            .metadata = STR(""),
+            .assignment = m->assignment.p ? m->assignment : STR(""),
+        };
+        for (size_t k = 0; k < m->protocols.n && g->protocol; k++) {
+            if (str_is(m->protocols.p[k].name, g->protocol))
+                out->members.p[i].metadata = m->protocols.p[k].metadata;
+        }
+    }
+}
+
+void api_describe_groups(struct request *r)
+{
+    const struct wire_describe_groups_request *in = r->body;
+    struct wire_describe_groups_response *response = RESPONSE_NEW(r, describe_groups_response);
+
+    RESPONSE_ITEMS(r, response->groups, describe_groups_result, in->groups.n > 0 ? in->groups.n : 0);
+    for (int32_t i = 0; i < in->groups.n; i++) {
+        const struct group *g = group_find(r->b->groups, in->groups.p[i]);
+        struct wire_describe_groups_result *out = &response->groups.p[i];
+
+        out->group_id = in->groups.p[i];
+        out->state = STR("Dead");
+        out->protocol_type = out->protocol = STR("");
+        if (g)
+            describe_group(r, g, out);
+    }
+    request_answer(r, response);
+}
+
+static bool is_listed(const struct wire_strings *filter, const char *value)
+{
+    for (int32_t i = 0; i < filter->n; i++) {
+        if (str_is(filter->p[i], value))
+            return true;
+    }
+    return filter->n <= 0;
+}
+
+void api_list_groups(struct request *r)
+{
+    const struct wire_list_groups_request *in = r->body;
+    struct wire_list_groups_response *response = RESPONSE_NEW(r, list_groups_response);
+    struct groups *gs = r->b->groups;
+
+    RESPONSE_ITEMS(r, response->groups, list_groups_result, gs->n);
+    response->groups.n = 0;
+    for (size_t i = 0; i < GROUP_BUCKETS; i++) {
+        for (const struct group *g = gs->buckets[i]; g; g = g->next) {
+            if (!is_listed(&in->states_filter, group_state_name(g)) || !is_listed(&in->types_filter, "classic"))
+                continue;
+            response->groups.p[response->groups.n++] =
+                (struct wire_list_groups_result){str_of(g->id), str_of(g->protocol_type ? g->protocol_type : ""),
+                                                 str_of(group_state_name(g)), STR("classic")};
+        }
+    }
+    request_answer(r, response);
+}
+
+/* One request may remove the offsets of many groups, each by a change of its own. */
+struct removal {
+    struct request *r;
+    const void *response;
+    size_t waiting;
+};
+struct removal_part {
+    struct removal *all;
+    struct offsets_change change;
+    int16_t *error_code;
+};
+
+static void removal_finish(struct removal *all)
+{
+    if (--all->waiting == 0)
+        request_answer(all->r, all->response);
+}
+
+static void removal_done(void *ctx, bool ok)
+{
+    struct removal_part *part = ctx;
+    struct groups *gs = part->all->r->b->groups;
+    struct group *g = group_find(gs, part->change.group_id);
+
+    if (!ok)
+        *part->error_code = KAFKA_COORDINATOR_NOT_AVAILABLE;
+    if (ok && g)
+        group_drop_if_idle(g);
+    removal_finish(part->all);
+}
+
+static void remove_offsets(struct removal *all, struct str group_id, struct committed *items, size_t n,
+                           int16_t *error_code)
+{
+    struct removal_part *part = ARENA_NEW(&all->r->arena, struct removal_part);
+
+    part->all = all;
+    part->error_code = error_code;
+    part->change =
+        (struct offsets_change){.group_id = group_id, .items = items, .n = n, .done = removal_done, .ctx = part};
+    all->waiting++;
+    groups_change(all->r->b->groups, &part->change);
+}
+
+static void delete_group(struct removal *all, struct str group_id, int16_t *error_code)
+{
+    struct group *g = group_find(all->r->b->groups, group_id);
+    struct committed *items;
+    size_t n = 0;
+
+    if (!g || g->members.n > 0) {
+        *error_code = g ? KAFKA_NON_EMPTY_GROUP : KAFKA_GROUP_ID_NOT_FOUND;
+        return;
+    }
+    items = ARENA_ARRAY(&all->r->arena, struct committed, g->offsets.n + 1);
+    for (size_t i = 0; i < g->offsets.n; i++) {
+        if (g->offsets.p[i].offset >= 0)
+            items[n++] = (struct committed){.topic = arena_str(&all->r->arena, g->offsets.p[i].topic),
+                                            .partition = g->offsets.p[i].partition,
+                                            .offset = -1};
+    }
+    if (n > 0)
+        remove_offsets(all, group_id, items, n, error_code);
+}
+
+void api_delete_groups(struct request *r)
+{
+    const struct wire_delete_groups_request *in = r->body;
+    struct wire_delete_groups_response *response = RESPONSE_NEW(r, delete_groups_response);
+    struct removal *all = ARENA_NEW(&r->arena, struct removal);
+
+    *all = (struct removal){r, response, 1};
+    RESPONSE_ITEMS(r, response->results, delete_groups_result, in->groups.n > 0 ? in->groups.n : 0);
+    for (int32_t i = 0; i < in->groups.n; i++) {
+        response->results.p[i].group_id = in->groups.p[i];
+        delete_group(all, in->groups.p[i], &response->results.p[i].error_code);
+    }
+    removal_finish(all);
+}
+
+void api_offset_delete(struct request *r)
+{
+    const struct wire_offset_delete_request *in = r->body;
+    struct wire_offset_delete_response *response = RESPONSE_NEW(r, offset_delete_response);
+    struct group *g = group_find(r->b->groups, in->group_id);
+    struct removal *all = ARENA_NEW(&r->arena, struct removal);
+    struct committed *items;
+    size_t n = 0;
+
+    *all = (struct removal){r, response, 1};
+    if (!g || g->members.n > 0) {
+        response->error_code = g ? KAFKA_NON_EMPTY_GROUP : KAFKA_GROUP_ID_NOT_FOUND;
+        removal_finish(all);
+        return;
+    }
+    items = ARENA_ARRAY(&r->arena, struct committed, g->offsets.n + 1);
+    RESPONSE_ITEMS(r, response->topics, offset_commit_topic_result, in->topics.n > 0 ? in->topics.n : 0);
+    for (int32_t i = 0; i < in->topics.n; i++) {
+        const struct wire_offset_delete_topic *t = &in->topics.p[i];
+        struct wire_offset_commit_topic_result *out = &response->topics.p[i];
+
+        out->name = t->name;
+        RESPONSE_ITEMS(r, out->partitions, offset_commit_partition_result, t->partitions.n > 0 ? t->partitions.n : 0);
+        for (int32_t k = 0; k < t->partitions.n; k++) {
+            const struct committed *c = group_committed(g, t->name, t->partitions.p[k].partition);
+
+            out->partitions.p[k].partition = t->partitions.p[k].partition;
+            if (c && c->offset >= 0 && n < g->offsets.n)
+                items[n++] = (struct committed){.topic = t->name, .partition = c->partition, .offset = -1};
+        }
+    }
+    if (n > 0)
+        remove_offsets(all, in->group_id, items, n, &response->error_code);
+    removal_finish(all);
+}

@@ -1,0 +1,128 @@
+/* ListOffsets, OffsetForLeaderEpoch, DeleteRecords: questions about a log's ends. */
+#include "broker/broker_internal.h"
+
+enum special_time { TIME_LATEST = -1, TIME_EARLIEST = -2, TIME_MAX = -3 };
+
+static void list_offset(struct request *r, struct str topic, const struct wire_list_offsets_partition *in,
+                        struct wire_list_offsets_partition_result *out)
+{
+    struct partition *p = topics_partition(r->b->topics, topic, in->partition);
+    enum ig_code rc = IG_OK;
+    struct error err;
+
+    out->partition = in->partition;
+    if (!p) {
+        out->error_code = KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
+        return;
+    }
+    if (in->timestamp == TIME_LATEST)
+        out->offset = p->log->durable.offset;
+    else if (in->timestamp == TIME_EARLIEST)
+        out->offset = p->log->start;
+    else if (in->timestamp == TIME_MAX)
+        rc = plog_find_max_time(p->log, &out->offset, &out->timestamp, &err);
+    else if (in->timestamp < 0)
+        out->error_code = KAFKA_UNSUPPORTED_VERSION;
+    else
+        rc = plog_find_time(p->log, in->timestamp, &out->offset, &out->timestamp, &err);
+    if (rc) {
+        out->error_code = KAFKA_STORAGE_ERROR;
+        out->offset = out->timestamp = -1;
+        log_error(r->b->env, "broker", "find a time in " STR_FMT "/%d: %s", STR_ARG(topic), in->partition, err.msg);
+    }
+    if (out->offset >= 0)
+        out->leader_epoch = LEADER_EPOCH;
+}
+
+void api_list_offsets(struct request *r)
+{
+    const struct wire_list_offsets_request *in = r->body;
+    struct wire_list_offsets_response *response = RESPONSE_NEW(r, list_offsets_response);
+
+    RESPONSE_ITEMS(r, response->topics, list_offsets_topic_result, in->topics.n > 0 ? in->topics.n : 0);
+    for (int32_t i = 0; i < in->topics.n; i++) {
+        const struct wire_list_offsets_topic *t = &in->topics.p[i];
+        struct wire_list_offsets_topic_result *out = &response->topics.p[i];
+
+        out->name = t->name;
+        RESPONSE_ITEMS(r, out->partitions, list_offsets_partition_result, t->partitions.n > 0 ? t->partitions.n : 0);
+        for (int32_t k = 0; k < t->partitions.n; k++)
+            list_offset(r, t->name, &t->partitions.p[k], &out->partitions.p[k]);
+    }
+    request_answer(r, response);
+}
+
+static void epoch_end(struct request *r, struct str topic, const struct wire_epoch_partition *in,
+                      struct wire_epoch_partition_result *out)
+{
+    const struct partition *p = topics_partition(r->b->topics, topic, in->partition);
+
+    out->partition = in->partition;
+    if (!p) {
+        out->error_code = KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
+    } else if (in->current_leader_epoch > LEADER_EPOCH) {
+        out->error_code = KAFKA_UNKNOWN_LEADER_EPOCH;
+    } else if (in->leader_epoch == LEADER_EPOCH) { /* there has never been another one */
+        out->leader_epoch = LEADER_EPOCH;
+        out->end_offset = p->log->durable.offset;
+    }
+}
+
+void api_offset_for_leader_epoch(struct request *r)
+{
+    const struct wire_epoch_request *in = r->body;
+    struct wire_epoch_response *response = RESPONSE_NEW(r, epoch_response);
+
+    RESPONSE_ITEMS(r, response->topics, epoch_topic_result, in->topics.n > 0 ? in->topics.n : 0);
+    for (int32_t i = 0; i < in->topics.n; i++) {
+        const struct wire_epoch_topic *t = &in->topics.p[i];
+        struct wire_epoch_topic_result *out = &response->topics.p[i];
+
+        out->topic = t->topic;
+        RESPONSE_ITEMS(r, out->partitions, epoch_partition_result, t->partitions.n > 0 ? t->partitions.n : 0);
+        for (int32_t k = 0; k < t->partitions.n; k++)
+            epoch_end(r, t->topic, &t->partitions.p[k], &out->partitions.p[k]);
+    }
+    request_answer(r, response);
+}
+
+static void delete_records(struct request *r, struct str topic, const struct wire_delete_records_partition *in,
+                           struct wire_delete_records_partition_result *out)
+{
+    struct partition *p = topics_partition(r->b->topics, topic, in->partition);
+    struct error err;
+    enum ig_code rc;
+
+    out->partition = in->partition;
+    if (!p) {
+        out->error_code = KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
+        return;
+    }
+    if (in->offset < -1) {
+        out->error_code = KAFKA_OFFSET_OUT_OF_RANGE;
+        return;
+    }
+    rc = plog_trim(p->log, in->offset == -1 ? p->log->durable.offset : in->offset, &err);
+    if (rc)
+        out->error_code = rc == IG_INVALID ? KAFKA_OFFSET_OUT_OF_RANGE : KAFKA_STORAGE_ERROR;
+    else
+        out->low_watermark = p->log->start;
+}
+
+void api_delete_records(struct request *r)
+{
+    const struct wire_delete_records_request *in = r->body;
+    struct wire_delete_records_response *response = RESPONSE_NEW(r, delete_records_response);
+
+    RESPONSE_ITEMS(r, response->topics, delete_records_topic_result, in->topics.n > 0 ? in->topics.n : 0);
+    for (int32_t i = 0; i < in->topics.n; i++) {
+        const struct wire_delete_records_topic *t = &in->topics.p[i];
+        struct wire_delete_records_topic_result *out = &response->topics.p[i];
+
+        out->name = t->name;
+        RESPONSE_ITEMS(r, out->partitions, delete_records_partition_result, t->partitions.n > 0 ? t->partitions.n : 0);
+        for (int32_t k = 0; k < t->partitions.n; k++)
+            delete_records(r, t->name, &t->partitions.p[k], &out->partitions.p[k]);
+    }
+    request_answer(r, response);
+}

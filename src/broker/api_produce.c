@@ -1,0 +1,204 @@
+/* Produce, InitProducerId. */
+#include "broker/broker_internal.h"
+
+#include <stdlib.h>
+
+/* One partition's part of a request, waiting to be durable. */
+struct produce_part {
+    struct partition_wait wait;
+    struct produce *produce;
+    struct wire_produce_partition_result *result;
+};
+struct produce {
+    struct request *r;
+    struct wire_produce_response *response;
+    size_t waiting;
+};
+
+static void fail(struct wire_produce_partition_result *result, struct request *r, enum kafka_error e, const char *why)
+{
+    result->error_code = (int16_t)e;
+    result->base_offset = -1;
+    result->error_message = str_of(arena_strdup(&r->arena, why));
+}
+
+static enum kafka_error check_error(enum ig_code rc)
+{
+    switch (rc) {
+    case IG_OK:
+        return KAFKA_OK;
+    case IG_CORRUPT:
+        return KAFKA_CORRUPT_MESSAGE;
+    case IG_UNSUPPORTED:
+        return KAFKA_UNSUPPORTED_FOR_MESSAGE_FORMAT;
+    default:
+        return KAFKA_INVALID_RECORD;
+    }
+}
+
+static enum kafka_error check_sequence(struct partition *p, const struct batch *b, int64_t *duplicate_of,
+                                       struct error *err)
+{
+    *duplicate_of = -1;
+    if (b->producer_id < 0)
+        return KAFKA_OK;
+    switch (producers_check(&p->log->producers, b, duplicate_of)) {
+    case PRODUCER_NEXT:
+    case PRODUCER_DUPLICATE:
+        return KAFKA_OK;
+    case PRODUCER_OUT_OF_ORDER:
+        error_set(err, IG_CONFLICT, "sequence %d of producer %lld does not follow its last one", b->base_sequence,
+                  (long long)b->producer_id);
+        return KAFKA_OUT_OF_ORDER_SEQUENCE;
+    case PRODUCER_FENCED:
+        error_set(err, IG_CONFLICT, "epoch %d of producer %lld is over", b->producer_epoch, (long long)b->producer_id);
+        return KAFKA_INVALID_PRODUCER_EPOCH;
+    }
+    return KAFKA_UNKNOWN;
+}
+
+/* Checks and appends; *end is the offset behind the batch, wherever it now is. */
+static enum kafka_error append(struct partition *p, const struct wire_records *records, int64_t *base, int64_t *end,
+                               struct error *err)
+{
+    int64_t duplicate_of;
+    enum kafka_error e;
+    struct batch b;
+
+    if (records->n <= 0) {
+        error_set(err, IG_INVALID, "there are no records");
+        return KAFKA_INVALID_RECORD;
+    }
+    if (records->n > p->topic->max_message_bytes) {
+        error_set(err, IG_LIMIT, "a batch of %lld bytes: the topic takes %lld", (long long)records->n,
+                  (long long)p->topic->max_message_bytes);
+        return KAFKA_MESSAGE_TOO_LARGE;
+    }
+    e = check_error(batch_check(records->p, (size_t)records->n, &b, err));
+    if (e)
+        return e;
+    if (b.attributes & (BATCH_CONTROL | BATCH_TRANSACTIONAL)) {
+        error_set(err, IG_UNSUPPORTED, "transactions are not supported");
+        return b.attributes & BATCH_CONTROL ? KAFKA_INVALID_RECORD : KAFKA_INVALID_TXN_STATE;
+    }
+    e = check_sequence(p, &b, &duplicate_of, err);
+    if (e)
+        return e;
+    if (duplicate_of >= 0)
+        b.base_offset = duplicate_of;
+    else if (partition_append(p, &b, records->p, err))
+        return KAFKA_STORAGE_ERROR;
+    *base = b.base_offset;
+    *end = b.base_offset + b.last_offset_delta + 1;
+    return KAFKA_OK;
+}
+
+static void finish(struct produce *pr)
+{
+    struct request *r = pr->r;
+
+    if (--pr->waiting > 0)
+        return;
+    request_answer(r, pr->response);
+}
+
+static void durable(void *ctx, bool ok)
+{
+    struct produce_part *part = ctx;
+    struct produce *pr = part->produce;
+
+    if (!ok)
+        fail(part->result, pr->r, KAFKA_STORAGE_ERROR, "the records could not be made durable");
+    finish(pr);
+}
+
+static void produce_partition(struct produce *pr, struct str topic, const struct wire_produce_partition *in,
+                              struct wire_produce_partition_result *result, bool wait)
+{
+    struct partition *p = topics_partition(pr->r->b->topics, topic, in->index);
+    struct produce_part *part;
+    struct error err = {0};
+    enum kafka_error e;
+    int64_t end = 0;
+
+    result->index = in->index;
+    if (!p) {
+        fail(result, pr->r, KAFKA_UNKNOWN_TOPIC_OR_PARTITION, "there is no such topic or partition");
+        return;
+    }
+    e = append(p, &in->records, &result->base_offset, &end, &err);
+    if (e) {
+        fail(result, pr->r, e, err.msg);
+        return;
+    }
+    result->log_start_offset = p->log->start;
+    if (!wait)
+        return;
+    part = ARENA_NEW(&pr->r->arena, struct produce_part);
+    *part =
+        (struct produce_part){.wait = {.offset = end, .done = durable, .ctx = part}, .produce = pr, .result = result};
+    pr->waiting++;
+    partition_wait(p, &part->wait);
+}
+
+static void refuse_all(struct produce *pr, const struct wire_produce_request *in, enum kafka_error e, const char *why)
+{
+    for (int32_t i = 0; i < in->topics.n; i++) {
+        for (int32_t k = 0; k < in->topics.p[i].partitions.n; k++)
+            fail(&pr->response->topics.p[i].partitions.p[k], pr->r, e, why);
+    }
+}
+
+void api_produce(struct request *r)
+{
+    const struct wire_produce_request *in = r->body;
+    struct produce *pr = ARENA_NEW(&r->arena, struct produce);
+    const bool silent = in->acks == 0;
+
+    *pr = (struct produce){.r = r, .response = RESPONSE_NEW(r, produce_response), .waiting = 1};
+    RESPONSE_ITEMS(r, pr->response->topics, produce_topic_result, in->topics.n > 0 ? in->topics.n : 0);
+    for (int32_t i = 0; i < in->topics.n; i++) {
+        const struct wire_produce_topic *t = &in->topics.p[i];
+        struct wire_produce_topic_result *result = &pr->response->topics.p[i];
+
+        result->name = arena_str(&r->arena, t->name);
+        RESPONSE_ITEMS(r, result->partitions, produce_partition_result, t->partitions.n > 0 ? t->partitions.n : 0);
+        for (int32_t k = 0; k < t->partitions.n; k++)
+            result->partitions.p[k].index = t->partitions.p[k].index;
+    }
+    if (in->transactional_id.p) {
+        refuse_all(pr, in, KAFKA_TRANSACTIONAL_ID_AUTHORIZATION_FAILED, "transactions are not supported");
+    } else if (in->acks < -1 || in->acks > 1) {
+        refuse_all(pr, in, KAFKA_INVALID_REQUIRED_ACKS, "acks is -1, 0 or 1");
+    } else {
+        for (int32_t i = 0; i < in->topics.n; i++) {
+            for (int32_t k = 0; k < in->topics.p[i].partitions.n; k++)
+                produce_partition(pr, in->topics.p[i].name, &in->topics.p[i].partitions.p[k],
+                                  &pr->response->topics.p[i].partitions.p[k], !silent);
+        }
+    }
+    request_free_frame(r);
+    if (silent)
+        request_drop(r);
+    else
+        finish(pr);
+}
+
+void api_init_producer_id(struct request *r)
+{
+    const struct wire_init_producer_id_request *in = r->body;
+    struct wire_init_producer_id_response *response = RESPONSE_NEW(r, init_producer_id_response);
+    uint64_t id;
+
+    if (in->transactional_id.p) {
+        response->error_code = KAFKA_TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
+        response->producer_epoch = -1;
+        request_answer(r, response);
+        return;
+    }
+    /* Drawn, not counted: nothing has to be durable for two producers to be told apart. */
+    env_random(r->b->env, &id, sizeof(id));
+    response->producer_id = (int64_t)(id >> 2);
+    response->producer_epoch = 0;
+    request_answer(r, response);
+}

@@ -1,0 +1,76 @@
+/*
+ * Record batches, format 2: the unit that producers send, the log stores as it came, and consumers get. Older formats
+ * are refused.
+ */
+#ifndef BROKER_BATCH_H
+#define BROKER_BATCH_H
+
+#include "broker/wire.h"
+
+#define BATCH_HEADER_BYTES 61
+#define BATCH_PREFIX_BYTES 12 /* base offset and length, which the length does not count */
+
+enum batch_attributes {
+    BATCH_CODEC_MASK = 7,
+    BATCH_LOG_APPEND_TIME = 8,
+    BATCH_TRANSACTIONAL = 16,
+    BATCH_CONTROL = 32,
+};
+
+struct batch {
+    int64_t base_offset;
+    int64_t bytes; /* all of it, header too */
+    int32_t leader_epoch;
+    int8_t magic;
+    uint32_t crc;
+    int16_t attributes;
+    int32_t last_offset_delta;
+    int64_t base_timestamp_ms, max_timestamp_ms;
+    int64_t producer_id; /* -1: not idempotent */
+    int16_t producer_epoch;
+    int32_t base_sequence;
+    int32_t records;
+};
+
+/* The header alone; false if these bytes cannot begin a batch. `n` may end before the batch does. */
+bool batch_parse(const void *p, size_t n, struct batch *out);
+/* Is the batch whole within n bytes, and its checksum right? */
+bool batch_crc_ok(const void *p, size_t n, const struct batch *b);
+/* Everything about one whole batch from outside: one batch exactly, checksum, records that can be read, counts that
+ * are true. IG_CORRUPT: the checksum; IG_UNSUPPORTED: an older format; IG_INVALID: anything else. */
+IG_MUST_CHECK enum ig_code batch_check(const void *p, size_t n, struct batch *out, struct error *err);
+
+/* The offset and epoch that the log gives to a batch; neither is under the checksum. */
+void batch_stamp(void *header, int64_t base_offset, int32_t leader_epoch);
+
+/* --- the records in it */
+
+struct batch_record {
+    int64_t offset, timestamp_ms;
+    struct str key, value; /* p NULL: null */
+};
+struct batch_reader {
+    struct batch batch;
+    struct buf plain; /* what was compressed */
+    struct wire_in in;
+    int32_t next;
+};
+IG_MUST_CHECK enum ig_code batch_reader_open(struct batch_reader *r, const void *p, size_t n, struct error *err);
+/* False behind the last one, or at bytes that are no record (then r->in.bad). */
+bool batch_reader_next(struct batch_reader *r, struct batch_record *out);
+void batch_reader_close(struct batch_reader *r);
+
+/* --- making one, uncompressed */
+
+struct batch_builder {
+    struct buf buf;
+    int32_t records;
+    int64_t timestamp_ms;
+};
+void batch_builder_init(struct batch_builder *b, int64_t timestamp_ms);
+void batch_builder_add(struct batch_builder *b, struct str key, struct str value); /* value p NULL: a tombstone */
+/* The whole batch, its offset still 0; valid until the builder is released. */
+struct str batch_builder_finish(struct batch_builder *b);
+void batch_builder_release(struct batch_builder *b);
+
+#endif

@@ -1,0 +1,201 @@
+/* Starting and stopping. */
+#include "broker/broker_internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define OPEN_FILES_MAX 256
+#define SYNC_THREADS 4
+#define TICK_MS 100
+#define RETENTION_EVERY_MS 10000
+#define STOP_STEP_MS 2
+#define STOP_PATIENCE_MS 3000 /* for clients that do not take their answers */
+
+static enum ig_code join_path(const struct broker *b, const char *name, char out[4096], struct error *err)
+{
+    if ((size_t)snprintf(out, 4096, "%s/%s", b->dir, name) >= 3500)
+        return error_set(err, IG_INVALID, "%s is too long a path", b->dir);
+    return IG_OK;
+}
+
+/* The lock is held as long as its file is open. */
+static enum ig_code lock_dir(struct broker *b, struct error *err)
+{
+    char path[4096];
+
+    IG_TRY(env_make_dirs(b->env, b->dir, err));
+    IG_TRY(join_path(b, "lock", path, err));
+    IG_TRY(env_open(b->env, path, ENV_OPEN_READ | ENV_OPEN_WRITE | ENV_OPEN_CREATE, &b->lock, err));
+    return env_lock(b->env, b->lock, err);
+}
+
+static enum ig_code read_cluster_id(struct broker *b, struct error *err)
+{
+    char path[4096];
+    struct buf text;
+    enum ig_code rc;
+
+    IG_TRY(join_path(b, "cluster-id", path, err));
+    buf_init(&text, 64);
+    rc = env_read_file(b->env, path, &text, err);
+    if (rc == IG_NOT_FOUND) {
+        env_uuid(b->env, b->cluster_id);
+        rc = env_replace_file(b->env, path, str_of(b->cluster_id), err);
+    } else if (!rc && text.n == sizeof(b->cluster_id) - 1) {
+        memcpy(b->cluster_id, buf_cstr(&text), sizeof(b->cluster_id));
+    } else if (!rc) {
+        rc = error_set(err, IG_CORRUPT, "%s holds no cluster id", path);
+    }
+    buf_release(&text);
+    return rc;
+}
+
+static void set_defaults(struct broker_options *o)
+{
+    if (o->segment_bytes <= 0)
+        o->segment_bytes = SEGMENT_BYTES_DEFAULT;
+    if (o->max_request_bytes <= 0)
+        o->max_request_bytes = REQUEST_BYTES_DEFAULT;
+    if (o->max_message_bytes <= 0)
+        o->max_message_bytes = MESSAGE_BYTES_DEFAULT;
+}
+
+static enum ig_code open_data(struct broker *b, struct error *err)
+{
+    char path[4096];
+
+    IG_TRY(lock_dir(b, err));
+    IG_TRY(read_cluster_id(b, err));
+    IG_TRY(join_path(b, "durable", path, err));
+    IG_TRY(marks_open(b->env, path, &b->marks, err));
+    IG_TRY(env_loop_new(b->env, &b->loop, err));
+    IG_TRY(sync_pool_new(b->env, b->loop, SYNC_THREADS, &b->syncs, err));
+    IG_TRY(groups_open(b, &b->groups, err));
+    IG_TRY(topics_open(b, &b->topics, err));
+    return marks_begin(b->marks, err);
+}
+
+static void tick(void *arg)
+{
+    struct broker *b = arg;
+    const int64_t now_ms = env_monotonic_ms(b->env);
+
+    b->tick = NULL;
+    groups_tick(b->groups);
+    if (now_ms - b->last_retention_ms >= RETENTION_EVERY_MS) {
+        b->last_retention_ms = now_ms;
+        topics_retain(b->topics);
+        conns_close_idle(b);
+    }
+    if (b->loop->ops->timer(b->loop, TICK_MS, tick, b, &b->tick))
+        log_error(b->env, "broker", "there is no timer: groups and retention stand still");
+}
+
+static void run(void *arg)
+{
+    struct broker *b = arg;
+
+    b->loop->ops->run(b->loop);
+}
+
+static enum ig_code listen_and_run(struct broker *b, struct error *err)
+{
+    struct env_server server = broker_server;
+
+    server.ctx = b;
+    IG_TRY(b->loop->ops->listen(b->loop, b->options.host, b->options.port, &server, &b->listener, &b->port, err));
+    b->last_retention_ms = env_monotonic_ms(b->env);
+    IG_TRY(b->loop->ops->timer(b->loop, TICK_MS, tick, b, &b->tick));
+    return env_spawn(b->env, "broker", run, b, &b->thread, err);
+}
+
+static void broker_free(struct broker *b)
+{
+    sync_pool_free(b->syncs);
+    if (b->loop)
+        b->loop->ops->free(b->loop);
+    groups_close(b->groups);
+    topics_close(b->topics);
+    marks_close(b->marks);
+    files_free(b->files);
+    env_close(b->env, b->lock);
+    free(b->dir);
+    free(b->host);
+    free(b);
+}
+
+enum ig_code broker_start(struct env *env, const struct broker_options *options, struct broker **out, struct error *err)
+{
+    const char *host = options->host && *options->host ? options->host : "127.0.0.1";
+    const bool any = strcmp(host, "0.0.0.0") == 0 || strcmp(host, "::") == 0;
+    struct broker *b = check_calloc(1, sizeof(*b));
+    enum ig_code rc;
+
+    b->env = env;
+    b->options = *options;
+    b->dir = check_strdup(options->dir);
+    b->host = check_strdup(any ? "127.0.0.1" : host); /* what clients are told to connect to */
+    b->options.host = host;
+    set_defaults(&b->options);
+    b->files = files_new(env, OPEN_FILES_MAX);
+    rc = open_data(b, err);
+    if (!rc)
+        rc = listen_and_run(b, err);
+    b->options.host = b->host;
+    b->options.dir = b->dir;
+    if (rc) {
+        broker_free(b);
+        return error_context(err, rc, "start the log in %s", options->dir);
+    }
+    *out = b;
+    return IG_OK;
+}
+
+int broker_port(const struct broker *b)
+{
+    return b->port;
+}
+
+/* --- stopping: in steps on the loop, until nothing is under way --------------------------------------------------- */
+
+struct stopping {
+    struct broker *b;
+    int64_t until_ms;
+};
+
+static void stop_step(void *arg)
+{
+    struct stopping *s = arg;
+    struct broker *b = s->b;
+
+    if (b->syncs_running > 0 || (!conns_are_quiet(b) && env_monotonic_ms(b->env) < s->until_ms)) {
+        if (b->loop->ops->timer(b->loop, STOP_STEP_MS, stop_step, s, NULL) == IG_OK)
+            return;
+    }
+    b->loop->ops->stop(b->loop);
+}
+
+static void stop_begin(void *arg)
+{
+    struct stopping *s = arg;
+    struct broker *b = s->b;
+
+    b->stopping = true;
+    b->loop->ops->unlisten(b->loop, b->listener);
+    if (b->tick)
+        b->loop->ops->cancel(b->loop, b->tick);
+    conns_stop(b);
+    stop_step(s);
+}
+
+void broker_stop(struct broker *b)
+{
+    struct stopping s = {b, 0};
+
+    if (!b)
+        return;
+    s.until_ms = env_monotonic_ms(b->env) + STOP_PATIENCE_MS;
+    b->loop->ops->post(b->loop, stop_begin, &s);
+    env_join(b->env, b->thread);
+    broker_free(b);
+}

@@ -1,0 +1,298 @@
+/*
+ * What the files of the broker share.
+ *
+ * One thread runs the loop and owns everything: connections, topics, groups. Only syncs run elsewhere, on the threads
+ * of sync.h. So nothing here needs a lock.
+ */
+#ifndef BROKER_BROKER_INTERNAL_H
+#define BROKER_BROKER_INTERNAL_H
+
+#include "base/env_loop.h"
+#include "broker/broker.h"
+#include "broker/marks.h"
+#include "broker/messages.h"
+#include "broker/plog.h"
+#include "broker/sync.h"
+
+#define NODE_ID 1
+#define LEADER_EPOCH 0
+#define SEGMENT_BYTES_DEFAULT ((int64_t)128 << 20)
+#define REQUEST_BYTES_DEFAULT ((int64_t)100 << 20)
+#define MESSAGE_BYTES_DEFAULT ((int64_t)32 << 20)
+
+/* Kafka's error codes, as far as the broker gives them. */
+enum kafka_error {
+    KAFKA_UNKNOWN = -1,
+    KAFKA_OK = 0,
+    KAFKA_OFFSET_OUT_OF_RANGE = 1,
+    KAFKA_CORRUPT_MESSAGE = 2,
+    KAFKA_UNKNOWN_TOPIC_OR_PARTITION = 3,
+    KAFKA_MESSAGE_TOO_LARGE = 10,
+    KAFKA_OFFSET_METADATA_TOO_LARGE = 12,
+    KAFKA_COORDINATOR_NOT_AVAILABLE = 15,
+    KAFKA_INVALID_TOPIC = 17,
+    KAFKA_INVALID_REQUIRED_ACKS = 21,
+    KAFKA_ILLEGAL_GENERATION = 22,
+    KAFKA_INCONSISTENT_GROUP_PROTOCOL = 23,
+    KAFKA_INVALID_GROUP_ID = 24,
+    KAFKA_UNKNOWN_MEMBER_ID = 25,
+    KAFKA_INVALID_SESSION_TIMEOUT = 26,
+    KAFKA_REBALANCE_IN_PROGRESS = 27,
+    KAFKA_UNSUPPORTED_VERSION = 35,
+    KAFKA_TOPIC_EXISTS = 36,
+    KAFKA_INVALID_PARTITIONS = 37,
+    KAFKA_INVALID_REPLICATION_FACTOR = 38,
+    KAFKA_INVALID_CONFIG = 40,
+    KAFKA_INVALID_REQUEST = 42,
+    KAFKA_UNSUPPORTED_FOR_MESSAGE_FORMAT = 43,
+    KAFKA_OUT_OF_ORDER_SEQUENCE = 45,
+    KAFKA_INVALID_PRODUCER_EPOCH = 47,
+    KAFKA_INVALID_TXN_STATE = 48,
+    KAFKA_TRANSACTIONAL_ID_AUTHORIZATION_FAILED = 53,
+    KAFKA_STORAGE_ERROR = 56,
+    KAFKA_NON_EMPTY_GROUP = 68,
+    KAFKA_GROUP_ID_NOT_FOUND = 69,
+    KAFKA_FENCED_LEADER_EPOCH = 74,
+    KAFKA_UNKNOWN_LEADER_EPOCH = 76,
+    KAFKA_UNSUPPORTED_COMPRESSION = 77,
+    KAFKA_MEMBER_ID_REQUIRED = 79,
+    KAFKA_FENCED_INSTANCE_ID = 82,
+    KAFKA_GROUP_SUBSCRIBED_TO_TOPIC = 86,
+    KAFKA_INVALID_RECORD = 87,
+    KAFKA_UNKNOWN_TOPIC_ID = 100,
+};
+
+struct broker;
+struct conn;
+struct groups;
+struct topics;
+struct topic;
+
+/* --- partitions ------------------------------------------------------------------------------------------- */
+
+/* Called once, when everything below `offset` is durable, or (ok false) will never be. */
+typedef void partition_durable_fn(void *ctx, bool ok);
+struct partition_wait {
+    struct partition_wait *next;
+    int64_t offset;
+    partition_durable_fn *done;
+    void *ctx;
+};
+
+/* Called whenever more can be read, or nothing will be any more. It may unwatch. */
+struct partition_watch {
+    struct partition_watch *next, **pprev;
+    void (*changed)(void *ctx);
+    void *ctx;
+};
+
+struct partition {
+    struct broker *b;
+    struct topic *topic; /* NULL: an internal one */
+    int32_t index;
+    size_t slot; /* in the marks */
+    struct plog *log;
+    struct partition_wait *first, **last; /* by offset */
+    struct partition_watch *watches;
+    bool syncing, removed;
+    struct sync_job job;
+    struct plog_sync sync;
+    enum ig_code sync_rc;
+    struct error sync_err;
+};
+
+IG_MUST_CHECK enum ig_code partition_open(struct broker *b, struct topic *topic, const struct wire_uuid *id,
+                                          int32_t index, const char *dir, int64_t segment_bytes, struct partition **out,
+                                          struct error *err);
+/* Appends, and begins to make it durable. */
+IG_MUST_CHECK enum ig_code partition_append(struct partition *p, struct batch *batch, const void *bytes,
+                                            struct error *err);
+void partition_wait(struct partition *p, struct partition_wait *w);
+void partition_watch(struct partition *p, struct partition_watch *w);
+void partition_unwatch(struct partition_watch *w);
+/* `remove`: its files are gone; whoever waits for it hears so. */
+void partition_close(struct partition *p, bool remove);
+
+/* --- topics ----------------------------------------------------------------------------------------------- */
+
+#define TOPIC_NAME_MAX 249
+#define TOPIC_PARTITIONS_MAX 10000
+
+struct topic_config {
+    char *name, *value;
+};
+
+struct topic {
+    struct topic *next; /* in its bucket */
+    char *name;
+    struct wire_uuid id;
+    VEC(struct partition *) partitions;
+    VEC(struct topic_config) configs; /* what was set; all else is the default */
+    int64_t retention_ms, retention_bytes, segment_bytes, max_message_bytes;
+    bool compact, compact_only;
+};
+
+/* A topic configuration that the broker knows. */
+struct topic_config_type {
+    const char *name;
+    int8_t type; /* as DescribeConfigs names types */
+    const char *fallback;
+    const char *values; /* what it may be: "a|b", or NULL and then a number */
+    int64_t min, max;
+    const char *what;
+};
+extern const struct topic_config_type topic_config_types[];
+extern const size_t topic_config_types_n;
+
+IG_MUST_CHECK enum ig_code topics_open(struct broker *b, struct topics **out, struct error *err);
+void topics_close(struct topics *ts);
+struct topic *topics_find(struct topics *ts, struct str name);
+struct topic *topics_find_id(struct topics *ts, const struct wire_uuid *id);
+struct partition *topics_partition(struct topics *ts, struct str name, int32_t index);
+/* All topics by name; free() it. */
+struct topic **topics_sorted(struct topics *ts, size_t *n);
+bool topic_name_ok(struct str name);
+/* KAFKA_OK, or why not, with a sentence in err. `check_only` makes nothing. */
+struct topic_wish {
+    struct str name;
+    int32_t partitions;
+    const struct wire_create_topic_config *configs;
+    int32_t n_configs;
+    bool check_only;
+};
+enum kafka_error topics_create(struct topics *ts, const struct topic_wish *wish, struct topic **out, struct error *err);
+enum kafka_error topics_delete(struct topics *ts, struct topic *t, struct error *err);
+enum kafka_error topics_grow(struct topics *ts, struct topic *t, int32_t partitions, bool check_only,
+                             struct error *err);
+/* value p NULL takes a setting back. */
+struct topic_change {
+    struct str name, value;
+};
+enum kafka_error topics_configure(struct topics *ts, struct topic *t, bool replace_all,
+                                  const struct topic_change *changes, size_t n, bool check_only, struct error *err);
+const char *topic_config_value(const struct topic *t, const char *name); /* as set, or NULL */
+void topics_retain(struct topics *ts);
+
+/* --- requests --------------------------------------------------------------------------------------------- */
+
+struct api;
+
+/* One request on its way. It belongs to its connection's queue; handlers answer it at once or later, once. */
+struct request {
+    struct request *next;
+    struct broker *b;
+    struct conn *conn; /* NULL: the client is gone */
+    const struct api *api;
+    int16_t version;
+    int32_t correlation_id;
+    struct str client_id;
+    struct arena arena;
+    char *frame; /* what body's strings point into */
+    void *body;  /* struct wire_X_request */
+    struct wire_out out;
+    bool ready, silent;              /* silent: no answer is to be sent */
+    void (*gone)(struct request *r); /* the client is gone, who waits here may stop; may answer */
+    void *state;                     /* the handler's own */
+};
+
+typedef void api_fn(struct request *r);
+struct api {
+    int16_t key, min, max, flexible; /* versions */
+    const char *name;
+    const struct wire_type *request, *response;
+    api_fn *handle;
+};
+const struct api *api_find(int16_t key);
+extern const struct api apis[];
+extern const size_t apis_n;
+
+/* Encodes and queues the answer; frees the request when it is sent. */
+void request_answer(struct request *r, const void *response);
+/* There will be none (acks=0). */
+void request_drop(struct request *r);
+/* The handler copied what it needs. */
+void request_free_frame(struct request *r);
+const char *request_peer(const struct request *r);
+
+/* A response of the arena, with all at its defaults, and an array of n items in it. */
+#define RESPONSE_NEW(r, type) ((struct wire_##type *)request_new((r), &wire_type_##type, 1))
+#define RESPONSE_ITEMS(r, array, type, count)                               \
+    do {                                                                    \
+        (array).n = (int32_t)(count);                                       \
+        (array).p = request_new((r), &wire_type_##type, (size_t)(array).n); \
+    } while (0)
+void *request_new(struct request *r, const struct wire_type *type, size_t n);
+
+#define API_HANDLERS(X)          \
+    X(produce)                   \
+    X(fetch)                     \
+    X(list_offsets)              \
+    X(metadata)                  \
+    X(offset_commit)             \
+    X(offset_fetch)              \
+    X(find_coordinator)          \
+    X(join_group)                \
+    X(heartbeat)                 \
+    X(leave_group)               \
+    X(sync_group)                \
+    X(describe_groups)           \
+    X(list_groups)               \
+    X(api_versions)              \
+    X(create_topics)             \
+    X(delete_topics)             \
+    X(delete_records)            \
+    X(init_producer_id)          \
+    X(offset_for_leader_epoch)   \
+    X(describe_configs)          \
+    X(alter_configs)             \
+    X(describe_log_dirs)         \
+    X(create_partitions)         \
+    X(delete_groups)             \
+    X(incremental_alter_configs) \
+    X(offset_delete)             \
+    X(describe_cluster)
+#define API_DECLARE(name) api_fn api_##name;
+API_HANDLERS(API_DECLARE)
+
+/* --- groups ----------------------------------------------------------------------------------------------- */
+
+IG_MUST_CHECK enum ig_code groups_open(struct broker *b, struct groups **out, struct error *err);
+void groups_close(struct groups *gs);
+/* Deadlines: call it every now and then. */
+void groups_tick(struct groups *gs);
+/* A topic is gone: so are the offsets committed for it. */
+void groups_forget_topic(struct groups *gs, struct str topic);
+
+/* --- the broker ------------------------------------------------------------------------------------------- */
+
+struct broker {
+    struct env *env;
+    struct broker_options options;
+    char *dir, *host;
+    int port;
+    char cluster_id[37];
+    struct env_file *lock;
+    struct files *files;
+    struct marks *marks;
+    struct sync_pool *syncs;
+    struct topics *topics;
+    struct groups *groups;
+
+    struct env_loop *loop;
+    struct env_listener *listener;
+    struct env_thread *thread;
+    struct env_timer *tick;
+    struct conn *conns;
+    size_t n_conns;
+    int64_t last_retention_ms;
+    bool stopping;
+    size_t syncs_running;
+};
+
+extern const struct env_server broker_server;
+void conns_close_idle(struct broker *b);
+/* Reads no more, and ends what waits for something to happen. */
+void conns_stop(struct broker *b);
+bool conns_are_quiet(const struct broker *b); /* nothing is in flight */
+
+#endif

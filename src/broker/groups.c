@@ -1,0 +1,183 @@
+#include "broker/groups.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define OFFSETS_SEGMENT_BYTES ((int64_t)64 << 20)
+
+struct str str_copy(struct str s)
+{
+    char *p;
+
+    if (!s.p)
+        return s;
+    p = check_malloc(s.n + 1);
+    memcpy(p, s.p, s.n);
+    p[s.n] = 0;
+    return (struct str){p, s.n};
+}
+
+static struct group **bucket(struct groups *gs, struct str id)
+{
+    return &gs->buckets[hash_fnv1a(id.p, id.n) % GROUP_BUCKETS];
+}
+
+struct group *group_find(struct groups *gs, struct str id)
+{
+    struct group *g = *bucket(gs, id);
+
+    while (g && !str_is(id, g->id))
+        g = g->next;
+    return g;
+}
+
+struct group *group_make(struct groups *gs, struct str id)
+{
+    struct group *g = group_find(gs, id);
+    struct group **at = bucket(gs, id);
+
+    if (g)
+        return g;
+    g = check_calloc(1, sizeof(*g));
+    g->gs = gs;
+    g->id = check_calloc(1, id.n + 1);
+    memcpy(g->id, id.p, id.n);
+    g->next = *at;
+    *at = g;
+    gs->n++;
+    return g;
+}
+
+static void unlink_group(struct group *g)
+{
+    struct group **at = bucket(g->gs, str_of(g->id));
+
+    while (*at != g)
+        at = &(*at)->next;
+    *at = g->next;
+    g->gs->n--;
+    group_release(g);
+}
+
+void group_drop_if_idle(struct group *g)
+{
+    for (size_t i = 0; i < g->offsets.n; i++) {
+        if (g->offsets.p[i].offset >= 0)
+            return;
+    }
+    if (g->members.n == 0 && g->pending.n == 0)
+        unlink_group(g);
+}
+
+struct member *group_member(struct group *g, struct str id)
+{
+    for (size_t i = 0; i < g->members.n; i++) {
+        if (str_is(id, g->members.p[i]->id))
+            return g->members.p[i];
+    }
+    return NULL;
+}
+
+const char *group_state_name(const struct group *g)
+{
+    static const char *const names[GROUP_STATES] = {"Empty", "PreparingRebalance", "CompletingRebalance", "Stable"};
+
+    return names[g->state];
+}
+
+enum ig_code groups_open(struct broker *b, struct groups **out, struct error *err)
+{
+    static const struct wire_uuid id = {{0}};
+    struct groups *gs = check_calloc(1, sizeof(*gs));
+    char path[4096];
+    enum ig_code rc;
+
+    gs->b = b;
+    snprintf(path, sizeof(path), "%s/groups", b->dir);
+    rc = partition_open(b, NULL, &id, 0, path, OFFSETS_SEGMENT_BYTES, &gs->log, err);
+    if (!rc)
+        rc = groups_load(gs, err);
+    if (!rc && gs->log->log->failed)
+        rc = error_set(err, IG_CORRUPT, "the groups' offsets: %.900s", gs->log->log->why);
+    if (rc)
+        groups_close(gs);
+    else
+        *out = gs;
+    return rc;
+}
+
+void groups_close(struct groups *gs)
+{
+    if (!gs)
+        return;
+    for (size_t i = 0; i < GROUP_BUCKETS; i++) {
+        while (gs->buckets[i])
+            unlink_group(gs->buckets[i]);
+    }
+    if (gs->log)
+        partition_close(gs->log, false);
+    free(gs);
+}
+
+void groups_tick(struct groups *gs)
+{
+    const int64_t now_ms = env_monotonic_ms(gs->b->env);
+
+    for (size_t i = 0; i < GROUP_BUCKETS; i++) {
+        struct group *next;
+
+        for (struct group *g = gs->buckets[i]; g; g = next) {
+            next = g->next;
+            if (g->members.n > 0 || g->pending.n > 0) {
+                group_tick(g, now_ms);
+                group_drop_if_idle(g);
+            }
+        }
+    }
+    groups_compact(gs);
+}
+
+struct forgetting {
+    struct offsets_change change;
+    struct committed items[];
+};
+
+static void forgotten(void *ctx, bool ok)
+{
+    struct forgetting *f = ctx;
+
+    (void)ok; /* if not, the offsets of a topic that is no more stay behind */
+    free((void *)(uintptr_t)f->change.group_id.p);
+    for (size_t i = 0; i < f->change.n; i++)
+        free((void *)(uintptr_t)f->items[i].topic.p);
+    free(f);
+}
+
+static void forget_in_group(struct group *g, struct str topic)
+{
+    size_t n = 0;
+    struct forgetting *f;
+
+    for (size_t i = 0; i < g->offsets.n; i++)
+        n += g->offsets.p[i].offset >= 0 && str_eq(g->offsets.p[i].topic, topic);
+    if (n == 0)
+        return;
+    f = check_calloc(1, sizeof(*f) + n * sizeof(f->items[0]));
+    f->change = (struct offsets_change){
+        .group_id = str_copy(str_of(g->id)), .items = f->items, .n = n, .done = forgotten, .ctx = f};
+    n = 0;
+    for (size_t i = 0; i < g->offsets.n; i++) {
+        if (g->offsets.p[i].offset >= 0 && str_eq(g->offsets.p[i].topic, topic))
+            f->items[n++] =
+                (struct committed){.topic = str_copy(topic), .partition = g->offsets.p[i].partition, .offset = -1};
+    }
+    groups_change(g->gs, &f->change);
+}
+
+void groups_forget_topic(struct groups *gs, struct str topic)
+{
+    for (size_t i = 0; i < GROUP_BUCKETS; i++) {
+        for (struct group *g = gs->buckets[i]; g; g = g->next)
+            forget_in_group(g, topic);
+    }
+}

@@ -1,0 +1,99 @@
+/*
+ * Consumer groups. Membership lives in memory: after a restart members join again. Committed offsets are durable: they
+ * are records of an internal partition (DIR/groups), whose newest record for a key holds.
+ */
+#ifndef BROKER_GROUPS_H
+#define BROKER_GROUPS_H
+
+#include "broker/broker_internal.h"
+
+enum group_state { GROUP_EMPTY, GROUP_PREPARING, GROUP_COMPLETING, GROUP_STABLE, GROUP_STATES };
+
+struct member_protocol {
+    struct str name, metadata; /* malloc */
+};
+struct member {
+    char *id, *instance_id; /* instance_id: NULL if not static */
+    char *client_id, *client_host;
+    int64_t session_ms, rebalance_ms;
+    VEC(struct member_protocol) protocols;
+    struct str assignment;
+    struct request *join, *sync; /* waiting; then no deadline counts */
+    int64_t deadline_ms;
+};
+
+struct pending_id {
+    char *id;
+    int64_t deadline_ms;
+};
+
+struct committed {
+    struct str topic; /* malloc */
+    int32_t partition;
+    int32_t leader_epoch;
+    int64_t offset; /* -1: none any more */
+    int64_t time_ms;
+    struct str metadata; /* malloc; p NULL is null */
+};
+
+struct group {
+    struct group *next; /* in its bucket */
+    struct groups *gs;
+    char *id;
+    enum group_state state;
+    int32_t generation;
+    char *protocol_type;
+    char *protocol; /* chosen; NULL if none */
+    char *leader;   /* a member's id; NULL if none */
+    VEC(struct member *) members;
+    VEC(struct pending_id) pending; /* ids given out that have not joined yet */
+    int64_t rebalance_deadline_ms;
+    VEC(struct committed) offsets;
+    uint32_t *index; /* hash table over offsets: number + 1 */
+    size_t index_cap;
+};
+
+#define GROUP_BUCKETS 256
+struct groups {
+    struct broker *b;
+    struct partition *log;
+    struct group *buckets[GROUP_BUCKETS];
+    size_t n;
+    int64_t live_bytes; /* about what the newest records take */
+    bool compacting;
+};
+
+struct group *group_find(struct groups *gs, struct str id);
+struct group *group_make(struct groups *gs, struct str id);
+/* Goes if it has neither members nor offsets. */
+void group_drop_if_idle(struct group *g);
+struct member *group_member(struct group *g, struct str id);
+const char *group_state_name(const struct group *g);
+struct str str_copy(struct str s); /* malloc; keeps NULL */
+
+/* --- membership (group.c) */
+void group_leave(struct group *g, struct member *m, enum kafka_error why);
+void group_tick(struct group *g, int64_t now_ms);
+void group_release(struct group *g); /* answers who waits, frees */
+
+/* --- offsets (group_offsets.c) */
+struct committed *group_committed(struct group *g, struct str topic, int32_t partition);
+/* Takes over what c points to. */
+void group_set_committed(struct group *g, const struct committed *c);
+void group_clear_offsets(struct group *g);
+IG_MUST_CHECK enum ig_code groups_load(struct groups *gs, struct error *err);
+void groups_compact(struct groups *gs);
+/* Makes changes durable, then applies them and calls done. */
+struct offsets_change {
+    struct group *group;
+    struct str group_id;
+    struct committed *items; /* borrowed until done; offset -1 removes */
+    size_t n;
+    partition_durable_fn *done;
+    void *ctx;
+    struct partition_wait wait;
+    struct groups *gs;
+};
+void groups_change(struct groups *gs, struct offsets_change *c);
+
+#endif

@@ -1,0 +1,41 @@
+/*
+ * What a partition remembers of its idempotent producers: of each the epoch and the last five batches, so that a batch
+ * sent again is known and one that skips another is refused.
+ */
+#ifndef BROKER_PRODUCERS_H
+#define BROKER_PRODUCERS_H
+
+#include "broker/batch.h"
+
+#define PRODUCER_BATCHES 5
+#define PRODUCER_EXPIRY_MS INT64_C(604800000) /* seven days without a batch */
+
+struct producer_batch {
+    int32_t first, last; /* sequence numbers */
+    int64_t base_offset;
+    int32_t last_delta;
+};
+struct producer {
+    int64_t id; /* -1: an empty slot */
+    int64_t seen_ms;
+    int16_t epoch;
+    uint8_t n;
+    struct producer_batch batches[PRODUCER_BATCHES]; /* the newest last */
+};
+struct producers {
+    struct producer *slots;
+    size_t cap, n;
+};
+
+enum producer_verdict { PRODUCER_NEXT, PRODUCER_DUPLICATE, PRODUCER_OUT_OF_ORDER, PRODUCER_FENCED };
+
+/* `duplicate_of` is set with PRODUCER_DUPLICATE: where the batch already is. */
+enum producer_verdict producers_check(const struct producers *p, const struct batch *b, int64_t *duplicate_of);
+/* The batch is in the log at b->base_offset. */
+void producers_note(struct producers *p, const struct batch *b, int64_t now_ms);
+
+void producers_encode(const struct producers *p, int64_t now_ms, struct buf *out); /* without the expired */
+void producers_decode(struct producers *p, struct wire_in *in);
+void producers_clear(struct producers *p);
+
+#endif

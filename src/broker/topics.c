@@ -1,0 +1,564 @@
+/*
+ * Topics: DIR/topics/NAME/ with a folder for each partition and topic.meta, which is written last: a folder without it
+ * is a creation that was never finished. Removal renames the folder into DIR/trash first.
+ */
+#include "broker/broker_internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define BUCKETS 1024
+#define META_BYTES_MAX (1 << 20)
+
+struct topics {
+    struct broker *b;
+    char *dir, *trash;
+    struct topic *buckets[BUCKETS];
+    size_t n;
+};
+
+enum config_type { TYPE_BOOLEAN = 1, TYPE_STRING = 2, TYPE_INT = 3, TYPE_LONG = 5, TYPE_DOUBLE = 6, TYPE_LIST = 7 };
+
+const struct topic_config_type topic_config_types[] = {
+    {"cleanup.policy", TYPE_LIST, "delete", "delete|compact|compact,delete|delete,compact", 0, 0,
+     "What becomes of old segments."},
+    {"retention.ms", TYPE_LONG, "604800000", NULL, -1, INT64_MAX, "Older segments are removed; -1: never."},
+    {"retention.bytes", TYPE_LONG, "-1", NULL, -1, INT64_MAX, "Larger partitions lose segments; -1: never."},
+    {"segment.bytes", TYPE_INT, NULL, NULL, 14, INT32_MAX, "The size at which a new segment begins."},
+    {"max.message.bytes", TYPE_INT, NULL, NULL, 0, INT32_MAX, "The largest batch that is taken."},
+    {"compression.type", TYPE_STRING, "producer", "producer", 0, 0, "Batches are stored as they come."},
+    {"min.insync.replicas", TYPE_INT, "1", NULL, 1, 1, "There is one replica."},
+    {"message.timestamp.type", TYPE_STRING, "CreateTime", "CreateTime", 0, 0, "Times are the producer's."},
+    {"segment.ms", TYPE_LONG, "604800000", NULL, 1, INT64_MAX, "Kept for clients; without effect."},
+    {"segment.index.bytes", TYPE_INT, "10485760", NULL, 4, INT32_MAX, "Kept for clients; without effect."},
+    {"segment.jitter.ms", TYPE_LONG, "0", NULL, 0, INT64_MAX, "Kept for clients; without effect."},
+    {"delete.retention.ms", TYPE_LONG, "86400000", NULL, 0, INT64_MAX, "Kept for clients; without effect."},
+    {"min.compaction.lag.ms", TYPE_LONG, "0", NULL, 0, INT64_MAX, "Kept for clients; without effect."},
+    {"max.compaction.lag.ms", TYPE_LONG, "9223372036854775807", NULL, 1, INT64_MAX, "Kept; without effect."},
+    {"flush.messages", TYPE_LONG, "1", NULL, 1, INT64_MAX, "Every acknowledged batch is on the disk."},
+    {"flush.ms", TYPE_LONG, "0", NULL, 0, INT64_MAX, "Every acknowledged batch is on the disk."},
+    {"file.delete.delay.ms", TYPE_LONG, "0", NULL, 0, INT64_MAX, "Kept for clients; without effect."},
+    {"index.interval.bytes", TYPE_INT, "65536", NULL, 0, INT32_MAX, "Kept for clients; without effect."},
+    {"preallocate", TYPE_BOOLEAN, "false", "true|false", 0, 0, "Kept for clients; without effect."},
+    {"unclean.leader.election.enable", TYPE_BOOLEAN, "false", "true|false", 0, 0, "Kept; without effect."},
+    {"message.downconversion.enable", TYPE_BOOLEAN, "false", "true|false", 0, 0, "Kept; without effect."},
+};
+const size_t topic_config_types_n = IG_COUNT(topic_config_types);
+
+/* --- finding ---------------------------------------------------------------------------------------------- */
+
+static struct topic **bucket(struct topics *ts, struct str name)
+{
+    return &ts->buckets[hash_fnv1a(name.p, name.n) % BUCKETS];
+}
+
+struct topic *topics_find(struct topics *ts, struct str name)
+{
+    struct topic *t = *bucket(ts, name);
+
+    while (t && !str_is(name, t->name))
+        t = t->next;
+    return t;
+}
+
+struct topic *topics_find_id(struct topics *ts, const struct wire_uuid *id)
+{
+    for (size_t i = 0; i < BUCKETS; i++) {
+        for (struct topic *t = ts->buckets[i]; t; t = t->next) {
+            if (memcmp(t->id.b, id->b, 16) == 0)
+                return t;
+        }
+    }
+    return NULL;
+}
+
+struct partition *topics_partition(struct topics *ts, struct str name, int32_t index)
+{
+    const struct topic *t = topics_find(ts, name);
+
+    return t && index >= 0 && (size_t)index < t->partitions.n ? t->partitions.p[index] : NULL;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    const struct topic *const *x = a, *const *y = b;
+
+    return strcmp((*x)->name, (*y)->name);
+}
+
+struct topic **topics_sorted(struct topics *ts, size_t *n)
+{
+    struct topic **all = check_malloc((ts->n + 1) * sizeof(struct topic *));
+
+    *n = 0;
+    for (size_t i = 0; i < BUCKETS; i++) {
+        for (struct topic *t = ts->buckets[i]; t; t = t->next)
+            all[(*n)++] = t;
+    }
+    qsort(all, *n, sizeof(*all), by_name);
+    return all;
+}
+
+bool topic_name_ok(struct str name)
+{
+    if (name.n == 0 || name.n > TOPIC_NAME_MAX || str_is(name, ".") || str_is(name, ".."))
+        return false;
+    for (size_t i = 0; i < name.n; i++) {
+        const char c = name.p[i];
+
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
+              c == '-'))
+            return false;
+    }
+    return true;
+}
+
+/* --- configuration ---------------------------------------------------------------------------------------- */
+
+const char *topic_config_value(const struct topic *t, const char *name)
+{
+    for (size_t i = 0; i < t->configs.n; i++) {
+        if (strcmp(t->configs.p[i].name, name) == 0)
+            return t->configs.p[i].value;
+    }
+    return NULL;
+}
+
+static bool is_one_of(struct str value, const char *choices)
+{
+    for (const char *p = choices; *p;) {
+        const size_t n = strcspn(p, "|");
+
+        if (str_eq(value, (struct str){p, n}))
+            return true;
+        p += n + (p[n] == '|');
+    }
+    return false;
+}
+
+static enum kafka_error check_config(struct str name, struct str value, struct error *err)
+{
+    for (size_t i = 0; i < topic_config_types_n; i++) {
+        const struct topic_config_type *type = &topic_config_types[i];
+        int64_t number;
+
+        if (!str_is(name, type->name))
+            continue;
+        if (type->values ? is_one_of(value, type->values) : str_to_int64(value, type->min, type->max, &number))
+            return KAFKA_OK;
+        if (type->values)
+            error_set(err, IG_INVALID, "%s can be %s, not " STR_FMT, type->name, type->values, STR_ARG(value));
+        else
+            error_set(err, IG_INVALID, "%s can be %lld to %lld, not " STR_FMT, type->name, (long long)type->min,
+                      (long long)type->max, STR_ARG(value));
+        return KAFKA_INVALID_CONFIG;
+    }
+    error_set(err, IG_INVALID, "there is no topic configuration " STR_FMT, STR_ARG(name));
+    return KAFKA_INVALID_CONFIG;
+}
+
+static void set_config(struct topic *t, struct str name, struct str value)
+{
+    struct topic_config c;
+
+    for (size_t i = 0; i < t->configs.n; i++) {
+        if (!str_is(name, t->configs.p[i].name))
+            continue;
+        free(t->configs.p[i].name);
+        free(t->configs.p[i].value);
+        t->configs.p[i] = t->configs.p[--t->configs.n];
+        break;
+    }
+    if (!value.p)
+        return;
+    c.name = check_calloc(1, name.n + 1);
+    memcpy(c.name, name.p, name.n);
+    c.value = check_calloc(1, value.n + 1);
+    memcpy(c.value, value.p, value.n);
+    vec_push(&t->configs, c);
+}
+
+static int64_t config_number(const struct topic *t, const char *name, int64_t fallback)
+{
+    const char *value = topic_config_value(t, name);
+    int64_t v;
+
+    return value && str_to_int64(str_of(value), INT64_MIN, INT64_MAX, &v) ? v : fallback;
+}
+
+static void apply_configs(const struct broker *b, struct topic *t)
+{
+    const char *policy = topic_config_value(t, "cleanup.policy");
+
+    t->retention_ms = config_number(t, "retention.ms", INT64_C(604800000));
+    t->retention_bytes = config_number(t, "retention.bytes", -1);
+    t->segment_bytes = config_number(t, "segment.bytes", b->options.segment_bytes);
+    t->max_message_bytes = config_number(t, "max.message.bytes", b->options.max_message_bytes);
+    t->compact = policy && strstr(policy, "compact");
+    t->compact_only = t->compact && !strstr(policy, "delete");
+    for (size_t i = 0; i < t->partitions.n; i++)
+        t->partitions.p[i]->log->segment_bytes = t->segment_bytes;
+}
+
+/* --- topic.meta: one line a fact ---------------------------------------------------------------------------- */
+
+static void topic_path(const struct topics *ts, const char *name, const char *below, char *out, size_t n)
+{
+    IG_ASSERT((size_t)snprintf(out, n, "%s/%s%s", ts->dir, name, below) < n);
+}
+
+static void partition_path(const struct topics *ts, const struct topic *t, int32_t index, char *out, size_t n)
+{
+    char below[16];
+
+    snprintf(below, sizeof(below), "/%d", index);
+    topic_path(ts, t->name, below, out, n);
+}
+
+static enum ig_code write_meta(struct topics *ts, const struct topic *t, int32_t partitions, struct error *err)
+{
+    char path[4096];
+    struct buf b;
+    enum ig_code rc;
+
+    topic_path(ts, t->name, "/topic.meta", path, sizeof(path));
+    buf_init(&b, META_BYTES_MAX);
+    buf_puts(&b, "id=");
+    for (size_t i = 0; i < 16; i++)
+        buf_printf(&b, "%02x", t->id.b[i]);
+    buf_printf(&b, "\npartitions=%d\n", partitions);
+    for (size_t i = 0; i < t->configs.n; i++)
+        buf_printf(&b, "config.%s=%s\n", t->configs.p[i].name, t->configs.p[i].value);
+    rc = env_replace_file(ts->b->env, path, buf_str(&b), err);
+    buf_release(&b);
+    return rc;
+}
+
+static bool parse_id(struct str s, struct wire_uuid *id)
+{
+    if (s.n != 32)
+        return false;
+    for (size_t i = 0; i < 16; i++) {
+        unsigned v;
+        char two[3] = {s.p[2 * i], s.p[2 * i + 1], 0};
+
+        if (sscanf(two, "%2x", &v) != 1)
+            return false;
+        id->b[i] = (uint8_t)v;
+    }
+    return true;
+}
+
+static bool parse_meta_line(struct topic *t, struct str line, int64_t *partitions)
+{
+    const char *eq = memchr(line.p, '=', line.n);
+    struct str name, value;
+
+    if (!eq)
+        return line.n == 0;
+    name = (struct str){line.p, (size_t)(eq - line.p)};
+    value = (struct str){eq + 1, line.n - name.n - 1};
+    if (str_is(name, "id"))
+        return parse_id(value, &t->id);
+    if (str_is(name, "partitions"))
+        return str_to_int64(value, 1, TOPIC_PARTITIONS_MAX, partitions);
+    if (str_has_prefix(name, "config."))
+        set_config(t, (struct str){name.p + 7, name.n - 7}, value);
+    return true;
+}
+
+static enum ig_code read_meta(struct topics *ts, struct topic *t, int64_t *partitions, struct error *err)
+{
+    char path[4096];
+    struct buf b;
+    enum ig_code rc;
+
+    topic_path(ts, t->name, "/topic.meta", path, sizeof(path));
+    buf_init(&b, META_BYTES_MAX);
+    rc = env_read_file(ts->b->env, path, &b, err);
+    *partitions = 0;
+    for (size_t at = 0; !rc && at < b.n;) {
+        const char *eol = memchr(b.p + at, '\n', b.n - at);
+        const size_t n = eol ? (size_t)(eol - b.p) - at : b.n - at;
+
+        if (!parse_meta_line(t, (struct str){b.p + at, n}, partitions))
+            rc = error_set(err, IG_CORRUPT, "%s: cannot read \"%.*s\"", path, (int)(n < 200 ? n : 200), b.p + at);
+        at += n + 1;
+    }
+    if (!rc && *partitions == 0)
+        rc = error_set(err, IG_CORRUPT, "%s says nothing of partitions", path);
+    buf_release(&b);
+    return rc;
+}
+
+/* --- opening, closing --------------------------------------------------------------------------------------- */
+
+static struct topic *topic_new(struct str name)
+{
+    struct topic *t = check_calloc(1, sizeof(*t));
+
+    t->name = check_calloc(1, name.n + 1);
+    memcpy(t->name, name.p, name.n);
+    return t;
+}
+
+static void topic_free(struct topic *t, bool remove)
+{
+    for (size_t i = 0; i < t->partitions.n; i++)
+        partition_close(t->partitions.p[i], remove);
+    for (size_t i = 0; i < t->configs.n; i++) {
+        free(t->configs.p[i].name);
+        free(t->configs.p[i].value);
+    }
+    vec_free(&t->partitions);
+    vec_free(&t->configs);
+    free(t->name);
+    free(t);
+}
+
+static void add(struct topics *ts, struct topic *t)
+{
+    struct topic **at = bucket(ts, str_of(t->name));
+
+    t->next = *at;
+    *at = t;
+    ts->n++;
+}
+
+static enum ig_code open_partitions(struct topics *ts, struct topic *t, int32_t upto, struct error *err)
+{
+    for (int32_t i = (int32_t)t->partitions.n; i < upto; i++) {
+        struct partition *p;
+        char path[4096];
+
+        partition_path(ts, t, i, path, sizeof(path));
+        IG_TRY(partition_open(ts->b, t, &t->id, i, path, t->segment_bytes, &p, err));
+        vec_push(&t->partitions, p);
+    }
+    return IG_OK;
+}
+
+static enum ig_code open_entry(void *ctx, const char *name, const struct env_stat *st, struct error *err)
+{
+    struct topics *ts = ctx;
+    struct topic *t;
+    int64_t partitions;
+    enum ig_code rc;
+
+    if (!st->is_dir || !topic_name_ok(str_of(name)))
+        return IG_OK;
+    t = topic_new(str_of(name));
+    rc = read_meta(ts, t, &partitions, err);
+    if (rc == IG_NOT_FOUND) {
+        char path[4096];
+
+        topic_path(ts, name, "", path, sizeof(path));
+        log_info(ts->b->env, "broker", "removing topic %s, which was never made whole", name);
+        rc = env_remove_tree(ts->b->env, path, err);
+        topic_free(t, false);
+        return rc;
+    }
+    if (!rc) {
+        apply_configs(ts->b, t);
+        rc = open_partitions(ts, t, (int32_t)partitions, err);
+    }
+    if (rc) {
+        topic_free(t, false);
+        return error_context(err, rc, "open topic %s", name);
+    }
+    add(ts, t);
+    return IG_OK;
+}
+
+enum ig_code topics_open(struct broker *b, struct topics **out, struct error *err)
+{
+    struct topics *ts = check_calloc(1, sizeof(*ts));
+    char path[4096];
+    enum ig_code rc;
+
+    ts->b = b;
+    snprintf(path, sizeof(path), "%s/topics", b->dir);
+    ts->dir = check_strdup(path);
+    snprintf(path, sizeof(path), "%s/trash", b->dir);
+    ts->trash = check_strdup(path);
+    rc = env_make_dirs(b->env, ts->dir, err);
+    if (!rc)
+        rc = env_remove_tree(b->env, ts->trash, err);
+    if (!rc)
+        rc = env_list(b->env, ts->dir, open_entry, ts, err);
+    if (rc)
+        topics_close(ts);
+    else
+        *out = ts;
+    return rc;
+}
+
+void topics_close(struct topics *ts)
+{
+    if (!ts)
+        return;
+    for (size_t i = 0; i < BUCKETS; i++) {
+        while (ts->buckets[i]) {
+            struct topic *t = ts->buckets[i];
+
+            ts->buckets[i] = t->next;
+            topic_free(t, false);
+        }
+    }
+    free(ts->dir);
+    free(ts->trash);
+    free(ts);
+}
+
+/* --- making, removing, changing ------------------------------------------------------------------------------ */
+
+static enum kafka_error check_wish(struct topics *ts, const struct topic_wish *w, struct error *err)
+{
+    if (!topic_name_ok(w->name)) {
+        error_set(err, IG_INVALID, "a topic's name has 1 to %d of a-z A-Z 0-9 . _ -", TOPIC_NAME_MAX);
+        return KAFKA_INVALID_TOPIC;
+    }
+    if (topics_find(ts, w->name)) {
+        error_set(err, IG_EXISTS, "topic " STR_FMT " exists", STR_ARG(w->name));
+        return KAFKA_TOPIC_EXISTS;
+    }
+    if (w->partitions < 1 || w->partitions > TOPIC_PARTITIONS_MAX) {
+        error_set(err, IG_INVALID, "a topic has 1 to %d partitions, not %d", TOPIC_PARTITIONS_MAX, w->partitions);
+        return KAFKA_INVALID_PARTITIONS;
+    }
+    for (int32_t i = 0; i < w->n_configs; i++) {
+        const enum kafka_error e =
+            w->configs[i].value.p ? check_config(w->configs[i].name, w->configs[i].value, err) : KAFKA_OK;
+
+        if (e)
+            return e;
+    }
+    return KAFKA_OK;
+}
+
+/* The folders of partitions [from, to), with one sync for all. */
+static enum ig_code make_folders(struct topics *ts, const struct topic *t, int32_t from, int32_t to, struct error *err)
+{
+    char path[4096];
+
+    topic_path(ts, t->name, "", path, sizeof(path));
+    IG_TRY(env_make_dirs(ts->b->env, path, err));
+    for (int32_t i = from; i < to; i++) {
+        partition_path(ts, t, i, path, sizeof(path));
+        IG_TRY(ts->b->env->ops->make_dir(ts->b->env, path, err));
+    }
+    topic_path(ts, t->name, "", path, sizeof(path));
+    return env_sync_dir(ts->b->env, path, err);
+}
+
+enum kafka_error topics_create(struct topics *ts, const struct topic_wish *w, struct topic **out, struct error *err)
+{
+    const enum kafka_error e = check_wish(ts, w, err);
+    struct topic *t;
+    enum ig_code rc;
+
+    *out = NULL;
+    if (e || w->check_only)
+        return e;
+    t = topic_new(w->name);
+    env_random(ts->b->env, t->id.b, 16);
+    for (int32_t i = 0; i < w->n_configs; i++)
+        set_config(t, w->configs[i].name, w->configs[i].value);
+    apply_configs(ts->b, t);
+    rc = make_folders(ts, t, 0, w->partitions, err);
+    if (!rc)
+        rc = open_partitions(ts, t, w->partitions, err);
+    if (!rc)
+        rc = write_meta(ts, t, w->partitions, err);
+    if (rc) {
+        char path[4096];
+
+        topic_path(ts, t->name, "", path, sizeof(path));
+        topic_free(t, true);
+        (void)!env_remove_tree(ts->b->env, path, NULL);
+        return KAFKA_STORAGE_ERROR;
+    }
+    add(ts, t);
+    *out = t;
+    return KAFKA_OK;
+}
+
+enum kafka_error topics_delete(struct topics *ts, struct topic *t, struct error *err)
+{
+    struct topic **at = bucket(ts, str_of(t->name));
+    char from[4096], to[4096], id[37];
+
+    env_uuid(ts->b->env, id);
+    topic_path(ts, t->name, "", from, sizeof(from));
+    snprintf(to, sizeof(to), "%s/%s", ts->trash, id);
+    if (env_make_dirs(ts->b->env, ts->trash, err) || env_rename(ts->b->env, from, to, err) ||
+        env_sync_dir(ts->b->env, ts->dir, err))
+        return KAFKA_STORAGE_ERROR;
+    while (*at != t)
+        at = &(*at)->next;
+    *at = t->next;
+    ts->n--;
+    groups_forget_topic(ts->b->groups, str_of(t->name));
+    topic_free(t, true);
+    (void)!env_remove_tree(ts->b->env, to, NULL); /* else the next start does it */
+    return KAFKA_OK;
+}
+
+enum kafka_error topics_grow(struct topics *ts, struct topic *t, int32_t partitions, bool check_only, struct error *err)
+{
+    const int32_t have = (int32_t)t->partitions.n;
+    enum ig_code rc;
+
+    if (partitions <= have || partitions > TOPIC_PARTITIONS_MAX) {
+        error_set(err, IG_INVALID, "topic %s has %d partitions and can be given up to %d, not %d", t->name, have,
+                  TOPIC_PARTITIONS_MAX, partitions);
+        return KAFKA_INVALID_PARTITIONS;
+    }
+    if (check_only)
+        return KAFKA_OK;
+    rc = make_folders(ts, t, have, partitions, err);
+    if (!rc)
+        rc = write_meta(ts, t, partitions, err);
+    if (!rc)
+        rc = open_partitions(ts, t, partitions, err);
+    return rc ? KAFKA_STORAGE_ERROR : KAFKA_OK;
+}
+
+enum kafka_error topics_configure(struct topics *ts, struct topic *t, bool replace_all,
+                                  const struct topic_change *changes, size_t n, bool check_only, struct error *err)
+{
+    for (size_t i = 0; i < n; i++) {
+        const enum kafka_error e = changes[i].value.p ? check_config(changes[i].name, changes[i].value, err) : KAFKA_OK;
+
+        if (e)
+            return e;
+    }
+    if (check_only)
+        return KAFKA_OK;
+    while (replace_all && t->configs.n > 0) {
+        struct topic_config *last = &t->configs.p[--t->configs.n];
+
+        free(last->name);
+        free(last->value);
+    }
+    for (size_t i = 0; i < n; i++)
+        set_config(t, changes[i].name, changes[i].value);
+    apply_configs(ts->b, t);
+    return write_meta(ts, t, (int32_t)t->partitions.n, err) ? KAFKA_STORAGE_ERROR : KAFKA_OK;
+}
+
+void topics_retain(struct topics *ts)
+{
+    const int64_t now_ms = env_now_ms(ts->b->env);
+
+    for (size_t i = 0; i < BUCKETS; i++) {
+        for (struct topic *t = ts->buckets[i]; t; t = t->next) {
+            for (size_t k = 0; k < t->partitions.n && !t->compact_only; k++) {
+                struct error err;
+
+                if (plog_retain(t->partitions.p[k]->log, now_ms, t->retention_ms, t->retention_bytes, &err))
+                    log_warn(ts->b->env, "broker", "remove old segments of %s/%zu: %s", t->name, k, err.msg);
+            }
+        }
+    }
+}

@@ -1,0 +1,84 @@
+/* `ingot broker`: the log alone, for any Kafka client. */
+#include "broker/broker.h"
+#include "cli/cli.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define POLL_MS 50
+#define PORT_DEFAULT 9092
+#define PARTITIONS_DEFAULT 1
+
+struct broker_verb_options {
+    const char *dir, *listen;
+    int64_t partitions;
+};
+
+static const struct cli_option options[] = {
+    {"dir", 0, "DIR", "the folder that keeps the records; made if it is missing", CLI_TEXT,
+     offsetof(struct broker_verb_options, dir)},
+    {"listen", 0, "HOST:PORT", "where clients connect (127.0.0.1:9092; port 0: any free one)", CLI_TEXT,
+     offsetof(struct broker_verb_options, listen)},
+    {"partitions", 0, "N", "partitions of topics that are created by use (1; 0: they are refused)", CLI_NUMBER,
+     offsetof(struct broker_verb_options, partitions)},
+};
+
+/* "host:port", "[::1]:port", "host" or ":port". */
+static bool split_listen(struct arena *a, const char *listen, const char **host, int *port)
+{
+    const char *colon = strrchr(listen, ':');
+    size_t n = colon ? (size_t)(colon - listen) : strlen(listen);
+    int64_t number = PORT_DEFAULT;
+
+    if (colon && !str_to_int64(str_of(colon + 1), 0, 65535, &number))
+        return false;
+    if (n >= 2 && listen[0] == '[' && listen[n - 1] == ']') {
+        listen++;
+        n -= 2;
+    }
+    if (n > 0)
+        *host = arena_strndup(a, listen, n);
+    *port = (int)number;
+    return true;
+}
+
+static int run(struct cli_context *c, const void *parsed)
+{
+    const struct broker_verb_options *o = parsed;
+    struct broker_options start = {.dir = o->dir, .host = "127.0.0.1", .port = PORT_DEFAULT};
+    struct broker *broker;
+    struct error err;
+
+    if (!o->dir)
+        return cli_usage(c, "--dir says where the records are kept");
+    if (o->listen && !split_listen(&c->arena, o->listen, &start.host, &start.port))
+        return cli_usage(c, "--listen takes HOST:PORT, not %s", o->listen);
+    if (o->partitions > INT32_MAX)
+        return cli_usage(c, "--partitions %lld is too many", (long long)o->partitions);
+    start.default_partitions = o->partitions == CLI_NUMBER_NONE ? PARTITIONS_DEFAULT : (int32_t)o->partitions;
+    cli_catch_signals(c);
+    if (broker_start(c->env, &start, &broker, &err))
+        return cli_error(c, &err);
+    if (c->global.json)
+        fprintf(c->out, "{\"host\": \"%s\", \"port\": %d}\n", start.host, broker_port(broker));
+    else
+        fprintf(c->out, "ready: %s:%d\n", start.host, broker_port(broker));
+    fflush(c->out);
+    while (!*c->stop)
+        env_sleep_ms(c->env, POLL_MS);
+    broker_stop(broker);
+    return CLI_OK;
+}
+
+const struct cli_verb cli_verb_broker = {
+    .name = "broker",
+    .summary = "Run the log alone, for any Kafka client",
+    .details = "Keeps topics in DIR and speaks the Kafka protocol until it is told to stop (Ctrl-C, SIGTERM).\n\n"
+               "  ingot broker --dir ./log --listen 127.0.0.1:9092\n"
+               "  kcat -b 127.0.0.1:9092 -L",
+    .options = options,
+    .n_options = IG_COUNT(options),
+    .options_size = sizeof(struct broker_verb_options),
+    .serves = true,
+    .run = run,
+};
