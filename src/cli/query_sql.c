@@ -404,9 +404,20 @@ void query_text_add_statement(const struct query_text *q, size_t i, struct buf *
     buf_add(out, q->text.p + at, statement->to - at);
 }
 
+/* How much of `replaced` the message begins with: messages cut long lines. */
+static size_t common_length(const char *message, struct str replaced)
+{
+    size_t n = 0;
+
+    while (n < replaced.n && message[n] && message[n] == replaced.p[n])
+        n++;
+    return n;
+}
+
 void query_text_restore(const struct query_text *q, const char *message, struct buf *out)
 {
     struct buf replaced;
+    char name[16];
 
     buf_init(&replaced, 0);
     while (*message) {
@@ -414,13 +425,16 @@ void query_text_restore(const struct query_text *q, const char *message, struct 
 
         for (size_t i = 0; i < q->deltas.n && !used; i++) {
             const struct query_delta *d = &q->deltas.p[i];
+            size_t n;
 
             buf_clear(&replaced);
             add_replaced(q, i, &replaced);
-            if (strncmp(message, buf_cstr(&replaced), replaced.n) == 0) {
-                buf_add(out, q->text.p + d->from, d->to - d->from);
-                used = replaced.n;
-            }
+            query_delta_view(i, name);
+            n = common_length(message, buf_str(&replaced));
+            if (n < strlen(name) || isdigit((unsigned char)message[n]))
+                continue;
+            buf_add(out, q->text.p + d->from, n);
+            used = n;
         }
         if (!used)
             buf_putc(out, *message);

@@ -7,6 +7,7 @@
 #define CLI_VERBS(X) \
     X(init)          \
     X(query)         \
+    X(trace)         \
     X(audit)         \
     X(check)         \
     X(version)       \
