@@ -10,6 +10,7 @@
     X(trace)         \
     X(audit)         \
     X(check)         \
+    X(broker)        \
     X(version)       \
     X(help)
 
