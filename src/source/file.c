@@ -25,8 +25,9 @@ struct file_reader {
     size_t at; /* of the next file to look at */
     bool scanned;
     VEC(struct failed_file) failed;
-    VEC(char *) warned; /* parts whose file has changed since */
-    struct rows *rows;  /* of the file that is open */
+    VEC(const struct source_part *) given; /* to their end; they are finished when that is acknowledged */
+    VEC(char *) warned;                    /* parts whose file has changed since */
+    struct rows *rows;                     /* of the file that is open */
     struct source_part *part;
     const struct glob_file *file;
 };
@@ -58,6 +59,14 @@ static bool has_failed(const struct file_reader *r, const struct glob_file *f)
     for (size_t i = 0; i < r->failed.n; i++)
         if (strcmp(r->failed.p[i].path, f->path) == 0 && r->failed.p[i].size_bytes == f->size_bytes &&
             r->failed.p[i].mtime_ms == f->mtime_ms)
+            return true;
+    return false;
+}
+
+static bool is_given(const struct file_reader *r, const struct source_part *part)
+{
+    for (size_t i = r->given.n; i-- > 0;)
+        if (r->given.p[i] == part)
             return true;
     return false;
 }
@@ -178,7 +187,7 @@ static enum ig_code choose(struct file_reader *r, const struct glob_file *f, str
 
         error_set(&e, IG_CONFLICT, "it has changed since its first %lld rows were read", (long long)p->next);
         fail_file(r, f, &e);
-    } else if (!p->finished) {
+    } else if (!p->finished && !is_given(r, p)) {
         r->part = p;
     }
     return IG_OK;
@@ -276,6 +285,7 @@ static enum ig_code file_next(struct source_reader *reader, size_t max, struct s
     }
     if (out->n == 0) {
         out->part_done = true;
+        vec_push(&r->given, r->part);
         close_rows(r);
     }
     return IG_OK;
@@ -292,6 +302,7 @@ static void file_free(struct source_reader *reader)
     for (size_t i = 0; i < r->warned.n; i++)
         free(r->warned.p[i]);
     vec_free(&r->failed);
+    vec_free(&r->given);
     vec_free(&r->warned);
     free(r);
 }
