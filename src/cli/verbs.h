@@ -6,6 +6,9 @@
 
 #define CLI_VERBS(X) \
     X(init)          \
+    X(up)            \
+    X(run)           \
+    X(status)        \
     X(query)         \
     X(trace)         \
     X(audit)         \
