@@ -17,19 +17,19 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define ROWS_PER_FILE 50000
+#define BLOCK ((size_t)4 << 20)
 #define PARTS 6 /* "partitions" of the log: equal shares of the input */
 
 struct bench {
     struct stage_context x;
     const struct conf_domain *d;
     struct contract *contract;
-    const char *input;
+    int input;
     size_t input_bytes;
     FILE *dead_letters;
     pthread_mutex_t lock; /* guards what is below, and dead_letters */
@@ -113,40 +113,83 @@ static void take_line(struct bench *b, struct open_date *open, size_t *n_open, c
         write_file(b, &open[i]);
 }
 
-static size_t line_start(const struct bench *b, size_t part)
+/* The input from `at` up to (not with) `end`, a block at a time. */
+struct lines {
+    int fd;
+    size_t at, end;
+    char *block;
+    size_t from, n; /* what of the block is not used yet */
+};
+
+static void more(struct lines *l)
 {
-    const size_t at = b->input_bytes / PARTS * part;
+    ssize_t got;
+
+    memmove(l->block, l->block + l->from, l->n);
+    l->from = 0;
+    got = pread(l->fd, l->block + l->n, BLOCK - l->n, (off_t)l->at);
+    IG_ASSERT(got >= 0);
+    l->at += (size_t)got;
+    l->n += (size_t)got;
+}
+
+/* Where the next line begins at or behind `at`. */
+static size_t line_start(const struct bench *b, char *block, size_t at)
+{
+    struct lines l = {.fd = b->input, .at = at, .block = block};
     const char *nl;
 
-    if (part == 0)
-        return 0;
-    if (part == PARTS)
-        return b->input_bytes;
-    nl = memchr(b->input + at, '\n', b->input_bytes - at);
-    return nl ? (size_t)(nl - b->input) + 1 : b->input_bytes;
+    if (at == 0 || at >= b->input_bytes)
+        return at;
+    more(&l);
+    nl = memchr(block, '\n', l.n);
+    IG_ASSERT(nl);
+    return at + (size_t)(nl - block) + 1;
+}
+
+/* The next line; {NULL, 0} behind the last one that begins in front of l->end. */
+static struct str next_line(struct lines *l)
+{
+    struct str line;
+    const char *nl;
+
+    if (l->at - l->n >= l->end)
+        return (struct str){0};
+    nl = memchr(l->block + l->from, '\n', l->n);
+    if (!nl) {
+        more(l);
+        nl = memchr(l->block, '\n', l->n);
+        IG_ASSERT(nl);
+    }
+    line = (struct str){l->block + l->from, (size_t)(nl - l->block) - l->from};
+    l->from += line.n + 1;
+    l->n -= line.n + 1;
+    return line;
 }
 
 static void bronze_part(struct bench *b, size_t part)
 {
-    const char *p = b->input + line_start(b, part), *end = b->input + line_start(b, part + 1);
     struct open_date *open = check_calloc(64, sizeof(*open)); /* W1 has few dates */
     struct log_record r = {.topic = b->d->topic.name, .partition = (int32_t)part, .timestamp_ms = 1767225600000};
+    struct lines lines = {.fd = b->input, .block = check_malloc(BLOCK)};
+    const size_t share = b->input_bytes / PARTS;
     size_t n_open = 0;
 
-    while (p < end) {
-        const char *nl = memchr(p, '\n', (size_t)(end - p));
-
-        r.value = (struct str){p, (size_t)((nl ? nl : end) - p)};
+    lines.at = line_start(b, lines.block, share * part);
+    lines.end = part + 1 == PARTS ? b->input_bytes : line_start(b, lines.block, share * (part + 1));
+    for (;; r.offset++) {
+        r.value = next_line(&lines);
+        if (!r.value.p)
+            break;
         IG_ASSERT(n_open < 63);
         take_line(b, open, &n_open, &r);
-        r.offset++;
-        p = nl ? nl + 1 : end;
     }
     for (size_t i = 0; i < n_open; i++) {
         write_file(b, &open[i]);
         bronze_rows_release(&open[i].rows);
     }
     free(open);
+    free(lines.block);
     pthread_mutex_lock(&b->lock);
     b->records += r.offset;
     pthread_mutex_unlock(&b->lock);
@@ -170,22 +213,17 @@ static void *bronze_thread(void *arg)
 
 static void bronze(struct bench *b, const char *path, int threads)
 {
-    const int fd = open(path, O_RDONLY | O_CLOEXEC);
     pthread_t thread[16];
     struct stat st;
-    void *p;
 
-    IG_ASSERT(fd >= 0 && fstat(fd, &st) == 0 && st.st_size > 0);
-    p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-    IG_ASSERT(p != MAP_FAILED);
-    b->input = p;
+    b->input = open(path, O_RDONLY | O_CLOEXEC);
+    IG_ASSERT(b->input >= 0 && fstat(b->input, &st) == 0 && st.st_size > 0);
     b->input_bytes = (size_t)st.st_size;
     for (int i = 0; i < threads; i++)
         IG_ASSERT(pthread_create(&thread[i], NULL, bronze_thread, b) == 0);
     for (int i = 0; i < threads; i++)
         pthread_join(thread[i], NULL);
-    munmap(p, b->input_bytes);
-    close(fd);
+    close(b->input);
 }
 
 /* --- silver, gold --------------------------------------------------------------------------------------- */
