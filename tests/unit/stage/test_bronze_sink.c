@@ -1,9 +1,11 @@
 /*
- * The bronze sink against a mock cluster and a store that fails on request.
+ * The bronze sink against the broker inside (a mock cluster where that must answer with errors), and a store that fails
+ * on request.
  *
  * Run as `unit_stage_bronze_sink crash URL DIR N` it is a sink that kills itself with SIGKILL when N objects are
  * durable, before their offsets can be committed.
  */
+#include "broker/broker.h"
 #include "log/mock.h"
 #include "stage/stage.h"
 
@@ -106,8 +108,11 @@ static const struct conf_field FIELDS[] = {
 
 struct fixture {
     struct env *env;
+    struct broker *broker;
+    bool has_mock; /* in place of the broker */
     struct mock mock;
-    char dir[256];
+    char url[300];
+    char dir[256], broker_dir[256];
     struct conf_domain domain;
     struct conf conf;
     struct flaky flaky;
@@ -116,10 +121,10 @@ struct fixture {
     struct engine_conn *conn;
     struct stage_sink *sink;
     char topic[64], dlq[64], domain_name[32];
-    pid_t child;
+    int n_domains;
 };
 
-static void open_project(struct fixture *f, const char *url, const char *domain)
+static void open_project(struct fixture *f, const char *domain)
 {
     struct error err = {0};
     struct buf store_url;
@@ -146,43 +151,100 @@ static void open_project(struct fixture *f, const char *url, const char *domain)
     f->flaky.base.url = f->flaky.real->url;
     buf_release(&store_url);
     f->x = (struct stage_context){.env = f->env, .conf = &f->conf, .store = &f->flaky.base};
-    ok(log_client_new(f->env, url, &f->x.log, &err), &err);
+    ok(log_client_new(f->env, f->url, &f->x.log, &err), &err);
 }
 
-/* Every test has a cluster of its own. */
-static void open_fixture(struct fixture *f, int number)
+static int set_up_all(void **state)
 {
     const struct engine_options options = {.threads = 1};
+    struct fixture *f = check_calloc(1, sizeof(*f));
     struct error err = {0};
-    char domain[32], url[300];
 
     f->env = env_real_new();
     f->env->log_level = ENV_LOG_ERROR + 1;
-    mock_start(&f->mock);
     ok(engine_open(&options, &f->engine, &err), &err);
     ok(engine_connect(f->engine, &f->conn, &err), &err);
-    snprintf(domain, sizeof(domain), "d%d", number);
-    snprintf(url, sizeof(url), "%s?session.timeout.ms=5000&heartbeat.interval.ms=200", f->mock.url);
-    test_scratch_dir(f->dir, sizeof(f->dir));
-    open_project(f, url, domain);
-    mock_topic(&f->mock, f->topic, 3);
-    mock_topic(&f->mock, f->dlq, 1);
+    *state = f;
+    return 0;
 }
 
-static void close_fixture(struct fixture *f)
+static int tear_down_all(void **state)
 {
+    struct fixture *f = *state;
+
+    engine_disconnect(f->conn);
+    engine_close(f->engine);
+    env_real_free(f->env);
+    free(f);
+    return 0;
+}
+
+/* A project of one domain and an empty store. */
+static void set_up_project(struct fixture *f)
+{
+    char domain[32];
+
+    snprintf(domain, sizeof(domain), "d%d", f->n_domains++);
+    test_scratch_dir(f->dir, sizeof(f->dir));
+    open_project(f, domain);
+    f->sink = NULL;
+}
+
+static void start_broker(struct fixture *f)
+{
+    const struct broker_options options = {.dir = f->broker_dir, .host = "127.0.0.1"};
+    struct error err = {0};
+
+    ok(broker_start(f->env, &options, &f->broker, &err), &err);
+    snprintf(f->url, sizeof(f->url), "kafka://127.0.0.1:%d", broker_port(f->broker));
+}
+
+static int set_up(void **state)
+{
+    struct fixture *f = *state;
+    struct log_topic_spec spec = {.partitions = 3, .retention_ms = -1};
+    struct error err = {0};
+
+    f->has_mock = false;
+    test_scratch_dir(f->broker_dir, sizeof(f->broker_dir));
+    start_broker(f);
+    set_up_project(f);
+    spec.name = f->topic;
+    ok(log_topic_ensure(f->x.log, &spec, &err), &err);
+    return 0;
+}
+
+static int set_up_mock(void **state)
+{
+    struct fixture *f = *state;
+
+    f->has_mock = true;
+    mock_start(&f->mock);
+    snprintf(f->url, sizeof(f->url), "%s", f->mock.url);
+    set_up_project(f);
+    mock_topic(&f->mock, f->topic, 3);
+    mock_topic(&f->mock, f->dlq, 1);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *f = *state;
     struct error err = {0};
 
     if (f->sink)
-        (void)!stage_sink_stop(f->sink, &err);
+        ok(stage_sink_stop(f->sink, &err), &err);
     log_client_free(f->x.log);
     store_free(f->flaky.real);
     pthread_mutex_destroy(&f->flaky.lock);
-    (void)!env_remove_tree(f->env, f->dir, &err);
-    engine_disconnect(f->conn);
-    engine_close(f->engine);
-    mock_stop(&f->mock);
-    env_real_free(f->env);
+    ok(env_remove_tree(f->env, f->dir, &err), &err);
+    if (f->has_mock) {
+        mock_stop(&f->mock);
+    } else {
+        broker_stop(f->broker);
+        ok(env_remove_tree(f->env, f->broker_dir, &err), &err);
+    }
+    return 0;
 }
 
 static void start(struct fixture *f)
@@ -289,16 +351,12 @@ static void wait_for_files(struct fixture *f, int n)
 /* --- what it promises ----------------------------------------------------------------------------------------------
  */
 
-static void prepare_a_file_has_as_many_records_as_configured(struct fixture *f)
-{
-    produce(f, 0, 35, 0);
-    start(f);
-}
-
 static void a_file_has_as_many_records_as_configured(void **state)
 {
     struct fixture *f = *state;
 
+    produce(f, 0, 35, 0);
+    start(f);
     wait_for_files(f, 3);
     assert_int_equal(bronze(f, "count(*)"), 30);
     drain(f); /* the rest, early */
@@ -307,18 +365,14 @@ static void a_file_has_as_many_records_as_configured(void **state)
     assert_int_equal(bronze(f, "count(*) FILTER (_value->>'id' = (_offset * 3 + _partition)::VARCHAR)"), 35);
 }
 
-static void prepare_a_file_has_one_date_and_is_named_so(struct fixture *f)
-{
-    f->domain.bronze.flush_records = 100;
-    produce(f, 0, 30, 2);
-    start(f);
-}
-
 static void a_file_has_one_date_and_is_named_so(void **state)
 {
     struct fixture *f = *state;
     struct stage_sink_progress p;
 
+    f->domain.bronze.flush_records = 100;
+    produce(f, 0, 30, 2);
+    start(f);
     drain(f);
     assert_int_equal(n_files(f), 3);
     assert_int_equal(bronze(f, "count(DISTINCT filename)"), 3);
@@ -332,18 +386,14 @@ static void a_file_has_one_date_and_is_named_so(void **state)
     assert_false(p.failed);
 }
 
-static void prepare_the_oldest_record_does_not_wait_longer_than_configured(struct fixture *f)
-{
-    f->domain.bronze.flush_records = 1000000;
-    f->domain.bronze.flush_ms = 300;
-    produce(f, 0, 5, 0);
-    start(f);
-}
-
 static void the_oldest_record_does_not_wait_longer_than_configured(void **state)
 {
     struct fixture *f = *state;
 
+    f->domain.bronze.flush_records = 1000000;
+    f->domain.bronze.flush_ms = 300;
+    produce(f, 0, 5, 0);
+    start(f);
     wait_for_files(f, 1);
     assert_int_equal(bronze(f, "count(*)"), 5);
     for (int i = 0; i < 200 && committed(f, 1) < 2; i++)
@@ -353,18 +403,14 @@ static void the_oldest_record_does_not_wait_longer_than_configured(void **state)
     assert_int_equal(committed(f, 2), 1);
 }
 
-static void prepare_a_stop_flushes_and_commits(struct fixture *f)
-{
-    f->domain.bronze.flush_records = 20;
-    produce(f, 0, 25, 0);
-    start(f);
-}
-
 static void a_stop_flushes_and_commits(void **state)
 {
     struct fixture *f = *state;
     struct stage_sink_progress p = {0};
 
+    f->domain.bronze.flush_records = 20;
+    produce(f, 0, 25, 0);
+    start(f);
     for (int i = 0; i < 1000 && p.records < 20; i++) {
         usleep(10000);
         stage_sink_progress(f->sink, &p);
@@ -414,22 +460,18 @@ static void read_letters(struct fixture *f, struct letters *out, int n)
     assert_int_equal(out->n, n);
 }
 
-static void prepare_what_can_not_be_dated_goes_to_the_dlq(struct fixture *f)
-{
-    produce_value(f, 0, "{\"id\": \"1\", ");
-    produce_value(f, 0, "{\"id\": \"1\", \"ts\": \"yesterday\"}");
-    produce_value(f, 0, NULL);
-    produce_value(f, 0, "{\"id\": \"\xff\", \"ts\": \"2024-01-15T12:00:00Z\"}");
-    produce_value(f, 0, "{\"id\": \"good\", \"ts\": \"2024-01-15T12:00:00Z\"}");
-    start(f);
-}
-
 static void what_can_not_be_dated_goes_to_the_dlq(void **state)
 {
     struct fixture *f = *state;
     struct stage_sink_progress p;
     struct letters got;
 
+    produce_value(f, 0, "{\"id\": \"1\", ");
+    produce_value(f, 0, "{\"id\": \"1\", \"ts\": \"yesterday\"}");
+    produce_value(f, 0, NULL);
+    produce_value(f, 0, "{\"id\": \"\xff\", \"ts\": \"2024-01-15T12:00:00Z\"}");
+    produce_value(f, 0, "{\"id\": \"good\", \"ts\": \"2024-01-15T12:00:00Z\"}");
+    start(f);
     drain(f);
     assert_int_equal(bronze(f, "count(*)"), 1);
     assert_int_equal(bronze(f, "max(_offset)"), 4);
@@ -448,8 +490,12 @@ static void what_can_not_be_dated_goes_to_the_dlq(void **state)
     assert_string_equal(got.offset[3], "3");
 }
 
-static void prepare_a_letter_is_in_the_dlq_before_its_offset_is_committed(struct fixture *f)
+static void a_letter_is_in_the_dlq_before_its_offset_is_committed(void **state)
 {
+    struct fixture *f = *state;
+    struct stage_sink_progress p = {0};
+    struct letters got;
+
     f->domain.bronze.flush_ms = 100;
     produce_value(f, 0, "no JSON");
     produce(f, 1, 5, 0);
@@ -457,14 +503,6 @@ static void prepare_a_letter_is_in_the_dlq_before_its_offset_is_committed(struct
     rd_kafka_mock_push_request_errors(f->mock.cluster, 0 /* Produce */, 3, RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED,
                                       RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED,
                                       RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
-}
-
-static void a_letter_is_in_the_dlq_before_its_offset_is_committed(void **state)
-{
-    struct fixture *f = *state;
-    struct stage_sink_progress p = {0};
-    struct letters got;
-
     for (int i = 0; i < 1000 && !p.failed; i++) {
         usleep(10000);
         stage_sink_progress(f->sink, &p);
@@ -482,19 +520,15 @@ static void a_letter_is_in_the_dlq_before_its_offset_is_committed(void **state)
 /* --- failing stores ------------------------------------------------------------------------------------------------
  */
 
-static void prepare_nothing_is_committed_above_what_is_durable(struct fixture *f)
-{
-    f->flaky.fail_names_with = "event_date=2024-01-16";
-    f->flaky.fail_code = IG_NO_SPACE;
-    produce(f, 0, 30, 1);
-    start(f);
-}
-
 static void nothing_is_committed_above_what_is_durable(void **state)
 {
     struct fixture *f = *state;
     struct stage_sink_progress p = {0};
 
+    f->flaky.fail_names_with = "event_date=2024-01-16";
+    f->flaky.fail_code = IG_NO_SPACE;
+    produce(f, 0, 30, 1);
+    start(f);
     wait_for_files(f, 3); /* those of the 15th, out of each of three flushes */
     usleep(500000);
     stage_sink_progress(f->sink, &p);
@@ -514,27 +548,25 @@ static void nothing_is_committed_above_what_is_durable(void **state)
         assert_int_equal(committed(f, i), 10);
 }
 
-static void prepare_an_object_that_is_there_after_all_is_not_written_twice(struct fixture *f)
+static void an_object_that_is_there_after_all_is_not_written_twice(void **state)
 {
+    struct fixture *f = *state;
+
     f->flaky.fail_names_with = "part-";
     f->flaky.fail_code = IG_UNKNOWN_OUTCOME;
     f->flaky.fail_after = true;
     produce(f, 0, 10, 0);
     start(f);
-}
-
-static void an_object_that_is_there_after_all_is_not_written_twice(void **state)
-{
-    struct fixture *f = *state;
-
     drain(f);
     assert_int_equal(f->flaky.n_failed, 1);
     assert_int_equal(n_files(f), 1);
     assert_int_equal(bronze(f, "count(*)"), 10);
 }
 
-static void prepare_buffers_stay_below_the_ceiling(struct fixture *f)
+static void buffers_stay_below_the_ceiling(void **state)
 {
+    struct fixture *f = *state;
+    struct stage_sink_progress progress = {0};
     struct log_producer *p;
     struct error err = {0};
     const size_t n = 1 << 20;
@@ -559,13 +591,6 @@ static void prepare_buffers_stay_below_the_ceiling(struct fixture *f)
     log_producer_free(p);
     start(f);
     free(value);
-}
-
-static void buffers_stay_below_the_ceiling(void **state)
-{
-    struct fixture *f = *state;
-    struct stage_sink_progress progress = {0};
-
     for (int i = 0; i < 1000 && !progress.failed; i++) {
         usleep(10000);
         stage_sink_progress(f->sink, &progress);
@@ -589,48 +614,51 @@ static int run_crashing_sink(char **argv)
     struct error err = {0};
 
     f.env->log_level = ENV_LOG_ERROR + 1;
+    snprintf(f.url, sizeof(f.url), "%s", argv[2]);
     snprintf(f.dir, sizeof(f.dir), "%s", argv[3]);
-    open_project(&f, argv[2], argv[4]);
+    open_project(&f, argv[4]);
     f.flaky.kill_at = atoi(argv[5]);
     start(&f);
     ok(stage_sink_drain(f.sink, 20000, &err), &err);
     return 1; /* it should not have lived so long */
 }
 
-static void prepare_a_crash_repeats_rows_and_loses_none(struct fixture *f)
+/* As it is when the program is started again after a crash: the broker forgets the member that is dead. */
+static void restart_broker(struct fixture *f)
 {
-    produce(f, 0, 60, 0);
-    f->child = fork();
-    assert_true(f->child >= 0);
-    if (f->child == 0) {
-        execl(self_path, self_path, "crash", f->mock.url, f->dir, f->domain_name, "3", (char *)NULL);
-        _exit(99);
-    }
+    struct error err = {0};
+
+    log_client_free(f->x.log);
+    broker_stop(f->broker);
+    start_broker(f);
+    ok(log_client_new(f->env, f->url, &f->x.log, &err), &err);
 }
 
 static void a_crash_repeats_rows_and_loses_none(void **state)
 {
     struct fixture *f = *state;
     int status, n;
+    pid_t child;
 
-    assert_int_equal(waitpid(f->child, &status, 0), f->child);
+    produce(f, 0, 60, 0);
+    child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        execl(self_path, self_path, "crash", f->url, f->dir, f->domain_name, "3", (char *)NULL);
+        _exit(99);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
     assert_true(WIFSIGNALED(status));
     assert_int_equal(WTERMSIG(status), SIGKILL);
     n = n_files(f);
     assert_true(n >= 3);
     assert_true(committed(f, 0) < 20);
+    restart_broker(f);
     start(f);
     drain(f);
     assert_int_equal(bronze(f, "count(DISTINCT (_partition, _offset))"), 60);
     assert_int_equal(bronze(f, "count(DISTINCT (_partition, _offset, _value))"), 60);
     assert_true(bronze(f, "count(*)") <= 60 + 10 * n);
-}
-
-static void prepare_two_sinks_share_the_partitions(struct fixture *f)
-{
-    f->domain.bronze.flush_ms = 200;
-    produce(f, 0, 60, 0);
-    start(f);
 }
 
 static void two_sinks_share_the_partitions(void **state)
@@ -639,6 +667,9 @@ static void two_sinks_share_the_partitions(void **state)
     struct stage_sink *second;
     struct error err = {0};
 
+    f->domain.bronze.flush_ms = 200;
+    produce(f, 0, 60, 0);
+    start(f);
     wait_for_files(f, 6);
     ok(stage_sink_start(&f->x, &second, &err), &err);
     for (int round = 1; round <= 6; round++) {
@@ -654,56 +685,27 @@ static void two_sinks_share_the_partitions(void **state)
     ok(stage_sink_stop(second, &err), &err);
 }
 
-/* The mock lets a new group wait 3 s for members: all tests are prepared first, so that they wait together. */
-static const struct {
-    const char *name;
-    void (*prepare)(struct fixture *f);
-    CMUnitTestFunction test;
-} TESTS[] = {
-#define SINK_TEST(name) {#name, prepare_##name, name}
-    SINK_TEST(a_file_has_as_many_records_as_configured),
-    SINK_TEST(a_file_has_one_date_and_is_named_so),
-    SINK_TEST(the_oldest_record_does_not_wait_longer_than_configured),
-    SINK_TEST(a_stop_flushes_and_commits),
-    SINK_TEST(what_can_not_be_dated_goes_to_the_dlq),
-    SINK_TEST(a_letter_is_in_the_dlq_before_its_offset_is_committed),
-    SINK_TEST(nothing_is_committed_above_what_is_durable),
-    SINK_TEST(an_object_that_is_there_after_all_is_not_written_twice),
-    SINK_TEST(buffers_stay_below_the_ceiling),
-    SINK_TEST(a_crash_repeats_rows_and_loses_none),
-    SINK_TEST(two_sinks_share_the_partitions),
-#undef SINK_TEST
-};
-#define N_TESTS IG_COUNT(TESTS)
-
-static struct fixture fixtures[N_TESTS];
-
-static int prepare_all(void **state)
-{
-    (void)state;
-    for (size_t i = 0; i < N_TESTS; i++) {
-        open_fixture(&fixtures[i], (int)i);
-        TESTS[i].prepare(&fixtures[i]);
-    }
-    return 0;
-}
-
-static int close_all(void **state)
-{
-    (void)state;
-    for (size_t i = 0; i < N_TESTS; i++)
-        close_fixture(&fixtures[i]);
-    return 0;
-}
+#define SINK_TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
+#define SINK_MOCK_TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up_mock, tear_down)
 
 int main(int argc, char **argv)
 {
-    struct CMUnitTest tests[N_TESTS] = {0};
+    const struct CMUnitTest tests[] = {
+        SINK_TEST(a_file_has_as_many_records_as_configured),
+        SINK_TEST(a_file_has_one_date_and_is_named_so),
+        SINK_TEST(the_oldest_record_does_not_wait_longer_than_configured),
+        SINK_TEST(a_stop_flushes_and_commits),
+        SINK_TEST(what_can_not_be_dated_goes_to_the_dlq),
+        SINK_MOCK_TEST(a_letter_is_in_the_dlq_before_its_offset_is_committed),
+        SINK_TEST(nothing_is_committed_above_what_is_durable),
+        SINK_TEST(an_object_that_is_there_after_all_is_not_written_twice),
+        SINK_TEST(buffers_stay_below_the_ceiling),
+        SINK_TEST(a_crash_repeats_rows_and_loses_none),
+        SINK_TEST(two_sinks_share_the_partitions),
+    };
 
     if (argc == 6 && strcmp(argv[1], "crash") == 0)
         return run_crashing_sink(argv);
     self_path = argv[0];
-    for (size_t i = 0; i < N_TESTS; i++)
-        tests[i] = (struct CMUnitTest){TESTS[i].name, TESTS[i].test, NULL, NULL, &fixtures[i]};
-    return cmocka_run_group_tests(tests, prepare_all, close_all);
+    return cmocka_run_group_tests(tests, set_up_all, tear_down_all);
 }
