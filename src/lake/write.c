@@ -288,6 +288,8 @@ static enum ig_code take_file(struct lake_table *t, const struct lake_snapshot *
         memcpy(from, path.p, path.n);
         from[path.n] = '\0';
         rc = store_put_file(t->store, buf_cstr(&object), from, STORE_IF_ABSENT, err);
+        if (rc == IG_UNKNOWN_OUTCOME) /* of a file that no commit will name: nothing has happened */
+            rc = IG_IO;
         free(from);
     }
     out->rows += f.rows;

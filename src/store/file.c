@@ -215,6 +215,18 @@ static enum ig_code sync_parent(struct env *env, const char *path, struct error 
     return rc;
 }
 
+/* The system says that naming failed; some file systems say so of what they did. IG_IO only if it surely did not
+ * happen. */
+static enum ig_code look_after_failure(struct env *env, const char *from, const char *to, enum store_put_mode mode,
+                                       struct error *err)
+{
+    struct env_stat found;
+    const bool undone = mode == STORE_REPLACE ? env_stat(env, from, &found, NULL) == IG_OK
+                                              : env_stat(env, to, &found, NULL) == IG_NOT_FOUND;
+
+    return undone ? IG_IO : error_context(err, IG_UNKNOWN_OUTCOME, "%s may be there", to);
+}
+
 /* Gives a synced file its name. What fails once the name may be there is an unknown outcome. */
 static enum ig_code name_file(struct env *env, const char *from, const char *to, enum store_put_mode mode,
                               struct error *err)
@@ -222,13 +234,11 @@ static enum ig_code name_file(struct env *env, const char *from, const char *to,
     enum ig_code rc;
 
     IG_TRY(make_parent(env, to, err));
-    if (mode == STORE_REPLACE) {
-        rc = env_rename(env, from, to, err);
-    } else {
-        rc = env_link(env, from, to, err);
-        if (rc == IG_EXISTS)
-            return error_set(err, IG_EXISTS, "%s is there already", to);
-    }
+    rc = mode == STORE_REPLACE ? env_rename(env, from, to, err) : env_link(env, from, to, err);
+    if (rc == IG_EXISTS && mode == STORE_IF_ABSENT)
+        return error_set(err, IG_EXISTS, "%s is there already", to);
+    if (rc == IG_IO)
+        return look_after_failure(env, from, to, mode, err);
     if (rc)
         return rc;
     if (sync_parent(env, to, err))
