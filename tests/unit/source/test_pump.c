@@ -8,9 +8,13 @@
 
 #include <unistd.h>
 
+/* Stopping a mock cluster takes a second: all tests share one, and each has topics of its own. */
+static struct mock shared;
+
 struct world {
     struct env *env;
-    struct mock mock;
+    struct mock *mock;
+    char topic[32], dlq[32];
     struct log_client *client;
     char folder[64];
     struct conf conf;
@@ -27,22 +31,39 @@ static void connect_client(struct world *w, const char *properties)
     char url[400];
 
     log_client_free(w->client);
-    snprintf(url, sizeof(url), "%s%s", w->mock.url, properties);
+    snprintf(url, sizeof(url), "%s%s", w->mock->url, properties);
     ok(log_client_new(w->env, url, &w->client, &e), &e);
     w->options.log = w->client;
 }
 
-static void new_cluster(struct world *w)
+static void make_topics(struct world *w)
 {
-    mock_start(&w->mock);
-    mock_topic(&w->mock, "raw-events", 4);
-    mock_topic(&w->mock, "dlq-raw-events", 1);
+    mock_topic(w->mock, w->topic, 4);
+    mock_topic(w->mock, w->dlq, 1);
+}
+
+static int start_shared(void **state)
+{
+    (void)state;
+    mock_start(&shared);
+    return 0;
+}
+
+static int stop_shared(void **state)
+{
+    (void)state;
+    mock_stop(&shared);
+    return 0;
 }
 
 static int setup(void **state)
 {
     struct world *w = check_calloc(1, sizeof(*w));
+    static int number;
 
+    w->mock = &shared;
+    snprintf(w->topic, sizeof(w->topic), "raw-%d", ++number);
+    snprintf(w->dlq, sizeof(w->dlq), "dlq-raw-%d", number);
     w->env = env_real_new();
     w->env->log_level = ENV_LOG_ERROR + 1;
     snprintf(w->folder, sizeof(w->folder), "/tmp/ingot-pump-XXXXXX");
@@ -51,7 +72,7 @@ static int setup(void **state)
     w->fields[0] = (struct conf_field){.name = "user_id", .path = "user_id", .type = CONF_STRING};
     w->domain = (struct conf_domain){
         .name = "events",
-        .topic = {.name = "raw-events", .dlq_name = "dlq-raw-events", .partitions = 4, .key = "user_id"},
+        .topic = {.name = w->topic, .dlq_name = w->dlq, .partitions = 4, .key = "user_id"},
         .contract = {.fields = w->fields, .n_fields = 1},
         .source = {.type = CONF_SOURCE_GENERATE,
                    .generator = "clickstream",
@@ -62,7 +83,7 @@ static int setup(void **state)
                    .start = "2024-01-15T00:00:00Z"},
     };
     w->options = (struct source_options){.env = w->env, .conf = &w->conf, .domain = &w->domain, .to_end = true};
-    new_cluster(w);
+    make_topics(w);
     connect_client(w, "");
     *state = w;
     return 0;
@@ -73,7 +94,6 @@ static int teardown(void **state)
     struct world *w = *state;
 
     log_client_free(w->client);
-    mock_stop(&w->mock);
     assert_int_equal(env_remove_tree(w->env, w->folder, NULL), IG_OK);
     env_real_free(w->env);
     free(w);
@@ -184,7 +204,7 @@ static void seen_free(struct seen *s)
 
 static void assert_each_once(struct world *w, int64_t n)
 {
-    struct seen *s = look(w, "raw-events", 4);
+    struct seen *s = look(w, w->topic, 4);
 
     assert_int_equal(s->n, n);
     assert_int_equal(s->twice, 0);
@@ -220,7 +240,7 @@ static void every_record_is_in_the_log_once_by_its_key(void **state)
     assert_int_equal(p.total, 3000);
     assert_int_equal(p.refused, 0);
     assert_each_once(w, 3000);
-    s = look(w, "raw-events", 4);
+    s = look(w, w->topic, 4);
     assert_int_equal(s->keyless, 0);
     seen_free(s);
 }
@@ -251,7 +271,7 @@ static void a_position_that_was_not_stored_in_time_repeats_nothing(void **state)
     part->next = 1234; /* as if killed before the last stores */
     part->dirty = true;
     for (int32_t i = 0; i < 4; i++) {
-        struct source_bound *b = state_bound(positions, "raw-events", i);
+        struct source_bound *b = state_bound(positions, w->topic, i);
 
         assert_true(b->offset > 0);
         b->offset = 10;
@@ -296,7 +316,7 @@ static void stopping_and_going_on_leaves_no_gap(void **state)
         source_progress(p, &progress);
         ok(source_stop(p, &e), &e);
         {
-            struct seen *s = look(w, "raw-events", 4);
+            struct seen *s = look(w, w->topic, 4);
 
             assert_int_equal(s->twice, 0);
             assert_int_equal(s->max_ordinal, s->n - 1);
@@ -311,7 +331,7 @@ static void errors_of_the_broker_that_pass_cost_nothing(void **state)
 {
     struct world *w = *state;
 
-    rd_kafka_mock_push_request_errors(w->mock.cluster, 0 /* Produce */, 2, RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION,
+    rd_kafka_mock_push_request_errors(w->mock->cluster, 0 /* Produce */, 2, RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION,
                                       RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS);
     assert_true(pump_to_end(w).finished);
     assert_each_once(w, 3000);
@@ -321,17 +341,20 @@ static void a_log_that_has_lost_records_is_not_written_to(void **state)
 {
     struct world *w = *state;
     struct source_progress p;
+    struct mock other;
 
     pump_to_end(w);
-    log_client_free(w->client);
-    w->client = NULL;
-    mock_stop(&w->mock);
-    new_cluster(w);
+    mock_start(&other);
+    w->mock = &other;
+    make_topics(w);
     connect_client(w, "");
     p = pump_to_end(w);
+    log_client_free(w->client);
+    w->client = NULL;
+    mock_stop(&other);
     assert_true(p.failed);
     assert_int_equal(p.error.code, IG_CORRUPT);
-    assert_non_null(strstr(p.error.msg, "raw-events"));
+    assert_non_null(strstr(p.error.msg, w->topic));
 }
 
 /* --- rate --------------------------------------------------------------------------------------------------- */
@@ -375,7 +398,7 @@ static void malformed_lines_reach_the_log_as_they_are(void **state)
 
     put_file(w, "a.ndjson", "{\"user_id\": \"u1\", broken\xff\n{\"user_id\":\"u2\"}\n{\"user_id\":7}\n[]\n");
     assert_true(pump_to_end(w).finished);
-    s = look(w, "raw-events", 4);
+    s = look(w, w->topic, 4);
     assert_int_equal(s->n, 4);
     assert_int_equal(s->twice, 0);
     assert_int_equal(s->keyless, 2);
@@ -395,22 +418,22 @@ static void csv_lines_that_are_no_rows_are_dead_letters(void **state)
     assert_false(p.failed);
     assert_int_equal(p.produced, 2);
     assert_int_equal(p.refused, 1);
-    s = look(w, "dlq-raw-events", 1);
+    s = look(w, w->dlq, 1);
     assert_int_equal(s->n, 1);
     assert_string_equal(buf_cstr(&s->first_value), "u2");
     assert_non_null(strstr(buf_cstr(&s->first_headers), "ingot-reason=malformed_csv\n"));
     assert_non_null(strstr(buf_cstr(&s->first_headers), "ingot-detail=line 3: 1 fields where the header has 2\n"));
     assert_non_null(strstr(buf_cstr(&s->first_headers), "ingot-source=events@a.csv:2\n"));
-    assert_non_null(strstr(buf_cstr(&s->first_headers), "ingot-topic=raw-events\n"));
+    assert_non_null(strstr(buf_cstr(&s->first_headers), "ingot-topic=raw-"));
     assert_non_null(strstr(buf_cstr(&s->first_headers), "ingot-stage=source\n"));
     seen_free(s);
     pump_to_end(w);
-    s = look(w, "dlq-raw-events", 1);
+    s = look(w, w->dlq, 1);
     assert_int_equal(s->n, 1);
     seen_free(s);
     remove_state(w); /* nor when the position is lost */
     pump_to_end(w);
-    s = look(w, "dlq-raw-events", 1);
+    s = look(w, w->dlq, 1);
     assert_int_equal(s->n, 1);
     seen_free(s);
 }
@@ -435,10 +458,10 @@ static void a_record_that_the_log_refuses_is_a_dead_letter_and_the_others_go_on(
         fail_msg("%s", p.error.msg);
     assert_int_equal(p.refused, 1);
     assert_int_equal(p.acknowledged, 2);
-    s = look(w, "raw-events", 4);
+    s = look(w, w->topic, 4);
     assert_int_equal(s->n, 2);
     seen_free(s);
-    s = look(w, "dlq-raw-events", 1);
+    s = look(w, w->dlq, 1);
     assert_int_equal(s->n, 1);
     assert_int_equal(s->first_value.n, 256 << 10);
     assert_non_null(strstr(buf_cstr(&s->first_headers), "ingot-reason=record_too_large\n"));
@@ -489,5 +512,5 @@ int main(void)
         TEST(a_domain_without_a_source_is_refused),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, start_shared, stop_shared);
 }
