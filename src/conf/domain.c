@@ -103,6 +103,7 @@ static const struct key bronze_keys[] = {
 const struct key_table conf_bronze_table = {bronze_keys, IG_COUNT(bronze_keys)};
 
 static const struct key silver_keys[] = {{.name = "sql"}};
+const struct key_table conf_silver_table = {silver_keys, IG_COUNT(silver_keys)};
 
 static const struct key gold_keys[] = {
     {.name = "sql"},
@@ -112,6 +113,7 @@ static const struct key gold_keys[] = {
      .at_n = offsetof(struct conf_gold, n_key)},
     {.name = "scope"},
 };
+const struct key_table conf_gold_table = {gold_keys, IG_COUNT(gold_keys)};
 
 /* --- files beside domain.yml ---------------------------------------------------------------------------------- */
 

@@ -58,6 +58,7 @@ struct key_table {
 extern const struct key_table conf_project_table, conf_resources_table, conf_process_table;
 extern const struct key_table conf_domain_table, conf_generate_table, conf_file_table, conf_topic_table;
 extern const struct key_table conf_bronze_table, conf_contract_table, conf_field_table;
+extern const struct key_table conf_silver_table, conf_gold_table;
 extern const char *const conf_source_types[];
 extern const char *const conf_field_types[];
 extern const char *const conf_time_units[];
