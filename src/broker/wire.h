@@ -87,7 +87,7 @@ struct wire_out {
 #define WIRE_ITEMS_MAX 1000000
 #define WIRE_MEMORY_MAX ((size_t)64 << 20)
 
-/* Reads `text` whole into a struct in the arena; strings point into `text`. IG_INVALID if it is anything else. */
+/* Reads `text` into a struct in the arena; strings point into `text`. IG_INVALID if it does not begin with one. */
 IG_MUST_CHECK enum ig_code wire_decode(const struct wire_type *type, int16_t version, bool flexible, struct str text,
                                        struct arena *a, void **out, struct error *err);
 void wire_encode(const struct wire_type *type, int16_t version, bool flexible, const void *message,
