@@ -390,6 +390,24 @@ static enum ig_code add_data_file(void *ctx, const struct lake_file *f, struct e
     return rc;
 }
 
+/* A path becomes the name relative to the table's folder. */
+static void cut_to_table(struct buf *path, const char *table)
+{
+    const size_t n = strlen(table);
+    const char *found = NULL;
+
+    for (const char *at = strstr(buf_cstr(path), table); at; at = strstr(at + 1, table))
+        if (at[n] == '/')
+            found = at + n + 1;
+    if (found) {
+        char *name = check_strdup(found);
+
+        buf_clear(path);
+        buf_puts(path, name);
+        free(name);
+    }
+}
+
 /* The data file of the table that has the record, "" if it can not be told. */
 static enum ig_code find_data_file(struct looking *k, const char *table, const struct lake_snapshot *s, struct buf *out,
                                    struct error *err)
@@ -403,12 +421,13 @@ static enum ig_code find_data_file(struct looking *k, const char *table, const s
     rc = lake_files(s, add_data_file, &search, err);
     if (!rc && search.n) {
         buf_clear(&k->sql);
-        buf_printf(&k->sql,
-                   "SELECT parse_filename(filename) FROM read_parquet([%s], filename = true, union_by_name = true)",
+        buf_printf(&k->sql, "SELECT filename FROM read_parquet([%s], filename = true, union_by_name = true)",
                    buf_cstr(&list));
         trace_add_where(k->p, &k->sql);
         rc = engine_query_str(k->t->c, buf_cstr(&k->sql), out, err);
     }
+    if (!rc)
+        cut_to_table(out, table);
     buf_release(&list);
     return rc == IG_NOT_FOUND ? IG_OK : rc;
 }
@@ -417,7 +436,8 @@ static enum ig_code find_data_file(struct looking *k, const char *table, const s
 static enum ig_code find_adding_version(struct looking *k, const char *table, const char *file, int64_t latest,
                                         int64_t *out, struct error *err)
 {
-    const char *needle = arena_printf(&k->t->arena, "%s\"", file);
+    const char *base = strrchr(file, '/');
+    const char *needle = arena_printf(&k->t->arena, "%s\"", base ? base + 1 : file);
     struct buf commit;
     enum ig_code rc = IG_OK;
 
@@ -510,7 +530,6 @@ static enum ig_code look_for_winner(struct looking *k, const char *path, const s
         hop = add_hop(k, "silver");
         add_version(k, hop, path, s);
         add_text(k, hop, "duplicate_of", engine_str(&rows, 0));
-        k->in_silver = true;
     }
     engine_rows_free(&rows);
     return IG_OK;
@@ -691,6 +710,30 @@ static void look_at_warehouse(struct looking *k)
 /* --- all
  * ------------------------------------------------------------------------------------------------------------------ */
 
+/* The order of a record's way, which is not the order of looking. */
+static int rank_of(const char *hop)
+{
+    static const char *const order[] = {"source",     "record", "log",       "bronze", "dlq",
+                                        "quarantine", "silver", "partition", "gold",   "warehouse"};
+    int i = 0;
+
+    while (i < (int)IG_COUNT(order) && strcmp(order[i], hop) != 0)
+        i++;
+    return i;
+}
+
+static void sort_hops(struct trace *t)
+{
+    for (size_t i = 1; i < t->hops.n; i++) {
+        const struct trace_hop hop = t->hops.p[i];
+        size_t k = i;
+
+        for (; k > 0 && rank_of(t->hops.p[k - 1].name) > rank_of(hop.name); k--)
+            t->hops.p[k] = t->hops.p[k - 1];
+        t->hops.p[k] = hop;
+    }
+}
+
 static enum ig_code look(struct looking *k, struct error *err)
 {
     const struct conf_domain *d = k->p->domain;
@@ -720,6 +763,7 @@ enum ig_code trace_hops(struct trace *t, const struct trace_place *p, struct err
 
     buf_init(&k.sql, 0);
     rc = look(&k, err);
+    sort_hops(t);
     buf_release(&k.sql);
     return rc;
 }
