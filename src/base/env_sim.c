@@ -1,0 +1,966 @@
+#include "base/env_sim.h"
+
+#include "base/arena.h"
+#include "base/env_internal.h"
+#include "base/vec.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#define SECTOR ((size_t)512)
+#define FILE_BYTES_MAX ((int64_t)1 << 30)
+#define START_US INT64_C(1704067200000000) /* 2024-01-01 */
+
+struct inode {
+    struct inode *all_next;
+    bool is_dir;
+    int64_t mtime_us;
+    char *data; /* as programs see it */
+    size_t size, cap;
+    char *synced; /* as at the last sync */
+    size_t synced_size;
+    struct env_file *locked_by;
+};
+
+struct entry {
+    struct inode *dir, *node;
+    char *name;
+};
+
+struct entries {
+    struct entry *p;
+    size_t n, cap;
+};
+
+/* A change of folders that is not durable yet: `node` appears as dir/name (or, NULL, nothing is there any more), and
+ * where it came from by a rename vanishes. */
+struct change {
+    struct inode *dir, *node, *from_dir;
+    char *name, *from_name;
+    bool forced; /* its folder was synced */
+};
+
+struct fault {
+    int64_t at; /* the count that fails; 0: none */
+    enum ig_code code;
+    bool for_good;
+};
+
+struct sim {
+    struct env base;
+    pthread_mutex_t lock; /* guards all of it */
+    uint64_t random;
+    int64_t now_us, age; /* age: how often the power has been cut */
+    bool real_clock, show_log, short_transfers, off;
+    int64_t cut_in; /* 0: not planned */
+    struct fault faults[ENV_SIM_OPS];
+    int64_t counts[ENV_SIM_OPS];
+    struct inode *inodes, *root;
+    struct entries entries; /* as programs see them */
+    struct entries durable;
+    VEC(struct change) changes;
+};
+
+struct env_file {
+    struct inode *node;
+    int64_t age;
+    unsigned flags;
+    char path[];
+};
+
+struct env_thread {
+    pthread_t id;
+    env_thread_fn *fn;
+    void *arg;
+};
+
+static struct sim *sim_of(struct env *env)
+{
+    return (struct sim *)env;
+}
+
+/* --- randomness (splitmix64) ------------------------------------------------------------------------------------ */
+
+static uint64_t draw(struct sim *s)
+{
+    uint64_t z = (s->random += UINT64_C(0x9e3779b97f4a7c15));
+
+    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return z ^ (z >> 31);
+}
+
+static uint64_t draw_below(struct sim *s, uint64_t n)
+{
+    return n ? draw(s) % n : 0;
+}
+
+/* --- the file system as programs see it --------------------------------------------------------------------------- */
+
+static struct inode *inode_new(struct sim *s, bool is_dir)
+{
+    struct inode *node = check_calloc(1, sizeof(*node));
+
+    node->is_dir = is_dir;
+    node->mtime_us = s->now_us;
+    node->all_next = s->inodes;
+    s->inodes = node;
+    return node;
+}
+
+static struct entry *find_entry(struct sim *s, const struct inode *dir, const char *name, size_t n)
+{
+    for (size_t i = 0; i < s->entries.n; i++) {
+        struct entry *e = &s->entries.p[i];
+
+        if (e->dir == dir && strlen(e->name) == n && memcmp(e->name, name, n) == 0)
+            return e;
+    }
+    return NULL;
+}
+
+/* Walks to the folder that holds the last part of the path; *name is that part, "" for the root itself. */
+static struct inode *walk(struct sim *s, const char *path, const char **name, size_t *n)
+{
+    struct inode *dir = s->root;
+
+    *name = "";
+    *n = 0;
+    for (;;) {
+        const char *end;
+        struct entry *e;
+
+        while (*path == '/' || (path[0] == '.' && (path[1] == '/' || path[1] == 0)))
+            path++;
+        if (*path == 0)
+            return dir;
+        if (*n > 0) { /* the part before was not the last */
+            e = find_entry(s, dir, *name, *n);
+            if (!e || !e->node->is_dir)
+                return NULL;
+            dir = e->node;
+        }
+        end = strchr(path, '/');
+        *name = path;
+        *n = end ? (size_t)(end - path) : strlen(path);
+        path += *n;
+    }
+}
+
+static struct inode *lookup(struct sim *s, const char *path)
+{
+    const char *name;
+    size_t n;
+    struct inode *dir = walk(s, path, &name, &n);
+    const struct entry *e;
+
+    if (!dir || n == 0)
+        return dir;
+    e = find_entry(s, dir, name, n);
+    return e ? e->node : NULL;
+}
+
+static char *copy_name(const char *name, size_t n)
+{
+    char *copy = check_calloc(1, n + 1);
+
+    memcpy(copy, name, n);
+    return copy;
+}
+
+static void put_entry(struct entries *v, struct inode *dir, const char *name, size_t n, struct inode *node)
+{
+    const struct entry new = {dir, node, node ? copy_name(name, n) : NULL};
+
+    for (size_t i = 0; i < v->n; i++) {
+        if (v->p[i].dir != dir || strlen(v->p[i].name) != n || memcmp(v->p[i].name, name, n) != 0)
+            continue;
+        free(v->p[i].name);
+        if (node)
+            v->p[i] = new;
+        else
+            v->p[i] = v->p[--v->n];
+        return;
+    }
+    if (node)
+        vec_push(v, new);
+}
+
+static void set_entry(struct sim *s, struct inode *dir, const char *name, size_t n, struct inode *node)
+{
+    const struct change c = {.dir = dir, .node = node, .name = copy_name(name, n)};
+
+    put_entry(&s->entries, dir, name, n, node);
+    vec_push(&s->changes, c);
+}
+
+static void resize(struct inode *node, size_t size)
+{
+    if (size > node->cap) {
+        node->cap = size * 2;
+        node->data = check_realloc(node->data, node->cap);
+    }
+    if (size > node->size)
+        memset(node->data + node->size, 0, size - node->size);
+    node->size = size;
+}
+
+/* --- power cuts ------------------------------------------------------------------------------------------------------
+ */
+
+static void apply_change(struct sim *s, const struct change *c)
+{
+    if (c->from_dir)
+        put_entry(&s->durable, c->from_dir, c->from_name, strlen(c->from_name), NULL);
+    put_entry(&s->durable, c->dir, c->name, strlen(c->name), c->node);
+}
+
+static void clear_changes(struct sim *s)
+{
+    for (size_t i = 0; i < s->changes.n; i++) {
+        free(s->changes.p[i].name);
+        free(s->changes.p[i].from_name);
+    }
+    s->changes.n = 0;
+}
+
+/* What the disk has of a file. */
+static void cut_file(struct sim *s, struct inode *node)
+{
+    const size_t longer = node->size > node->synced_size ? node->size : node->synced_size;
+    const size_t shorter = node->size < node->synced_size ? node->size : node->synced_size;
+    const uint64_t how = draw_below(s, 3);
+    const size_t size = how == 0   ? node->size
+                        : how == 1 ? node->synced_size
+                                   : shorter + (size_t)draw_below(s, longer - shorter + 1);
+    char *after = check_calloc(1, size + 1);
+
+    for (size_t at = 0; at < size; at += SECTOR) {
+        const size_t n = size - at < SECTOR ? size - at : SECTOR;
+        const bool new = draw_below(s, 2) == 1;
+        const char *from = new ? node->data : node->synced;
+        const size_t have = new ? node->size : node->synced_size;
+
+        if (from && at < have)
+            memcpy(after + at, from + at, have - at < n ? have - at : n);
+    }
+    free(node->data);
+    node->data = after;
+    node->size = size;
+    node->cap = size + 1;
+    free(node->synced);
+    node->synced = check_malloc(size + 1);
+    memcpy(node->synced, after, size);
+    node->synced_size = size;
+}
+
+static void cut(struct sim *s)
+{
+    const size_t upto = (size_t)draw_below(s, s->changes.n + 1);
+
+    for (size_t i = 0; i < s->changes.n; i++) {
+        if (i < upto || s->changes.p[i].forced)
+            apply_change(s, &s->changes.p[i]);
+    }
+    clear_changes(s);
+    for (size_t i = 0; i < s->entries.n; i++)
+        free(s->entries.p[i].name);
+    s->entries.n = 0;
+    for (size_t i = 0; i < s->durable.n; i++) {
+        struct entry e = s->durable.p[i];
+
+        e.name = check_strdup(e.name);
+        vec_push(&s->entries, e);
+    }
+    for (struct inode *node = s->inodes; node; node = node->all_next) {
+        node->locked_by = NULL;
+        if (!node->is_dir)
+            cut_file(s, node);
+    }
+    s->age++;
+    s->off = true;
+    s->cut_in = 0;
+}
+
+/* --- faults
+ * ------------------------------------------------------------------------------------------------------------ */
+
+static bool changes_something(enum env_sim_op op)
+{
+    return op != ENV_SIM_OPEN && op != ENV_SIM_READ;
+}
+
+/* Counts the operation; the code with which it is to fail, if it is. */
+static enum ig_code begin(struct sim *s, enum env_sim_op op, const char *path, struct error *err)
+{
+    struct fault *f = &s->faults[op];
+
+    s->counts[op]++;
+    if (!s->off && s->cut_in > 0 && changes_something(op) && --s->cut_in == 0)
+        cut(s);
+    if (s->off)
+        return error_set(err, IG_IO, "%s: the power is off", path);
+    if (f->at == 0 || s->counts[op] < f->at)
+        return IG_OK;
+    if (!f->for_good)
+        f->at = 0;
+    return error_set(err, f->code, "%s: a failure that the test asked for", path);
+}
+
+static enum ig_code missing(struct error *err, const char *path)
+{
+    return error_set(err, IG_NOT_FOUND, "%s: there is no such file or folder", path);
+}
+
+static enum ig_code alive(const struct sim *s, const struct env_file *f, struct error *err)
+{
+    if (f->age != s->age)
+        return error_set(err, IG_IO, "%s: the file was open when the power was cut", f->path);
+    return IG_OK;
+}
+
+#define LOCKED(s, expr)                   \
+    do {                                  \
+        enum ig_code locked_rc_;          \
+        pthread_mutex_lock(&(s)->lock);   \
+        locked_rc_ = (expr);              \
+        pthread_mutex_unlock(&(s)->lock); \
+        return locked_rc_;                \
+    } while (0)
+
+/* --- files
+ * ------------------------------------------------------------------------------------------------------------- */
+
+static enum ig_code open_locked(struct sim *s, const char *path, unsigned flags, struct env_file **out,
+                                struct error *err)
+{
+    const size_t length = strlen(path) + 1;
+    const char *name;
+    size_t n;
+    struct inode *dir = walk(s, path, &name, &n), *node;
+
+    IG_TRY(begin(s, ENV_SIM_OPEN, path, err));
+    node = lookup(s, path);
+    if (!dir || (!node && !(flags & ENV_OPEN_CREATE)))
+        return missing(err, path);
+    if (node && (flags & ENV_OPEN_CREATE) && (flags & ENV_OPEN_EXCLUSIVE))
+        return error_set(err, IG_EXISTS, "%s exists", path);
+    if (node && node->is_dir)
+        return error_set(err, IG_INVALID, "%s is a folder", path);
+    if (!node) {
+        node = inode_new(s, false);
+        set_entry(s, dir, name, n, node);
+    }
+    if (flags & ENV_OPEN_TRUNCATE)
+        resize(node, 0);
+    *out = check_calloc(1, sizeof(**out) + length);
+    (*out)->node = node;
+    (*out)->age = s->age;
+    (*out)->flags = flags;
+    memcpy((*out)->path, path, length);
+    return IG_OK;
+}
+
+static enum ig_code sim_open(struct env *env, const char *path, unsigned flags, struct env_file **out,
+                             struct error *err)
+{
+    LOCKED(sim_of(env), open_locked(sim_of(env), path, flags, out, err));
+}
+
+static void sim_close(struct env *env, struct env_file *f)
+{
+    struct sim *s = sim_of(env);
+
+    pthread_mutex_lock(&s->lock);
+    if (f->node->locked_by == f)
+        f->node->locked_by = NULL;
+    pthread_mutex_unlock(&s->lock);
+    free(f);
+}
+
+static size_t shorten(struct sim *s, size_t n)
+{
+    return s->short_transfers && n > 1 && draw_below(s, 2) ? 1 + (size_t)draw_below(s, n - 1) : n;
+}
+
+static enum ig_code read_locked(struct sim *s, struct env_file *f, int64_t at, void *p, size_t n, size_t *done,
+                                struct error *err)
+{
+    IG_TRY(begin(s, ENV_SIM_READ, f->path, err));
+    IG_TRY(alive(s, f, err));
+    *done = 0;
+    if ((uint64_t)at >= f->node->size)
+        return IG_OK;
+    *done = f->node->size - (size_t)at < n ? f->node->size - (size_t)at : n;
+    *done = shorten(s, *done);
+    memcpy(p, f->node->data + at, *done);
+    return IG_OK;
+}
+
+static enum ig_code sim_read(struct env *env, struct env_file *f, int64_t at, void *p, size_t n, size_t *done,
+                             struct error *err)
+{
+    LOCKED(sim_of(env), read_locked(sim_of(env), f, at, p, n, done, err));
+}
+
+static enum ig_code write_locked(struct sim *s, struct env_file *f, int64_t at, const struct iovec *iov, int n_iov,
+                                 size_t *done, struct error *err)
+{
+    enum ig_code rc = begin(s, ENV_SIM_WRITE, f->path, err);
+    size_t n = 0, limit;
+
+    if (!rc)
+        rc = alive(s, f, err);
+    if (s->off || (rc && f->age != s->age))
+        return rc;
+    for (int i = 0; i < n_iov; i++)
+        n += iov[i].iov_len;
+    if (at > FILE_BYTES_MAX - (int64_t)n)
+        return error_set(err, IG_NO_SPACE, "%s: the simulated disk is full", f->path);
+    limit = rc ? (size_t)draw_below(s, n) : shorten(s, n); /* a failed write may have got some way */
+    *done = limit;
+    if ((size_t)at + limit > f->node->size)
+        resize(f->node, (size_t)at + limit);
+    for (int i = 0; i < n_iov && limit > 0; i++) {
+        const size_t part = iov[i].iov_len < limit ? iov[i].iov_len : limit;
+
+        memcpy(f->node->data + at, iov[i].iov_base, part);
+        at += (int64_t)part;
+        limit -= part;
+    }
+    f->node->mtime_us = s->now_us;
+    return rc;
+}
+
+static enum ig_code sim_write(struct env *env, struct env_file *f, int64_t at, const struct iovec *iov, int n_iov,
+                              size_t *done, struct error *err)
+{
+    LOCKED(sim_of(env), write_locked(sim_of(env), f, at, iov, n_iov, done, err));
+}
+
+static enum ig_code truncate_locked(struct sim *s, struct env_file *f, int64_t size, struct error *err)
+{
+    IG_TRY(begin(s, ENV_SIM_TRUNCATE, f->path, err));
+    IG_TRY(alive(s, f, err));
+    resize(f->node, (size_t)size);
+    f->node->mtime_us = s->now_us;
+    return IG_OK;
+}
+
+static enum ig_code sim_truncate(struct env *env, struct env_file *f, int64_t size, struct error *err)
+{
+    LOCKED(sim_of(env), truncate_locked(sim_of(env), f, size, err));
+}
+
+static enum ig_code sync_locked(struct sim *s, struct env_file *f, struct error *err)
+{
+    const enum ig_code rc = begin(s, ENV_SIM_SYNC, f->path, err);
+
+    IG_TRY(s->off ? rc : alive(s, f, err));
+    if (rc && !s->off) { /* the kernel has dropped the pages: the disk keeps what it had, and nobody will write them */
+        const size_t size = f->node->size;
+
+        for (size_t at = 0; at < size; at += SECTOR) {
+            const size_t n = size - at < SECTOR ? size - at : SECTOR;
+
+            if (at + n > f->node->synced_size || memcmp(f->node->data + at, f->node->synced + at, n) != 0)
+                memset(f->node->data + at, 0, n);
+        }
+    }
+    if (rc)
+        return rc;
+    free(f->node->synced);
+    f->node->synced = check_malloc(f->node->size + 1);
+    if (f->node->size)
+        memcpy(f->node->synced, f->node->data, f->node->size);
+    f->node->synced_size = f->node->size;
+    return IG_OK;
+}
+
+static enum ig_code sim_sync(struct env *env, struct env_file *f, struct error *err)
+{
+    LOCKED(sim_of(env), sync_locked(sim_of(env), f, err));
+}
+
+static enum ig_code size_locked(struct sim *s, struct env_file *f, int64_t *size, struct error *err)
+{
+    IG_TRY(alive(s, f, err));
+    *size = (int64_t)f->node->size;
+    return IG_OK;
+}
+
+static enum ig_code sim_size(struct env *env, struct env_file *f, int64_t *size, struct error *err)
+{
+    LOCKED(sim_of(env), size_locked(sim_of(env), f, size, err));
+}
+
+static int sim_descriptor(struct env *env, struct env_file *f)
+{
+    (void)env;
+    (void)f;
+    return -1;
+}
+
+static enum ig_code lock_locked(struct sim *s, struct env_file *f, struct error *err)
+{
+    IG_TRY(alive(s, f, err));
+    if (f->node->locked_by && f->node->locked_by != f)
+        return error_set(err, IG_EXISTS, "%s is locked by another process", f->path);
+    f->node->locked_by = f;
+    return IG_OK;
+}
+
+static enum ig_code sim_lock(struct env *env, struct env_file *f, struct error *err)
+{
+    LOCKED(sim_of(env), lock_locked(sim_of(env), f, err));
+}
+
+/* --- names
+ * --------------------------------------------------------------------------------------------------------------- */
+
+static void fill_stat(const struct inode *node, struct env_stat *st)
+{
+    *st = (struct env_stat){(int64_t)node->size, node->mtime_us / 1000, node->is_dir};
+}
+
+static enum ig_code stat_locked(struct sim *s, const char *path, struct env_stat *st, struct error *err)
+{
+    const struct inode *node = lookup(s, path);
+
+    if (s->off)
+        return error_set(err, IG_IO, "%s: the power is off", path);
+    if (!node)
+        return missing(err, path);
+    fill_stat(node, st);
+    return IG_OK;
+}
+
+static enum ig_code sim_stat(struct env *env, const char *path, struct env_stat *st, struct error *err)
+{
+    LOCKED(sim_of(env), stat_locked(sim_of(env), path, st, err));
+}
+
+static enum ig_code rename_locked(struct sim *s, const char *from, const char *to, struct error *err)
+{
+    const char *from_name, *to_name;
+    size_t from_n, to_n;
+    struct inode *from_dir, *to_dir, *node;
+    struct change c;
+
+    IG_TRY(begin(s, ENV_SIM_RENAME, from, err));
+    from_dir = walk(s, from, &from_name, &from_n);
+    to_dir = walk(s, to, &to_name, &to_n);
+    node = lookup(s, from);
+    if (!from_dir || !to_dir || !node || from_n == 0 || to_n == 0)
+        return missing(err, node ? to : from);
+    c = (struct change){.dir = to_dir,
+                        .node = node,
+                        .from_dir = from_dir,
+                        .name = copy_name(to_name, to_n),
+                        .from_name = copy_name(from_name, from_n)};
+    put_entry(&s->entries, from_dir, c.from_name, from_n, NULL);
+    put_entry(&s->entries, to_dir, c.name, to_n, node);
+    vec_push(&s->changes, c);
+    return IG_OK;
+}
+
+static enum ig_code sim_rename(struct env *env, const char *from, const char *to, struct error *err)
+{
+    LOCKED(sim_of(env), rename_locked(sim_of(env), from, to, err));
+}
+
+/* Makes `path` mean `node`, which it must not mean yet. */
+static enum ig_code add_name(struct sim *s, const char *path, struct inode *node, struct error *err)
+{
+    const char *name;
+    size_t n;
+    struct inode *dir = walk(s, path, &name, &n);
+
+    if (!dir)
+        return missing(err, path);
+    if (lookup(s, path))
+        return error_set(err, IG_EXISTS, "%s exists", path);
+    set_entry(s, dir, name, n, node);
+    return IG_OK;
+}
+
+static enum ig_code link_locked(struct sim *s, const char *from, const char *to, struct error *err)
+{
+    struct inode *node = lookup(s, from);
+
+    IG_TRY(begin(s, ENV_SIM_LINK, to, err));
+    if (!node || node->is_dir)
+        return missing(err, from);
+    return add_name(s, to, node, err);
+}
+
+static enum ig_code sim_link(struct env *env, const char *from, const char *to, struct error *err)
+{
+    LOCKED(sim_of(env), link_locked(sim_of(env), from, to, err));
+}
+
+static enum ig_code make_dir_locked(struct sim *s, const char *path, struct error *err)
+{
+    const struct inode *node;
+
+    IG_TRY(begin(s, ENV_SIM_MAKE_DIR, path, err));
+    node = lookup(s, path);
+    if (node)
+        return node->is_dir ? IG_OK : error_set(err, IG_EXISTS, "%s is a file", path);
+    return add_name(s, path, inode_new(s, true), err);
+}
+
+static enum ig_code sim_make_dir(struct env *env, const char *path, struct error *err)
+{
+    LOCKED(sim_of(env), make_dir_locked(sim_of(env), path, err));
+}
+
+static enum ig_code remove_locked(struct sim *s, const char *path, bool dir_wanted, struct error *err)
+{
+    const struct inode *node = lookup(s, path);
+    const char *name;
+    size_t n;
+    struct inode *dir = walk(s, path, &name, &n);
+
+    IG_TRY(begin(s, ENV_SIM_UNLINK, path, err));
+    if (!dir || !node || n == 0 || node->is_dir != dir_wanted)
+        return missing(err, path);
+    for (size_t i = 0; i < s->entries.n; i++) {
+        if (s->entries.p[i].dir == node)
+            return error_set(err, IG_EXISTS, "%s is not empty", path);
+    }
+    set_entry(s, dir, name, n, NULL);
+    return IG_OK;
+}
+
+static enum ig_code sim_unlink(struct env *env, const char *path, struct error *err)
+{
+    LOCKED(sim_of(env), remove_locked(sim_of(env), path, false, err));
+}
+
+static enum ig_code sim_remove_dir(struct env *env, const char *path, struct error *err)
+{
+    LOCKED(sim_of(env), remove_locked(sim_of(env), path, true, err));
+}
+
+static enum ig_code sync_dir_locked(struct sim *s, const char *path, struct error *err)
+{
+    const struct inode *dir;
+
+    IG_TRY(begin(s, ENV_SIM_SYNC_DIR, path, err));
+    dir = lookup(s, path);
+    if (!dir || !dir->is_dir)
+        return missing(err, path);
+    for (size_t i = 0; i < s->changes.n; i++) {
+        struct change *c = &s->changes.p[i];
+
+        if (c->dir == dir || c->from_dir == dir)
+            c->forced = true;
+    }
+    return IG_OK;
+}
+
+static enum ig_code sim_sync_dir(struct env *env, const char *path, struct error *err)
+{
+    LOCKED(sim_of(env), sync_dir_locked(sim_of(env), path, err));
+}
+
+static enum ig_code sim_list(struct env *env, const char *path, env_list_fn *each, void *ctx, struct error *err)
+{
+    struct sim *s = sim_of(env);
+    VEC(struct entry) found = {0};
+    enum ig_code rc = IG_OK;
+    const struct inode *dir;
+
+    pthread_mutex_lock(&s->lock);
+    dir = lookup(s, path);
+    if (s->off)
+        rc = error_set(err, IG_IO, "%s: the power is off", path);
+    else if (!dir || !dir->is_dir)
+        rc = missing(err, path);
+    for (size_t i = 0; !rc && i < s->entries.n; i++) {
+        struct entry e = s->entries.p[i];
+
+        if (e.dir != dir)
+            continue;
+        e.name = check_strdup(e.name);
+        vec_push(&found, e);
+    }
+    pthread_mutex_unlock(&s->lock);
+    for (size_t i = 0; i < found.n; i++) {
+        struct env_stat st;
+
+        fill_stat(found.p[i].node, &st);
+        if (!rc)
+            rc = each(ctx, found.p[i].name, &st, err);
+        free(found.p[i].name);
+    }
+    vec_free(&found);
+    return rc;
+}
+
+/* --- clock, randomness, threads
+ * ------------------------------------------------------------------------------------------- */
+
+static int64_t real_us(clockid_t id)
+{
+    struct timespec t;
+
+    clock_gettime(id, &t);
+    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+static int64_t sim_now_us(struct env *env)
+{
+    struct sim *s = sim_of(env);
+    int64_t now;
+
+    pthread_mutex_lock(&s->lock);
+    now = s->real_clock ? real_us(CLOCK_REALTIME) : s->now_us;
+    pthread_mutex_unlock(&s->lock);
+    return now;
+}
+
+static int64_t sim_monotonic_us(struct env *env)
+{
+    struct sim *s = sim_of(env);
+    int64_t now;
+
+    pthread_mutex_lock(&s->lock);
+    now = s->real_clock ? real_us(CLOCK_MONOTONIC) : s->now_us - START_US;
+    pthread_mutex_unlock(&s->lock);
+    return now;
+}
+
+static void sim_sleep_ms(struct env *env, int64_t ms)
+{
+    struct sim *s = sim_of(env);
+    const struct timespec t = {ms / 1000, (long)(ms % 1000) * 1000000};
+
+    pthread_mutex_lock(&s->lock);
+    s->now_us += ms * 1000;
+    pthread_mutex_unlock(&s->lock);
+    if (s->real_clock)
+        nanosleep(&t, NULL);
+    else
+        sched_yield();
+}
+
+static void sim_random(struct env *env, void *p, size_t n)
+{
+    struct sim *s = sim_of(env);
+    uint8_t *at = p;
+
+    pthread_mutex_lock(&s->lock);
+    while (n-- > 0)
+        *at++ = (uint8_t)(draw(s) >> 32);
+    pthread_mutex_unlock(&s->lock);
+}
+
+static void *thread_main(void *arg)
+{
+    struct env_thread *t = arg;
+
+    t->fn(t->arg);
+    return NULL;
+}
+
+static enum ig_code sim_spawn(struct env *env, const char *name, env_thread_fn *fn, void *arg, struct env_thread **out,
+                              struct error *err)
+{
+    struct env_thread *t = check_calloc(1, sizeof(*t));
+    int e;
+
+    (void)env;
+    t->fn = fn;
+    t->arg = arg;
+    e = pthread_create(&t->id, NULL, thread_main, t);
+    if (e) {
+        free(t);
+        return error_errno(err, e, "start thread %s", name);
+    }
+    *out = t;
+    return IG_OK;
+}
+
+static void sim_join(struct env *env, struct env_thread *t)
+{
+    (void)env;
+    pthread_join(t->id, NULL);
+    free(t);
+}
+
+static void sim_log(struct env *env, enum env_log_level level, const char *component, const char *line)
+{
+    (void)level;
+    (void)component;
+    if (sim_of(env)->show_log)
+        fprintf(stderr, "%s\n", line);
+}
+
+static const struct env_ops sim_ops = {
+    .open = sim_open,
+    .close = sim_close,
+    .read = sim_read,
+    .write = sim_write,
+    .truncate = sim_truncate,
+    .sync = sim_sync,
+    .size = sim_size,
+    .descriptor = sim_descriptor,
+    .stat = sim_stat,
+    .rename = sim_rename,
+    .link = sim_link,
+    .unlink = sim_unlink,
+    .make_dir = sim_make_dir,
+    .remove_dir = sim_remove_dir,
+    .sync_dir = sim_sync_dir,
+    .list = sim_list,
+    .lock = sim_lock,
+    .now_us = sim_now_us,
+    .monotonic_us = sim_monotonic_us,
+    .sleep_ms = sim_sleep_ms,
+    .random = sim_random,
+    .spawn = sim_spawn,
+    .join = sim_join,
+    .loop_new = env_loop_uv_new,
+    .log = sim_log,
+};
+
+/* --- what tests say
+ * --------------------------------------------------------------------------------------------------------- */
+
+struct env *env_sim_new(uint64_t seed)
+{
+    struct sim *s = check_calloc(1, sizeof(*s));
+
+    s->base.ops = &sim_ops;
+    s->base.log_level = ENV_LOG_INFO;
+    pthread_mutex_init(&s->lock, NULL);
+    s->random = seed;
+    s->now_us = START_US;
+    s->root = inode_new(s, true);
+    return &s->base;
+}
+
+void env_sim_free(struct env *env)
+{
+    struct sim *s = sim_of(env);
+
+    clear_changes(s);
+    vec_free(&s->changes);
+    for (size_t i = 0; i < s->entries.n; i++)
+        free(s->entries.p[i].name);
+    for (size_t i = 0; i < s->durable.n; i++)
+        free(s->durable.p[i].name);
+    vec_free(&s->entries);
+    vec_free(&s->durable);
+    while (s->inodes) {
+        struct inode *node = s->inodes;
+
+        s->inodes = node->all_next;
+        free(node->data);
+        free(node->synced);
+        free(node);
+    }
+    pthread_mutex_destroy(&s->lock);
+    free(s);
+}
+
+void env_sim_fail(struct env *env, enum env_sim_op op, int64_t n, enum ig_code code, bool for_good)
+{
+    struct sim *s = sim_of(env);
+
+    pthread_mutex_lock(&s->lock);
+    s->faults[op] = (struct fault){n > 0 ? s->counts[op] + n : 0, code, for_good};
+    pthread_mutex_unlock(&s->lock);
+}
+
+int64_t env_sim_count(struct env *env, enum env_sim_op op)
+{
+    struct sim *s = sim_of(env);
+    int64_t n;
+
+    pthread_mutex_lock(&s->lock);
+    n = s->counts[op];
+    pthread_mutex_unlock(&s->lock);
+    return n;
+}
+
+void env_sim_short_transfers(struct env *env, bool on)
+{
+    sim_of(env)->short_transfers = on;
+}
+
+void env_sim_power_cut(struct env *env)
+{
+    struct sim *s = sim_of(env);
+
+    pthread_mutex_lock(&s->lock);
+    if (!s->off)
+        cut(s);
+    s->off = false;
+    pthread_mutex_unlock(&s->lock);
+}
+
+void env_sim_power_cut_at(struct env *env, int64_t n)
+{
+    struct sim *s = sim_of(env);
+
+    pthread_mutex_lock(&s->lock);
+    s->cut_in = n;
+    pthread_mutex_unlock(&s->lock);
+}
+
+bool env_sim_is_off(struct env *env)
+{
+    struct sim *s = sim_of(env);
+    bool off;
+
+    pthread_mutex_lock(&s->lock);
+    off = s->off;
+    pthread_mutex_unlock(&s->lock);
+    return off;
+}
+
+void env_sim_power_on(struct env *env)
+{
+    struct sim *s = sim_of(env);
+
+    pthread_mutex_lock(&s->lock);
+    s->off = false;
+    s->cut_in = 0;
+    pthread_mutex_unlock(&s->lock);
+}
+
+void env_sim_advance(struct env *env, int64_t us)
+{
+    struct sim *s = sim_of(env);
+
+    pthread_mutex_lock(&s->lock);
+    s->now_us += us;
+    pthread_mutex_unlock(&s->lock);
+}
+
+void env_sim_real_clock(struct env *env, bool on)
+{
+    sim_of(env)->real_clock = on;
+}
+
+void env_sim_show_log(struct env *env, bool on)
+{
+    sim_of(env)->show_log = on;
+}
+
+uint64_t env_sim_random(struct env *env)
+{
+    struct sim *s = sim_of(env);
+    uint64_t v;
+
+    pthread_mutex_lock(&s->lock);
+    v = draw(s);
+    pthread_mutex_unlock(&s->lock);
+    return v;
+}
