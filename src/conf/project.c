@@ -98,15 +98,12 @@ static bool is_host_port(struct str s)
            str_to_int64((struct str){colon + 1, s.n - (size_t)(colon - s.p) - 1}, 1, 65535, &port);
 }
 
-/* host:port[,host:port...], perhaps behind user:password@. */
+/* host:port[,host:port...] */
 static bool is_kafka(const char *rest)
 {
     const size_t n = strcspn(rest, "?/");
-    const char *at = n ? memrchr(rest, '@', n) : NULL;
     struct str hosts = {rest, n};
 
-    if (at)
-        hosts = (struct str){at + 1, n - (size_t)(at + 1 - rest)};
     if (rest[n] == '/' && rest[n + 1] && rest[n + 1] != '?')
         return false;
     for (;;) {
@@ -157,6 +154,11 @@ static void read_urls(struct load *l, const struct node *map)
 
     if (strncmp(conf->log_url, "kafka://", 8) != 0)
         check_url(l, map, "log", &conf->log_url, "file:", "write file:FOLDER or kafka://HOST:PORT");
+    else if (memchr(conf->log_url, '@', strcspn(conf->log_url, "?")))
+        load_problem(l, node_get(map, "log"),
+                     "log: %s: a user and password are properties, like "
+                     "kafka://HOST:PORT?sasl.username=...&sasl.password=${PASSWORD}",
+                     node_shown(l->arena, node_get(map, "log")));
     else if (!is_kafka(conf->log_url + 8))
         load_problem(l, node_get(map, "log"), "log: %s is not like kafka://HOST:PORT[,HOST:PORT...][?property=value]",
                      node_shown(l->arena, node_get(map, "log")));

@@ -128,9 +128,9 @@ static void check_prints_what_is_in_effect(void **state)
 
     (void)state;
     terminal_begin(&t);
-    terminal_write(&t, "ingot.yml", "name: x\nlog: kafka://me:hunter2@h:1\n");
+    terminal_write(&t, "ingot.yml", "name: x\nlog: kafka://h:1?sasl.password=hunter2\n");
     assert_int_equal(run_in(&t, "check --print"), CLI_OK);
-    assert_non_null(strstr(terminal_out(&t), "# ingot.yml\nname: x\nlog: \"kafka://***@h:1\"\n"));
+    assert_non_null(strstr(terminal_out(&t), "# ingot.yml\nname: x\nlog: \"kafka://h:1?sasl.password=***\"\n"));
     assert_null(strstr(terminal_out(&t), "hunter2"));
     terminal_end(&t);
 }

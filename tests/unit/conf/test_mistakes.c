@@ -44,7 +44,10 @@ static void urls(void **state)
     expect_ingot("log: kafka://a:1,b:99999\n", "ingot.yml:1:6: log: 'kafka://a:1,b:99999' is not like "
                                                "kafka://HOST:PORT[,HOST:PORT...][?property=value]\n");
     expect_ingot("log: kafka://a:1,b:2?client.id=x\n", "");
-    expect_ingot("log: kafka://me:secret@a:9092/\n", "");
+    expect_ingot("log: kafka://a:9092/?sasl.username=me\n", "");
+    expect_ingot("log: kafka://me:secret@a:9092\n",
+                 "ingot.yml:1:6: log: 'kafka://***@a:9092': a user and password are properties, like "
+                 "kafka://HOST:PORT?sasl.username=...&sasl.password=${PASSWORD}\n");
     expect_ingot("store: s3://bucket\n", "ingot.yml:1:8: store: 's3://bucket' is not a place that this version knows; "
                                          "write file:FOLDER\n");
     expect_ingot("store: \"file:\"\n", "ingot.yml:1:8: store: 'file:' is not a place that this version knows; write "
