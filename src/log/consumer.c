@@ -28,6 +28,8 @@ struct log_consumer {
     VEC(struct position) assigned;
     bool changed; /* a rebalance went by since this was set to false */
     bool paused;
+    bool to_assign; /* by hand: librdkafka 2.0 aborts if partitions are assigned anew while they start, so once for all
+                     */
     struct error pending; /* met behind the records of a batch: for the next call */
     struct batch *spare;
 };
@@ -237,8 +239,10 @@ enum ig_code log_consumer_assign(struct log_consumer *k, const char *topic, int3
 {
     const struct position p = {.name = check_strdup(topic), .partition = partition, .offset = offset};
 
+    (void)err;
     vec_push(&k->assigned, p);
-    return assign_again(k, 0, err);
+    k->to_assign = true;
+    return IG_OK;
 }
 
 /* --- consuming ----------------------------------------------------------------------------------------------- */
@@ -400,6 +404,10 @@ enum ig_code log_consume(struct log_consumer *k, size_t max, int64_t wait_ms, st
         return rc;
     }
     IG_ASSERT(max > 0);
+    if (k->to_assign) {
+        k->to_assign = false;
+        IG_TRY(assign_again(k, 0, err));
+    }
     b = batch_get(k, max);
     k->changed = false;
     batch_fill(b, max, wait_ms);

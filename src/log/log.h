@@ -97,7 +97,8 @@ void log_consumer_on_rebalance(struct log_consumer *k, log_rebalance_fn *fn, voi
 
 IG_MUST_CHECK enum ig_code log_consumer_subscribe(struct log_consumer *k, const char *const *topics, size_t n,
                                                   struct error *err);
-/* One more partition by hand, from `offset` on; those assigned before go on where they are. */
+/* One more partition by hand, from `offset` on; those assigned before go on where they are. It takes effect with the
+ * next log_consume. */
 IG_MUST_CHECK enum ig_code log_consumer_assign(struct log_consumer *k, const char *topic, int32_t partition,
                                                int64_t offset, struct error *err);
 /* Gives everything that was read but not committed once more: every assigned partition of the group goes back to its
