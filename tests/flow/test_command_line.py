@@ -28,7 +28,7 @@ def test_help_names_every_verb(ingot, tmp_path):
 
 @pytest.mark.parametrize("args", [
     [], ["no-such-verb"], ["run", "--no-such-option"], ["run", "--date"], ["run", "--date", "2024-13-01"],
-    ["run", "--date", "2024-01-01", "--start", "2024-01-01"], ["audit"], ["audit", "orders"], ["trace"],
+    ["run", "--date", "2024-01-01", "--start", "2024-01-01"], ["trace"],
     ["run", "--select", "../orders"], ["run", "--select", "nobody"], ["audit", "orders", "yesterday"],
 ])
 def test_a_wrong_command_line_is_2_and_says_how(small, args):
