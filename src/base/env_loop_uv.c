@@ -12,10 +12,12 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -566,9 +568,19 @@ static void on_wake(uv_async_t *h)
         uv_stop(&loop->uv);
 }
 
+/* sendfile has no MSG_NOSIGNAL: while the loop runs, its thread blocks the signal of a client that is gone. */
 static void loop_run(struct env_loop *base)
 {
+    const struct timespec at_once = {0, 0};
+    sigset_t pipe, before;
+
+    sigemptyset(&pipe);
+    sigaddset(&pipe, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &pipe, &before);
     uv_run(&((struct uv_env_loop *)base)->uv, UV_RUN_DEFAULT);
+    while (sigtimedwait(&pipe, NULL, &at_once) > 0)
+        ;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
 static void loop_stop(struct env_loop *base)
