@@ -238,8 +238,12 @@ static enum ig_code path_of_place(struct arena *a, const char *place, const char
     for (const char *p = path; *p; p++) {
         const int high = *p == '%' ? hex_digit(p[1]) : -1, low = high >= 0 ? hex_digit(p[2]) : -1;
 
-        *to++ = low >= 0 ? (char)(high << 4 | low) : *p;
-        p += low >= 0 ? 2 : 0;
+        if (low >= 0) {
+            *to++ = (char)(high << 4 | low);
+            p += 2;
+        } else {
+            *to++ = *p;
+        }
     }
     *to = '\0';
     *out = path;
