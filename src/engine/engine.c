@@ -450,10 +450,12 @@ enum ig_code engine_describe(struct engine_conn *c, const char *sql, struct engi
     if (duckdb_prepare(c->con, sql, &shape->statement) != DuckDBSuccess) {
         const char *message = duckdb_prepare_error(shape->statement);
 
+        enum ig_code rc;
+
         message = message ? message : "the engine gives no reason";
-        error_set(err, code_of_error(DUCKDB_ERROR_INVALID, message), "%s", message);
+        rc = error_set(err, code_of_error(DUCKDB_ERROR_INVALID, message), "%s", message);
         engine_shape_free(shape);
-        return code_of_error(DUCKDB_ERROR_INVALID, message);
+        return rc;
     }
     shape->n_columns = (size_t)duckdb_prepared_statement_column_count(shape->statement);
     return IG_OK;
