@@ -460,15 +460,13 @@ static enum ig_code sync_locked(struct sim *s, struct env_file *f, struct error 
     const enum ig_code rc = begin(s, ENV_SIM_SYNC, f->path, err);
 
     IG_TRY(s->off ? rc : alive(s, f, err));
-    if (rc && !s->off) { /* the kernel has dropped the pages: the disk keeps what it had, and nobody will write them */
-        const size_t size = f->node->size;
+    if (rc && !s->off) { /* the kernel drops the pages: what is read is again what the disk has */
+        const size_t kept = f->node->synced_size < f->node->size ? f->node->synced_size : f->node->size;
 
-        for (size_t at = 0; at < size; at += SECTOR) {
-            const size_t n = size - at < SECTOR ? size - at : SECTOR;
-
-            if (at + n > f->node->synced_size || memcmp(f->node->data + at, f->node->synced + at, n) != 0)
-                memset(f->node->data + at, 0, n);
-        }
+        if (kept)
+            memcpy(f->node->data, f->node->synced, kept);
+        if (f->node->size > kept)
+            memset(f->node->data + kept, 0, f->node->size - kept);
     }
     if (rc)
         return rc;

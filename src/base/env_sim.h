@@ -33,7 +33,7 @@ void env_sim_free(struct env *env);
 
 /* The n-th operation of this kind from now on (1: the next) fails with `code`, and so do all later ones if `for_good`;
  * n 0 takes it back. A write that fails may have written a part; a sync that fails has synced nothing, and what it
- * should have synced is lost for good (it reads as zeros), even if a later sync succeeds. */
+ * should have synced is lost for good: what is read is what was there at the last sync, with zeros behind it. */
 void env_sim_fail(struct env *env, enum env_sim_op op, int64_t n, enum ig_code code, bool for_good);
 /* How many there have been. */
 int64_t env_sim_count(struct env *env, enum env_sim_op op);

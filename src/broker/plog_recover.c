@@ -106,6 +106,7 @@ static void fail(struct plog *log, const struct segment *s, int64_t pos, const c
              "cut, the partition takes no more",
              file_path(s->file), what, (long long)pos, (long long)log->end, (long long)log->durable.offset);
     log_error(log->env, "broker", "%s", log->why);
+    log->durable = (struct plog_mark){s->base, pos, log->end}; /* what is in front of it can be read */
 }
 
 static void note_batch(void *ctx, struct segment *s, const struct batch *b)
@@ -214,7 +215,6 @@ static enum ig_code check_closed(struct plog *log, size_t before, struct error *
         if (valid != s->size || next != log->segments.p[i + 1]->base) {
             log->end = next;
             fail(log, s, valid, "a damaged record batch");
-            log->durable.offset = next;
             return IG_OK;
         }
     }
@@ -244,10 +244,8 @@ static enum ig_code recover(struct plog *log, struct error *err)
     }
     if (!log->failed)
         IG_TRY(check_closed(log, first, err));
-    if (log->failed) {
-        log->durable.offset = log->end;
+    if (log->failed)
         return IG_OK;
-    }
     last = log->segments.p[log->segments.n - 1];
     if (before.base == last->base && before.pos == last->size) {
         log->durable.offset = log->end;

@@ -167,7 +167,7 @@ enum ig_code segment_verify(struct env *env, struct segment *s, int64_t from, in
 
         rc = want(env, &v, BATCH_HEADER_BYTES, err);
         if (rc || !batch_parse(v.p + v.at, v.n - v.at, &b) || b.bytes > file_size - v.pos ||
-            b.base_offset < *next_offset)
+            b.base_offset != *next_offset)
             break;
         rc = want(env, &v, (size_t)b.bytes, err);
         if (rc || !batch_crc_ok(v.p + v.at, v.n - v.at, &b))
