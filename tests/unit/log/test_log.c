@@ -1,51 +1,35 @@
 /*
- * The client side of the log, against a mock cluster.
+ * The client side of the log, against the broker inside, and against a mock cluster where that must answer with errors.
  */
+#include "broker/broker.h"
 #include "log/mock.h"
-
-struct fixture;
-
-/* A member of a group that checks that nothing is left out. */
-struct reader {
-    struct log_consumer *k;
-    struct fixture *f;
-    char topic[32];
-    bool seen[1000];
-    int n, n_repeated, n_assigned, n_revoked;
-    bool commit_at_revoke;
-    int64_t next[4];
-};
-
-/* The mock lets a new group wait 3 s for members: all groups of the tests wait at the same time. */
-enum { G_COMMIT, G_REWIND, G_PAUSE, G_TWO, G_CONFLICT, N_GROUPS };
 
 struct fixture {
     struct env *env;
+    struct broker *broker;
+    char broker_dir[256];
     struct mock mock;
-    struct log_client *client;
+    struct log_client *client, *mock_client;
     int n_topics;
-    char topic[32];
-    struct reader readers[N_GROUPS];
+    char topic[32]; /* of the test, with four partitions; in both */
 };
-
-static void reader_start(struct reader *r, struct fixture *f, int group);
 
 static int set_up_all(void **state)
 {
     struct fixture *f = check_calloc(1, sizeof(*f));
+    struct broker_options options = {.host = "127.0.0.1"};
     struct error err = {0};
+    char url[64];
 
     f->env = env_real_new();
     f->env->log_level = ENV_LOG_ERROR;
+    test_scratch_dir(f->broker_dir, sizeof(f->broker_dir));
+    options.dir = f->broker_dir;
+    ok(broker_start(f->env, &options, &f->broker, &err), &err);
+    snprintf(url, sizeof(url), "kafka://127.0.0.1:%d", broker_port(f->broker));
+    ok(log_client_new(f->env, url, &f->client, &err), &err);
     mock_start(&f->mock);
-    ok(log_client_new(f->env, f->mock.url, &f->client, &err), &err);
-    for (int i = 0; i < N_GROUPS; i++) {
-        char topic[32];
-
-        snprintf(topic, sizeof(topic), "group-%d", i);
-        mock_topic(&f->mock, topic, 4);
-        reader_start(&f->readers[i], f, i);
-    }
+    ok(log_client_new(f->env, f->mock.url, &f->mock_client, &err), &err);
     *state = f;
     return 0;
 }
@@ -53,24 +37,26 @@ static int set_up_all(void **state)
 static int tear_down_all(void **state)
 {
     struct fixture *f = *state;
+    struct error err = {0};
 
-    for (int i = 0; i < N_GROUPS; i++) {
-        log_consumer_on_rebalance(f->readers[i].k, NULL, NULL);
-        log_consumer_free(f->readers[i].k);
-    }
     log_client_free(f->client);
+    log_client_free(f->mock_client);
     mock_stop(&f->mock);
+    broker_stop(f->broker);
+    ok(env_remove_tree(f->env, f->broker_dir, &err), &err);
     env_real_free(f->env);
     free(f);
     return 0;
 }
 
-/* A fresh topic of four partitions for each test. */
 static int set_up(void **state)
 {
     struct fixture *f = *state;
+    struct log_topic_spec spec = {.name = f->topic, .partitions = 4, .retention_ms = -1};
+    struct error err = {0};
 
     snprintf(f->topic, sizeof(f->topic), "t%d", f->n_topics++);
+    ok(log_topic_ensure(f->client, &spec, &err), &err);
     mock_topic(&f->mock, f->topic, 4);
     return 0;
 }
@@ -138,12 +124,12 @@ static void note_delivery(void *ctx, void *tag, int32_t partition, int64_t offse
     d->tag = tag;
 }
 
-static void produce_to(struct fixture *f, const char *topic, int n, int first)
+static void produce_to(struct log_client *c, const char *topic, int n, int first)
 {
     struct log_producer *p;
     struct error err = {0};
 
-    ok(log_producer_new(f->client, NULL, NULL, &p, &err), &err);
+    ok(log_producer_new(c, NULL, NULL, &p, &err), &err);
     for (int i = first; i < first + n; i++) {
         char text[32];
         struct log_record r = {.topic = topic, .partition = i % 4};
@@ -157,7 +143,7 @@ static void produce_to(struct fixture *f, const char *topic, int n, int first)
 
 static void produce(struct fixture *f, int n, int first)
 {
-    produce_to(f, f->topic, n, first);
+    produce_to(f->client, f->topic, n, first);
 }
 
 static void keys_choose_partitions_as_in_java(void **state)
@@ -191,7 +177,7 @@ static void a_refused_record_is_reported(void **state)
     struct log_record r = {.topic = f->topic, .partition = 0, .value = STR("v")};
     struct error err = {0};
 
-    ok(log_producer_new(f->client, note_delivery, &d, &p, &err), &err);
+    ok(log_producer_new(f->mock_client, note_delivery, &d, &p, &err), &err);
     rd_kafka_mock_push_request_errors(f->mock.cluster, 0 /* Produce */, 1,
                                       RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
     ok(log_produce(p, &r, NULL, &err), &err);
@@ -200,7 +186,7 @@ static void a_refused_record_is_reported(void **state)
     log_producer_free(p);
     r.value.n = 40 << 20;
     r.value.p = check_calloc(1, r.value.n);
-    ok(log_producer_new(f->client, NULL, NULL, &p, &err), &err);
+    ok(log_producer_new(f->mock_client, NULL, NULL, &p, &err), &err);
     assert_int_equal(log_produce(p, &r, NULL, &err), IG_LIMIT);
     log_producer_free(p);
     free((void *)(uintptr_t)r.value.p);
@@ -298,7 +284,17 @@ static void a_silent_cluster_is_unavailable(void **state)
 
 /* --- groups ------------------------------------------------------------------------------------------------------ */
 
-/* IG_OK, or IG_CONFLICT: the mock takes no commits during a rebalance. */
+/* A member of a group that checks that nothing is left out. */
+struct reader {
+    struct log_consumer *k;
+    const char *topic;
+    bool seen[1000];
+    int n, n_repeated, n_assigned, n_revoked;
+    bool commit_at_revoke;
+    int64_t next[4];
+};
+
+/* IG_OK or IG_CONFLICT. */
 static enum ig_code commit_all(struct reader *r)
 {
     struct log_position positions[4];
@@ -330,16 +326,20 @@ static void note_rebalance(void *ctx, bool assigned, const struct log_position *
     memset(r->next, 0, sizeof(r->next));
 }
 
-static void reader_start(struct reader *r, struct fixture *f, int group)
+static void reader_start(struct reader *r, struct log_client *client, const char *topic)
 {
-    const char *topics[] = {r->topic};
     struct error err = {0};
 
-    *r = (struct reader){.f = f};
-    snprintf(r->topic, sizeof(r->topic), "group-%d", group);
-    ok(log_consumer_new(f->client, r->topic, &r->k, &err), &err);
+    *r = (struct reader){.topic = topic};
+    ok(log_consumer_new(client, "readers", &r->k, &err), &err);
     log_consumer_on_rebalance(r->k, note_rebalance, r);
-    ok(log_consumer_subscribe(r->k, topics, 1, &err), &err);
+    ok(log_consumer_subscribe(r->k, &topic, 1, &err), &err);
+}
+
+static void reader_stop(struct reader *r)
+{
+    log_consumer_on_rebalance(r->k, NULL, NULL);
+    log_consumer_free(r->k);
 }
 
 static void reader_step(struct reader *r, int64_t wait_ms)
@@ -372,102 +372,110 @@ static void reader_until(struct reader *r, int n)
 static void a_group_goes_on_where_it_committed(void **state)
 {
     struct fixture *f = *state;
-    struct reader *r = &f->readers[G_COMMIT];
+    struct reader r;
     struct error err = {0};
     int64_t at;
 
-    produce_to(f, r->topic, 100, 0);
-    reader_until(r, 100);
-    ok(log_committed(f->client, r->topic, r->topic, 0, &at, &err), &err);
+    reader_start(&r, f->client, f->topic);
+    produce_to(f->client, f->topic, 100, 0);
+    reader_until(&r, 100);
+    ok(log_committed(f->client, "readers", f->topic, 0, &at, &err), &err);
     assert_int_equal(at, -1);
-    assert_int_equal(commit_all(r), IG_OK);
-    ok(log_committed(f->client, r->topic, r->topic, 0, &at, &err), &err);
+    assert_int_equal(commit_all(&r), IG_OK);
+    ok(log_committed(f->client, "readers", f->topic, 0, &at, &err), &err);
     assert_int_equal(at, 25);
-    log_consumer_free(r->k);
-    produce_to(f, r->topic, 50, 100);
-    reader_start(r, f, G_COMMIT);
-    reader_until(r, 50);
-    assert_false(r->seen[99]);
+    reader_stop(&r);
+    produce_to(f->client, f->topic, 50, 100);
+    reader_start(&r, f->client, f->topic);
+    reader_until(&r, 50);
+    assert_false(r.seen[99]);
+    reader_stop(&r);
 }
 
 static void a_rewind_gives_what_was_not_committed_again(void **state)
 {
     struct fixture *f = *state;
-    struct reader *r = &f->readers[G_REWIND];
+    struct reader r;
     struct error err = {0};
 
-    produce_to(f, r->topic, 100, 0);
-    reader_until(r, 100);
-    assert_int_equal(commit_all(r), IG_OK);
-    produce_to(f, r->topic, 40, 100);
-    reader_until(r, 140);
-    ok(log_consumer_rewind(r->k, &err), &err);
-    memset(r->next, 0, sizeof(r->next));
-    for (int i = 0; r->n_repeated < 40 && i < 200; i++)
-        reader_step(r, 50);
-    assert_int_equal(r->n_repeated, 40);
+    reader_start(&r, f->client, f->topic);
+    produce_to(f->client, f->topic, 100, 0);
+    reader_until(&r, 100);
+    assert_int_equal(commit_all(&r), IG_OK);
+    produce_to(f->client, f->topic, 40, 100);
+    reader_until(&r, 140);
+    ok(log_consumer_rewind(r.k, &err), &err);
+    memset(r.next, 0, sizeof(r.next));
+    for (int i = 0; r.n_repeated < 40 && i < 200; i++)
+        reader_step(&r, 50);
+    assert_int_equal(r.n_repeated, 40);
+    reader_stop(&r);
 }
 
 static void a_pause_gives_nothing_and_loses_nothing(void **state)
 {
     struct fixture *f = *state;
-    struct reader *r = &f->readers[G_PAUSE];
+    struct reader r;
     struct error err = {0};
 
-    produce_to(f, r->topic, 200, 0);
-    while (r->n == 0)
-        reader_step(r, 50);
+    reader_start(&r, f->client, f->topic);
+    produce_to(f->client, f->topic, 200, 0);
+    while (r.n == 0)
+        reader_step(&r, 50);
     for (int round = 0; round < 5; round++) {
-        const int before = r->n;
+        const int before = r.n;
 
-        ok(log_consumer_pause(r->k, true, &err), &err);
+        ok(log_consumer_pause(r.k, true, &err), &err);
         for (int i = 0; i < 3; i++)
-            reader_step(r, 30);
-        assert_int_equal(r->n, before);
-        ok(log_consumer_pause(r->k, false, &err), &err);
-        reader_step(r, 500);
+            reader_step(&r, 30);
+        assert_int_equal(r.n, before);
+        ok(log_consumer_pause(r.k, false, &err), &err);
+        reader_step(&r, 500);
     }
-    reader_until(r, 200); /* reader_step checks that no offset is left out */
-    assert_int_equal(r->n_repeated, 0);
+    reader_until(&r, 200); /* reader_step checks that no offset is left out */
+    assert_int_equal(r.n_repeated, 0);
+    reader_stop(&r);
 }
 
 static void a_second_member_takes_over_without_a_gap(void **state)
 {
     struct fixture *f = *state;
-    struct reader *a = &f->readers[G_TWO], b;
+    struct reader a, b;
     int n = 0;
 
-    produce_to(f, a->topic, 200, 0);
-    a->commit_at_revoke = true;
-    while (a->n < 20)
-        reader_step(a, 50);
-    reader_start(&b, f, G_TWO);
+    reader_start(&a, f->client, f->topic);
+    produce(f, 200, 0);
+    a.commit_at_revoke = true;
+    while (a.n < 20)
+        reader_step(&a, 50);
+    reader_start(&b, f->client, f->topic);
     for (int i = 0; i < 400 && (n < 200 || b.n_assigned == 0); i++) {
-        reader_step(a, 20);
+        reader_step(&a, 20);
         reader_step(&b, 20);
         n = 0;
         for (int v = 0; v < 200; v++)
-            n += a->seen[v] || b.seen[v];
+            n += a.seen[v] || b.seen[v];
     }
     assert_int_equal(n, 200);
-    assert_int_equal(a->n_revoked, 4);
+    assert_int_equal(a.n_revoked, 4);
     assert_true(b.n_assigned > 0);
-    a->commit_at_revoke = false;
-    log_consumer_on_rebalance(b.k, NULL, NULL);
-    log_consumer_free(b.k);
+    reader_stop(&a);
+    reader_stop(&b);
 }
 
 static void a_commit_that_the_group_refuses_is_a_conflict(void **state)
 {
     struct fixture *f = *state;
-    struct reader *r = &f->readers[G_CONFLICT];
-    const struct log_position at = {r->topic, 0, 1};
+    struct reader r;
+    const struct log_position at = {f->topic, 0, 1};
     struct error err = {0};
 
-    produce_to(f, r->topic, 4, 0);
-    reader_until(r, 4);
+    reader_start(&r, f->mock_client, f->topic);
+    produce_to(f->mock_client, f->topic, 4, 0);
+    reader_until(&r, 4);
     rd_kafka_mock_push_request_errors(f->mock.cluster, 8 /* OffsetCommit */, 1, RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID);
-    assert_int_equal(log_consumer_commit(r->k, &at, 1, &err), IG_CONFLICT);
+    assert_int_equal(log_consumer_commit(r.k, &at, 1, &err), IG_CONFLICT);
+    reader_stop(&r);
 }
 
 static void the_end_is_seen(void **state)
