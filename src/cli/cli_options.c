@@ -84,7 +84,7 @@ static int add_to_list(struct cli_context *c, struct cli_list *list, const char 
         const char **grown = ARENA_ARRAY(&c->arena, const char *, list->n + 1);
 
         if (n > 0) {
-            if (list->n)
+            if (list->p)
                 memcpy(grown, list->p, list->n * sizeof(*grown));
             grown[list->n++] = arena_strndup(&c->arena, from, n);
             list->p = grown;

@@ -22,7 +22,7 @@ const struct init_file init_minimal[] = {
      "contract:\n"
      "  key: event_id\n"
      "  event_time: event_timestamp\n"
-     "  not_before: 2020-01-01                    # a clock that is wrong makes no partition of its own\n"
+     "  not_before: 2020-01-01                    # records of before have a wrong clock: refused\n"
      "  fields:\n"
      "    event_id: {type: string, required: true}\n"
      "    event_type:\n"

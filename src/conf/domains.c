@@ -163,7 +163,7 @@ static size_t waits_for(const struct conf *conf, const bool *placed, size_t i, s
 static size_t report_circle(struct load *l, const bool *placed, size_t at)
 {
     const struct conf *conf = l->conf;
-    size_t k, start;
+    size_t k = 0, start;
     struct buf path;
 
     for (size_t steps = 0; steps < conf->n_domains; steps++) /* leads into the circle */

@@ -149,10 +149,9 @@ static void on_scalar(struct builder *b, const yaml_event_t *e)
         problem(b, e->start_mark, "a value can not hold a NUL character");
     if (e->data.scalar.tag && strcmp((const char *)e->data.scalar.tag, YAML_STR_TAG) != 0)
         problem(b, e->start_mark, "tags (!...) have no meaning here; write the value alone");
-    if (!key && plain && is_null(raw) && !e->data.scalar.tag)
+    /* What could not be expanded is reported: nobody shall report its value as well. */
+    if (!key && ((plain && is_null(raw) && !e->data.scalar.tag) || !expand(b, n, raw, plain, e)))
         n->kind = NODE_NULL;
-    else if (!key && !expand(b, n, raw, plain, e))
-        n->kind = NODE_NULL; /* reported; nobody shall report its value as well */
     if (n->kind == NODE_NULL && n->written)
         n->text = "";
     add_anchor(b, e->data.scalar.anchor, n);
