@@ -101,6 +101,7 @@ static int store(struct cli_context *c, struct found f, const char *value)
     int64_t number;
     int32_t days;
 
+    IG_ASSERT(value || f.option->kind == CLI_FLAG);
     switch (f.option->kind) {
     case CLI_FLAG:
         *(bool *)at = true;
