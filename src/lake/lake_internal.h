@@ -82,6 +82,7 @@ struct lake_snapshot {
     int64_t version;
     int64_t commit_time_ms;
     int64_t log_mtime_ms, log_size_bytes; /* of the version's commit file: is it still the same table? -1: not there */
+    int n_extensions;                     /* how often it was copied and gone on with since it was read whole */
     VEC(struct lake_chunk *) chunks;
     struct arena *arena; /* of the newest chunk: for what is derived from the actions */
     VEC(struct lake_entry) entries;

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <strings.h>
 
-/* A cached snapshot that has grown by more chunks than this is read anew, which drops what is no longer needed. */
-#define CHUNKS_MAX 256
+/* A cached snapshot that was extended more often than this is read anew, which drops what is no longer needed. */
+#define EXTENSIONS_MAX 200
 
 /* --- life ------------------------------------------------------------------------------------------------ */
 
@@ -97,21 +97,21 @@ struct lake_snapshot *lake_snapshot_copy(const struct lake_snapshot *s)
 
 /* --- opening --------------------------------------------------------------------------------------------- */
 
-static enum ig_code apply_commit(struct lake_snapshot *s, const struct lake_log_commit *commit, struct error *err)
+static enum ig_code apply_commit(struct lake_snapshot *s, struct lake_chunk *chunk,
+                                 const struct lake_log_commit *commit, struct buf *text, struct error *err)
 {
-    struct lake_chunk *chunk = lake_chunk_new(s);
-    struct buf name, text;
+    struct buf name;
     enum ig_code rc;
 
     buf_init(&name, 0);
-    buf_init(&text, LAKE_COMMIT_MAX_BYTES);
+    buf_clear(text);
     lake_add_log_name(&name, s->table_path, commit->version, ".json");
     s->commit_time_ms = commit->mtime_ms;
-    rc = store_get(s->store, buf_cstr(&name), &text, err);
-    if (!rc && text.n == 0)
+    rc = store_get(s->store, buf_cstr(&name), text, err);
+    if (!rc && text->n == 0)
         rc = error_set(err, IG_CORRUPT, "the file is empty");
     if (!rc)
-        rc = lake_replay_text(s, chunk, arena_str(&chunk->arena, buf_str(&text)), commit->version, err);
+        rc = lake_replay_text(s, chunk, arena_str(&chunk->arena, buf_str(text)), commit->version, err);
     if (!rc) {
         s->version = commit->version;
         s->log_mtime_ms = commit->mtime_ms;
@@ -119,7 +119,6 @@ static enum ig_code apply_commit(struct lake_snapshot *s, const struct lake_log_
     }
     if (rc)
         error_context(err, rc, "%s", buf_cstr(&name));
-    buf_release(&text);
     buf_release(&name);
     return rc;
 }
@@ -128,15 +127,22 @@ static enum ig_code apply_commit(struct lake_snapshot *s, const struct lake_log_
 static enum ig_code apply_commits(struct lake_snapshot *s, const struct lake_log *log, int64_t from, int64_t to,
                                   struct error *err)
 {
-    for (int64_t version = from; version <= to; version++) {
+    struct lake_chunk *chunk = lake_chunk_new(s);
+    enum ig_code rc = IG_OK;
+    struct buf text;
+
+    buf_init(&text, LAKE_COMMIT_MAX_BYTES);
+    for (int64_t version = from; version <= to && !rc; version++) {
         const struct lake_log_commit *commit = lake_log_commit_of(log, version);
 
-        if (!commit)
-            return error_set(err, IG_CORRUPT, "version %lld is missing in %s/" LAKE_LOG_DIR, (long long)version,
-                             *s->table_path ? s->table_path : s->store->url);
-        IG_TRY(apply_commit(s, commit, err));
+        if (commit)
+            rc = apply_commit(s, chunk, commit, &text, err);
+        else
+            rc = error_set(err, IG_CORRUPT, "version %lld is missing in %s/" LAKE_LOG_DIR, (long long)version,
+                           *s->table_path ? s->table_path : s->store->url);
     }
-    return IG_OK;
+    buf_release(&text);
+    return rc;
 }
 
 static bool commits_are_there(const struct lake_log *log, int64_t from, int64_t to)
@@ -230,7 +236,10 @@ static enum ig_code extend(const struct lake_snapshot *cached, const struct lake
                            struct lake_snapshot **out, struct error *err)
 {
     struct lake_snapshot *s = lake_snapshot_copy(cached);
-    enum ig_code rc = apply_commits(s, log, cached->version + 1, version, err);
+    enum ig_code rc;
+
+    s->n_extensions = cached->n_extensions + 1;
+    rc = apply_commits(s, log, cached->version + 1, version, err);
 
     if (!rc)
         rc = lake_replay_finish(s, err);
@@ -245,7 +254,7 @@ static bool cache_is_usable(const struct lake_snapshot *cached, const struct lak
 {
     const struct lake_log_commit *commit;
 
-    if (!cached || cached->version > version || cached->chunks.n > CHUNKS_MAX)
+    if (!cached || cached->version > version || cached->n_extensions >= EXTENSIONS_MAX)
         return false;
     commit = lake_log_commit_of(log, cached->version);
     return commit && commit->mtime_ms == cached->log_mtime_ms && commit->size_bytes == cached->log_size_bytes &&
