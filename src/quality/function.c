@@ -99,19 +99,23 @@ static void put_hash(struct state *s, struct str value, duckdb_vector out, idx_t
     duckdb_unsafe_vector_assign_string_element_len(out, row, hex, sizeof(hex));
 }
 
-static void put_verdict(duckdb_vector const *out, idx_t row, const struct contract_reject *why)
+/* Nearly all records are good: no reason, field and detail, until one is put. */
+static void clear_verdicts(duckdb_vector const *out, idx_t n)
 {
-    if (why) {
-        const char *texts[] = {why->reason, why->field, why->detail};
-
-        for (size_t i = 0; i < IG_COUNT(texts); i++)
-            /* checks the text: what is quoted in it may be cut anywhere */
-            duckdb_vector_assign_string_element_len(out[i], row, texts[i], strlen(texts[i]));
-        return;
-    }
     for (size_t i = VERDICT_REASON; i <= VERDICT_DETAIL; i++) {
         duckdb_vector_ensure_validity_writable(out[i]);
-        duckdb_validity_set_row_invalid(duckdb_vector_get_validity(out[i]), row);
+        memset(duckdb_vector_get_validity(out[i]), 0, (n + 63) / 64 * sizeof(uint64_t));
+    }
+}
+
+static void put_verdict(duckdb_vector const *out, idx_t row, const struct contract_reject *why)
+{
+    const char *texts[] = {why->reason, why->field, why->detail};
+
+    for (size_t i = 0; i < IG_COUNT(texts); i++) {
+        duckdb_validity_set_row_valid(duckdb_vector_get_validity(out[i]), row);
+        /* checks the text: what is quoted in it may be cut anywhere */
+        duckdb_vector_assign_string_element_len(out[i], row, texts[i], strlen(texts[i]));
     }
 }
 
@@ -131,6 +135,7 @@ static void function_run(duckdb_function_info info, duckdb_data_chunk input, duc
         reading_bind(&s->reading, f->columns[i], duckdb_struct_vector_get_child(output, i));
     for (size_t i = 0; i < (f->hash ? VERDICT_COUNT : VERDICT_HASH); i++)
         verdict[i] = duckdb_struct_vector_get_child(output, f->n_columns + i);
+    clear_verdicts(verdict, n);
     for (idx_t row = 0; row < n; row++) {
         const bool there = duckdb_validity_row_is_valid(has_value, row);
         const int64_t time = duckdb_validity_row_is_valid(has_time, row) ? timestamps[row] : 0;
@@ -138,7 +143,8 @@ static void function_run(duckdb_function_info info, duckdb_data_chunk input, duc
 
         if (there)
             value = (struct str){duckdb_string_t_data(&texts[row]), duckdb_string_t_length(texts[row])};
-        put_verdict(verdict, row, reading_record(&s->reading, value, time, row) ? NULL : &s->reading.why);
+        if (!reading_record(&s->reading, value, time, row))
+            put_verdict(verdict, row, &s->reading.why);
         if (f->hash)
             put_hash(s, value.p ? value : STR(""), verdict[VERDICT_HASH], row);
     }

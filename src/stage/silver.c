@@ -120,6 +120,8 @@ static enum ig_code build(struct silver_run *s, const char *const *files, size_t
     IG_TRY(silver_quarantine(s, err));
     if (s->d->contract.unique == CONF_UNIQUE_TABLE && s->d->contract.n_key > 0)
         return write_unique(s, err);
+    if (!s->d->silver.sql) /* nobody asks for it any more: its memory is for the writer */
+        IG_TRY(engine_exec(s->c, err, "DROP TABLE ingot_seen; DROP TABLE ingot_rank"));
     return write_partition(s, err);
 }
 
