@@ -101,64 +101,6 @@ static void take_record(struct stage_sink *s, struct sink_domain *d, const struc
     }
 }
 
-/* --- letters to the DLQ ---------------------------------------------------------------------------------------------
- */
-
-void sink_letter_delivered(void *sink, void *flush, int32_t partition, int64_t offset, const struct error *err)
-{
-    struct stage_sink *s = sink;
-
-    (void)partition;
-    (void)offset;
-    sink_lock(s);
-    s->n_letters--;
-    if (!err) {
-        s->progress.dead_letters++;
-    } else if (!((struct bronze_flush *)flush)->dropped) {
-        ((struct bronze_flush *)flush)->failed = true;
-        s->progress.error = *err;
-        s->letters_lost = true;
-    }
-    sink_done_one(s, flush);
-    pthread_cond_broadcast(&s->changed);
-    sink_unlock(s);
-}
-
-void sink_send_letter(struct stage_sink *s, struct sink_domain *d, const struct log_record *r,
-                      const struct contract_reject *why)
-{
-    char partition[16], offset[24], timestamp[24];
-    const struct log_header ours[] = {
-        {"ingot-reason", str_of(why->reason)},
-        {"ingot-field", str_of(why->field)},
-        {"ingot-detail", str_of(why->detail)},
-        {"ingot-topic", str_of(r->topic)},
-        {"ingot-partition", {partition, (size_t)snprintf(partition, sizeof(partition), "%d", r->partition)}},
-        {"ingot-offset", {offset, (size_t)snprintf(offset, sizeof(offset), "%lld", (long long)r->offset)}},
-        {"ingot-timestamp",
-         {timestamp, (size_t)snprintf(timestamp, sizeof(timestamp), "%lld", (long long)r->timestamp_ms)}},
-        {"ingot-stage", STR("bronze")},
-    };
-    struct log_record letter = {.topic = d->conf->topic.dlq_name, .partition = -1, .key = r->key, .value = r->value};
-    struct log_header *headers = check_calloc(r->n_headers + IG_COUNT(ours), sizeof(*headers));
-    struct bronze_flush *f = sink_open_flush(s, d);
-    struct error err = {0};
-
-    if (r->n_headers)
-        memcpy(headers, r->headers, r->n_headers * sizeof(*headers));
-    memcpy(headers + r->n_headers, ours, sizeof(ours));
-    letter.headers = headers;
-    letter.n_headers = r->n_headers + IG_COUNT(ours);
-    sink_lock(s);
-    f->n_open++;
-    s->n_letters++;
-    pthread_cond_broadcast(&s->changed);
-    sink_unlock(s);
-    if (log_produce(s->letters, &letter, f, &err) != IG_OK)
-        sink_letter_delivered(s, f, -1, -1, &err);
-    free(headers);
-}
-
 /* --- groups ------------------------------------------------------------------------------------------------------- */
 
 void sink_rebalanced(void *sink, bool assigned, const struct log_position *partitions, size_t n)
@@ -174,6 +116,8 @@ void sink_rebalanced(void *sink, bool assigned, const struct log_position *parti
         log_debug(s->env, "bronze", "%zu partitions assigned", n);
     }
     sink_drop_all(s);
+    if (assigned)
+        sink_load_letters(s);
     for (size_t i = 0; i < n; i++) {
         struct sink_domain *d = domain_of_topic(s, partitions[i].topic);
 
@@ -197,6 +141,7 @@ static void start_again(struct stage_sink *s)
     for (int i = 0; i < 20 && !s->stopping; i++)
         env_sleep_ms(s->env, 50);
     s->letters_lost = false;
+    sink_load_letters(s);
     if (log_consumer_rewind(s->consumer, &err) != IG_OK)
         log_error(s->env, "bronze", "%s", err.msg);
     sink_trouble_over(s);

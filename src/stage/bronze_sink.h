@@ -49,6 +49,12 @@ struct sink_partition {
     int64_t committed; /* by us since the assignment; -1: not yet. Under the sink's lock. */
 };
 
+/* A record that the DLQ has already. */
+struct sink_letter {
+    int32_t partition;
+    int64_t offset;
+};
+
 struct sink_domain {
     const struct conf_domain *conf;
     struct contract *contract;
@@ -58,6 +64,7 @@ struct sink_domain {
     struct bronze_flush *open;       /* what the next flush will be; NULL: nothing was read since the last one */
     int64_t n_rows, n_bytes;
     int64_t oldest_ms;                     /* monotonic: when `open` was begun */
+    VEC(struct sink_letter) letters;       /* sorted */
     VEC(struct sink_partition) partitions; /* it grows under the lock, since others look at `committed` */
     /* Under the sink's lock. */
     VEC(int64_t) targets;              /* a partition each: stage_sink_drain() waits for `committed` to get here */
@@ -130,11 +137,18 @@ void bronze_file_free(struct bronze_file *f);
 void sink_consumer_run(void *sink);  /* bronze_consume.c */
 void sink_writer_run(void *sink);    /* bronze_write.c */
 void sink_committer_run(void *sink); /* bronze_commit.c */
+
+/* --- letters (bronze_letters.c) ---------------------------------------------------------------------------------- */
+
 /* The producer's callback: a letter is in the DLQ, or not. */
 void sink_letter_delivered(void *sink, void *flush, int32_t partition, int64_t offset, const struct error *err);
 /* Sends a record to the DLQ as part of the domain's open flush. */
 void sink_send_letter(struct stage_sink *s, struct sink_domain *d, const struct log_record *r,
                       const struct contract_reject *why);
+/* Looks which letters the DLQ has, before records are read again from the committed offsets. */
+void sink_load_letters(struct stage_sink *s);
+
+/* The consumer's callback. */
 void sink_rebalanced(void *sink, bool assigned, const struct log_position *partitions, size_t n);
 
 #endif

@@ -47,8 +47,10 @@ static enum ig_code flaky_put(struct store *st, const char *name, struct str bod
         return error_set(err, fail, "put %s: told to fail", name);
     rc = store_put(f->real, name, body, mode, err);
     pthread_mutex_lock(&f->lock);
-    if (rc == IG_OK && ++f->n_put == f->kill_at)
+    if (rc == IG_OK && ++f->n_put == f->kill_at) {
+        usleep(300000); /* letters are acknowledged meanwhile */
         raise(SIGKILL);
+    }
     pthread_mutex_unlock(&f->lock);
     return rc == IG_OK && fail != IG_OK ? error_set(err, fail, "put %s: told to fail", name) : rc;
 }
@@ -661,6 +663,59 @@ static void a_crash_repeats_rows_and_loses_none(void **state)
     assert_true(bronze(f, "count(*)") <= 60 + 10 * n);
 }
 
+static void a_crash_repeats_no_letter(void **state)
+{
+    struct fixture *f = *state;
+    struct letters got;
+    int status;
+    pid_t child;
+
+    f->domain.bronze.flush_records = 1000000;
+    produce_value(f, 0, "not JSON");
+    produce(f, 1, 12, 0);
+    child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        execl(self_path, self_path, "crash", f->url, f->dir, f->domain_name, "1", (char *)NULL);
+        _exit(99);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status));
+    read_letters(f, &got, 1);
+    assert_true(committed(f, 0) < 1);
+    restart_broker(f);
+    start(f);
+    drain(f);
+    produce_value(f, 0, "not JSON either");
+    drain(f);
+    read_letters(f, &got, 2);
+    assert_string_equal(got.value[0], "not JSON");
+    assert_string_equal(got.value[1], "not JSON either");
+    assert_int_equal(bronze(f, "count(DISTINCT (_partition, _offset))"), 11);
+}
+
+static void records_of_ten_megabytes_pass(void **state)
+{
+    static const char HEAD[] = "{\"id\": \"1\", \"ts\": \"2024-01-15T12:00:00Z\"";
+    struct fixture *f = *state;
+    const size_t n = 10 << 20;
+    char *value = check_malloc(n + 1);
+
+    memset(value, ' ', n);
+    memcpy(value, HEAD, strlen(HEAD));
+    value[n - 1] = '}';
+    value[n] = '\0';
+    produce_value(f, 0, value);
+    value[n - 1] = ']'; /* and one that is no JSON */
+    produce_value(f, 0, value);
+    start(f);
+    drain(f);
+    assert_int_equal(bronze(f, "count(*)"), 1);
+    assert_int_equal(bronze(f, "max(length(_value))"), (int64_t)n);
+    assert_int_equal(committed(f, 0), 2);
+    free(value);
+}
+
 static void two_sinks_share_the_partitions(void **state)
 {
     struct fixture *f = *state;
@@ -701,6 +756,8 @@ int main(int argc, char **argv)
         SINK_TEST(an_object_that_is_there_after_all_is_not_written_twice),
         SINK_TEST(buffers_stay_below_the_ceiling),
         SINK_TEST(a_crash_repeats_rows_and_loses_none),
+        SINK_TEST(a_crash_repeats_no_letter),
+        SINK_TEST(records_of_ten_megabytes_pass),
         SINK_TEST(two_sinks_share_the_partitions),
     };
 
