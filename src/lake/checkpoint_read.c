@@ -1,6 +1,6 @@
 /*
- * Checkpoints: the engine reads the Parquet file and gives its rows as the JSON actions that commits are made of, so
- * that there is one way into a snapshot. V2 checkpoints name sidecars, which hold the files.
+ * Checkpoints: the engine reads the Parquet file. Files come as columns, since there may be very many of them; the
+ * few other actions as the JSON that commits are made of. V2 checkpoints name sidecars, which hold the files.
  */
 #include "lake/lake_internal.h"
 
@@ -18,10 +18,15 @@ static const struct {
      {"id", "name", "description", "format", "schemaString", "partitionColumns", "configuration", "createdTime"}},
     {"txn", {"appId", "version", "lastUpdated"}},
     {"domainMetadata", {"domain", "configuration", "removed"}},
-    {"add", {"path", "partitionValues", "size", "modificationTime", "tags", "stats", "deletionVector"}},
-    {"remove", {"path", "deletionTimestamp", "partitionValues", "size", "tags", "deletionVector"}},
     {"sidecar", {"path", "sizeInBytes"}},
 };
+
+/* Of a file, in the order of struct lake_file_row's use below. */
+enum file_member { FILE_PATH, FILE_VALUES, FILE_SIZE, FILE_TIME, FILE_STATS, FILE_TAGS, FILE_DV, FILE_MEMBERS };
+
+static const struct {
+    const char *name, *time;
+} file_actions[] = {{"add", "modificationTime"}, {"remove", "deletionTimestamp"}};
 
 struct reader {
     struct lake_snapshot *s;
@@ -61,42 +66,85 @@ static bool has_parsed_rows(duckdb_logical_type add)
     return found;
 }
 
-static void add_member(struct buf *sql, size_t action, const char *member, bool has_stats, bool has_parsed)
-{
-    buf_printf(sql, "\"%s\" := ", member);
-    if (strcmp(member, "stats") != 0 || !has_parsed)
-        buf_printf(sql, "\"%s\".\"%s\"", actions[action].name, member);
-    else
-        buf_printf(sql, "coalesce(%s, '{\"numRecords\":' || \"add\".stats_parsed.\"numRecords\" || '}')",
-                   has_stats ? "\"add\".stats" : "NULL");
-}
-
 /* SELECT to_json of one kind of action, from the rows that hold one. */
 static void add_select(struct buf *sql, size_t action, duckdb_logical_type type, const char *files)
 {
-    const bool is_add = strcmp(actions[action].name, "add") == 0;
-    const bool has_stats = is_add && has_child(type, "stats"), has_parsed = is_add && has_parsed_rows(type);
     bool first = true;
 
     if (!has_child(type, actions[action].members[0]))
         return;
     if (sql->n)
         buf_puts(sql, " UNION ALL ");
-    buf_printf(sql, "SELECT %zu AS kind, to_json(struct_pack(\"%s\" := struct_pack(", action, actions[action].name);
+    buf_printf(sql, "SELECT to_json(struct_pack(\"%s\" := struct_pack(", actions[action].name);
     for (size_t i = 0; i < IG_COUNT(actions[0].members) && actions[action].members[i]; i++) {
         const char *member = actions[action].members[i];
 
-        if (!has_child(type, member) && !(has_parsed && strcmp(member, "stats") == 0))
+        if (!has_child(type, member))
             continue;
-        buf_puts(sql, first ? "" : ", ");
-        add_member(sql, action, member, has_stats, has_parsed);
+        buf_printf(sql, "%s\"%s\" := \"%s\".\"%s\"", first ? "" : ", ", member, actions[action].name, member);
         first = false;
     }
     buf_printf(sql, ")))::VARCHAR AS action FROM read_parquet(%s) WHERE \"%s\".\"%s\" IS NOT NULL", files,
                actions[action].name, actions[action].members[0]);
 }
 
-static enum ig_code build_query(struct reader *r, const char *files, struct buf *sql, struct error *err)
+static void add_column(struct buf *sql, const char *action, const char *member, duckdb_logical_type type,
+                       const char *otherwise, const char *cast)
+{
+    const bool json = strcmp(cast, "JSON") == 0;
+
+    buf_puts(sql, ", ");
+    if (!has_child(type, member))
+        buf_puts(sql, otherwise);
+    else if (json)
+        buf_printf(sql, "to_json(\"%s\".\"%s\")::VARCHAR", action, member);
+    else
+        buf_printf(sql, "\"%s\".\"%s\"::%s", action, member, cast);
+}
+
+/* SELECT the columns of struct lake_file_row. */
+static void add_file_select(struct buf *sql, size_t kind, duckdb_logical_type type, const char *files)
+{
+    const char *action = file_actions[kind].name;
+    const char *rows = "NULL::VARCHAR";
+
+    if (!has_child(type, "path"))
+        return;
+    if (kind == 0 && has_parsed_rows(type))
+        rows = "'{\"numRecords\":' || \"add\".stats_parsed.\"numRecords\" || '}'";
+    buf_printf(sql, "SELECT \"%s\".\"path\"::VARCHAR", action);
+    add_column(sql, action, "partitionValues", type, "NULL::VARCHAR", "JSON");
+    add_column(sql, action, "size", type, "0::BIGINT", "BIGINT");
+    add_column(sql, action, file_actions[kind].time, type, "0::BIGINT", "BIGINT");
+    if (kind == 0 && has_child(type, "stats"))
+        buf_printf(sql, ", coalesce(\"add\".\"stats\"::VARCHAR, %s)", rows);
+    else
+        buf_printf(sql, ", %s", rows);
+    add_column(sql, action, "tags", type, "NULL::VARCHAR", "JSON");
+    add_column(sql, action, "deletionVector", type, "NULL::VARCHAR", "JSON");
+    buf_printf(sql, " FROM read_parquet(%s) WHERE \"%s\".\"path\" IS NOT NULL", files, action);
+}
+
+/* One query for each kind of file, one for all other actions; empty where the checkpoint has no such columns. */
+struct queries {
+    struct buf others, files[IG_COUNT(file_actions)];
+};
+
+static void queries_init(struct queries *q)
+{
+    buf_init(&q->others, 0);
+    for (size_t i = 0; i < IG_COUNT(q->files); i++)
+        buf_init(&q->files[i], 0);
+}
+
+static void queries_release(struct queries *q)
+{
+    buf_release(&q->others);
+    for (size_t i = 0; i < IG_COUNT(q->files); i++)
+        buf_release(&q->files[i]);
+}
+
+static enum ig_code build_queries(struct reader *r, const char *files, struct queries *q, struct error *err)
 {
     struct engine_shape shape;
     struct buf text;
@@ -105,22 +153,22 @@ static enum ig_code build_query(struct reader *r, const char *files, struct buf 
     buf_init(&text, 0);
     buf_printf(&text, "SELECT * FROM read_parquet(%s)", files);
     rc = engine_describe(r->c, buf_cstr(&text), &shape, err);
-    if (rc)
-        goto out;
-    for (size_t column = 0; column < shape.n_columns; column++) {
+    for (size_t column = 0; !rc && column < shape.n_columns; column++) {
         duckdb_logical_type type = engine_shape_type(&shape, column);
 
         buf_clear(&text);
         engine_shape_name(&shape, column, &text);
         for (size_t i = 0; i < IG_COUNT(actions); i++)
             if (strcmp(buf_cstr(&text), actions[i].name) == 0)
-                add_select(sql, i, type, files);
+                add_select(&q->others, i, type, files);
+        for (size_t i = 0; i < IG_COUNT(file_actions); i++)
+            if (strcmp(buf_cstr(&text), file_actions[i].name) == 0)
+                add_file_select(&q->files[i], i, type, files);
         duckdb_destroy_logical_type(&type);
     }
     engine_shape_free(&shape);
-    if (!sql->n)
+    if (!rc && !q->others.n && !q->files[0].n)
         rc = error_set(err, IG_CORRUPT, "no column of a checkpoint");
-out:
     buf_release(&text);
     return rc;
 }
@@ -141,19 +189,13 @@ static enum ig_code keep_sidecar(struct reader *r, struct str action, struct err
     return IG_OK;
 }
 
-/* `files` is an SQL list of paths. */
-static enum ig_code read_parquet(struct reader *r, const char *files, struct error *err)
+static enum ig_code read_others(struct reader *r, const char *sql, struct error *err)
 {
     struct engine_rows rows = {0};
-    struct buf sql;
-    enum ig_code rc;
+    enum ig_code rc = engine_query(r->c, sql, &rows, err);
 
-    buf_init(&sql, 0);
-    rc = build_query(r, files, &sql, err);
-    if (!rc)
-        rc = engine_query(r->c, buf_cstr(&sql), &rows, err);
     while (!rc && engine_next(&rows)) {
-        const struct str action = arena_str(&r->chunk->arena, engine_str(&rows, 1));
+        const struct str action = arena_str(&r->chunk->arena, engine_str(&rows, 0));
 
         if (str_has_prefix(action, "{\"sidecar\""))
             rc = keep_sidecar(r, action, err);
@@ -161,7 +203,47 @@ static enum ig_code read_parquet(struct reader *r, const char *files, struct err
             rc = lake_replay_text(r->s, r->chunk, action, LAKE_REPLAY_CHECKPOINT, err);
     }
     engine_rows_free(&rows);
-    buf_release(&sql);
+    return rc;
+}
+
+static enum ig_code read_files(struct reader *r, const char *sql, bool live, struct error *err)
+{
+    struct engine_rows rows = {0};
+    enum ig_code rc = engine_query(r->c, sql, &rows, err);
+
+    IG_ASSERT(rc || engine_columns(&rows) == FILE_MEMBERS);
+    while (!rc && engine_next(&rows)) {
+        const struct lake_file_row row = {
+            .live = live,
+            .path = engine_str(&rows, FILE_PATH),
+            .values = engine_str(&rows, FILE_VALUES),
+            .size_bytes = engine_int64(&rows, FILE_SIZE),
+            .time_ms = engine_int64(&rows, FILE_TIME),
+            .stats = engine_str(&rows, FILE_STATS),
+            .tags = engine_str(&rows, FILE_TAGS),
+            .dv = engine_str(&rows, FILE_DV),
+        };
+
+        rc = lake_replay_file(r->s, r->chunk, &row, err);
+    }
+    engine_rows_free(&rows);
+    return rc;
+}
+
+/* `files` is an SQL list of paths. */
+static enum ig_code read_parquet(struct reader *r, const char *files, struct error *err)
+{
+    struct queries q;
+    enum ig_code rc;
+
+    queries_init(&q);
+    rc = build_queries(r, files, &q, err);
+    if (!rc && q.others.n)
+        rc = read_others(r, buf_cstr(&q.others), err);
+    for (size_t i = 0; i < IG_COUNT(q.files) && !rc; i++)
+        if (q.files[i].n)
+            rc = read_files(r, buf_cstr(&q.files[i]), i == 0, err);
+    queries_release(&q);
     /* What the engine refuses to read is a broken file; what stops the engine is not. */
     return rc == IG_INVALID || rc == IG_IO ? IG_CORRUPT : rc;
 }

@@ -151,6 +151,15 @@ struct lake_chunk *lake_chunk_new(struct lake_snapshot *s);
 #define LAKE_REPLAY_CHECKPOINT (-1)
 IG_MUST_CHECK enum ig_code lake_replay_text(struct lake_snapshot *s, struct lake_chunk *chunk, struct str text,
                                             int64_t version, struct error *err);
+/* A file as a checkpoint's columns have it; texts are copied. Objects are JSON, none is {NULL, 0}. */
+struct lake_file_row {
+    bool live;
+    struct str path, stats;
+    struct str values, tags, dv;
+    int64_t size_bytes, time_ms; /* modified, or deleted */
+};
+IG_MUST_CHECK enum ig_code lake_replay_file(struct lake_snapshot *s, struct lake_chunk *chunk,
+                                            const struct lake_file_row *row, struct error *err);
 /* Interprets protocol and metadata once all is applied. IG_UNSUPPORTED names a reader feature. */
 IG_MUST_CHECK enum ig_code lake_replay_finish(struct lake_snapshot *s, struct error *err);
 /* All parts of the checkpoint at log->checkpoints.p[first]. */

@@ -86,6 +86,20 @@ static struct str dv_id_of(struct replay *r, struct str raw)
     return arena_str(&r->chunk->arena, buf_str(&r->scratch));
 }
 
+/* e->path as the log has it -> as the store has it, with a NUL. */
+static enum ig_code decode_path(struct replay *r, struct lake_entry *e, struct error *err)
+{
+    if (!memchr(e->path.p, '%', e->path.n)) {
+        e->path = arena_str(&r->chunk->arena, e->path);
+        return IG_OK;
+    }
+    buf_clear(&r->scratch);
+    if (!lake_decode_uri(e->path, &r->scratch))
+        return error_set(err, IG_CORRUPT, "the path \"" STR_FMT "\" is not well encoded", STR_ARG(e->path));
+    e->path = arena_str(&r->chunk->arena, buf_str(&r->scratch));
+    return IG_OK;
+}
+
 static enum ig_code read_file_action(struct replay *r, struct json_reader *in, struct lake_entry *e, struct error *err)
 {
     struct json_value key, v, path = {0};
@@ -116,47 +130,31 @@ static enum ig_code read_file_action(struct replay *r, struct json_reader *in, s
         return error_set(err, IG_CORRUPT, "a file without a path");
     e->raw_path = path.raw;
     e->path = text_of(r, &path);
-    if (memchr(e->path.p, '%', e->path.n)) {
-        buf_clear(&r->scratch);
-        if (!lake_decode_uri(e->path, &r->scratch))
-            return error_set(err, IG_CORRUPT, "the path \"" STR_FMT "\" is not well encoded", STR_ARG(e->path));
-        e->path = arena_str(&r->chunk->arena, buf_str(&r->scratch));
-    } else {
-        e->path = arena_str(&r->chunk->arena, e->path); /* with a NUL, for lake_files */
-    }
     e->dv_id = dv_id_of(r, e->raw_dv);
-    return IG_OK;
+    return decode_path(r, e, err);
 }
 
-static enum ig_code apply_add(struct replay *r, struct json_reader *in, struct error *err)
+static enum ig_code add_entry(struct replay *r, struct lake_entry *read, struct error *err)
 {
-    struct lake_entry read = {0}, *e;
+    struct lake_entry *e = entry_of(r->s, read->path, read->dv_id);
 
-    IG_TRY(read_file_action(r, in, &read, err));
-    if (in->problem)
-        return IG_OK;
-    e = entry_of(r->s, read.path, read.dv_id);
     if (r->version >= 0 && e->added_in == r->version)
-        return error_set(err, IG_CORRUPT, "the file " STR_FMT " is added twice", STR_ARG(read.path));
+        return error_set(err, IG_CORRUPT, "the file " STR_FMT " is added twice", STR_ARG(read->path));
     if (!e->live)
         r->s->n_live++;
-    read.live = true;
-    read.added_in = r->version;
-    read.removed_in = e->removed_in;
-    *e = read;
+    read->live = true;
+    read->added_in = r->version;
+    read->removed_in = e->removed_in;
+    *e = *read;
     return IG_OK;
 }
 
-static enum ig_code apply_remove(struct replay *r, struct json_reader *in, struct error *err)
+static enum ig_code remove_entry(struct replay *r, struct lake_entry *read, struct error *err)
 {
-    struct lake_entry read = {0}, *e;
+    struct lake_entry *e = entry_of(r->s, read->path, read->dv_id);
 
-    IG_TRY(read_file_action(r, in, &read, err));
-    if (in->problem)
-        return IG_OK;
-    e = entry_of(r->s, read.path, read.dv_id);
     if (r->version >= 0 && e->removed_in == r->version)
-        return error_set(err, IG_CORRUPT, "the file " STR_FMT " is removed twice", STR_ARG(read.path));
+        return error_set(err, IG_CORRUPT, "the file " STR_FMT " is removed twice", STR_ARG(read->path));
     /* A commit's actions have no order: what it adds is live, even if it says "remove" of the same file behind. */
     if (r->version >= 0 && e->added_in == r->version) {
         e->removed_in = r->version;
@@ -164,13 +162,71 @@ static enum ig_code apply_remove(struct replay *r, struct json_reader *in, struc
     }
     if (e->live)
         r->s->n_live--;
-    read.added_in = e->added_in;
-    read.removed_in = r->version;
-    read.live = false;
-    if (!read.raw_values.n)
-        read.raw_values = e->raw_values;
-    *e = read;
+    read->added_in = e->added_in;
+    read->removed_in = r->version;
+    read->live = false;
+    if (!read->raw_values.n)
+        read->raw_values = e->raw_values;
+    *e = *read;
     return IG_OK;
+}
+
+static enum ig_code apply_add(struct replay *r, struct json_reader *in, struct error *err)
+{
+    struct lake_entry read = {0};
+
+    IG_TRY(read_file_action(r, in, &read, err));
+    return in->problem ? IG_OK : add_entry(r, &read, err);
+}
+
+static enum ig_code apply_remove(struct replay *r, struct json_reader *in, struct error *err)
+{
+    struct lake_entry read = {0};
+
+    IG_TRY(read_file_action(r, in, &read, err));
+    return in->problem ? IG_OK : remove_entry(r, &read, err);
+}
+
+/* A text as JSON spells it within quotes. */
+static struct str escaped(struct replay *r, struct str text)
+{
+    if (!text.p)
+        return text;
+    buf_clear(&r->scratch);
+    json_add_string(&r->scratch, text);
+    return arena_str(&r->chunk->arena, (struct str){r->scratch.p + 1, r->scratch.n - 2});
+}
+
+static struct str object_copy(struct replay *r, struct str object)
+{
+    return object.n && object.p[0] == '{' ? arena_str(&r->chunk->arena, object) : (struct str){0};
+}
+
+enum ig_code lake_replay_file(struct lake_snapshot *s, struct lake_chunk *chunk, const struct lake_file_row *row,
+                              struct error *err)
+{
+    struct replay r = {.s = s, .chunk = chunk, .version = LAKE_REPLAY_CHECKPOINT};
+    struct lake_entry read = {.size_bytes = row->size_bytes};
+    enum ig_code rc;
+
+    buf_init(&r.scratch, 0);
+    read.modified_ms = row->live ? row->time_ms : 0;
+    read.deleted_ms = row->live ? 0 : row->time_ms;
+    read.raw_values = object_copy(&r, row->values);
+    read.raw_tags = object_copy(&r, row->tags);
+    read.raw_dv = object_copy(&r, row->dv);
+    read.raw_stats = escaped(&r, row->stats);
+    read.raw_path = escaped(&r, row->path);
+    read.path = row->path;
+    read.dv_id = dv_id_of(&r, read.raw_dv);
+    if (row->path.n == 0)
+        rc = error_set(err, IG_CORRUPT, "a file without a path");
+    else
+        rc = decode_path(&r, &read, err);
+    if (!rc)
+        rc = row->live ? add_entry(&r, &read, err) : remove_entry(&r, &read, err);
+    buf_release(&r.scratch);
+    return rc;
 }
 
 static enum ig_code apply_txn(struct replay *r, struct json_reader *in, struct error *err)
