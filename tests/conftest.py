@@ -27,7 +27,7 @@ def rng(request):
 def ingot():
     path = pathlib.Path(os.environ.get("INGOT", SOURCE_DIR / "build" / "ingot"))
     if not path.exists():
-        pytest.fail(f"{path} is not there: run `make`", pytrace=False)
+        pytest.exit(f"{path} is not there: run `make`", returncode=2)
     return Ingot(path)
 
 

@@ -231,16 +231,16 @@ def test_select_runs_only_what_it_names(project):
 
 
 def test_a_failing_check_fails_the_partition_and_a_repaired_one_passes(project):
-    file_project(project, retries=1, test_no_osaka="SELECT * FROM silver WHERE city = 'Osaka'")
+    file_project(project, retries=1, test_no_fives="SELECT * FROM silver WHERE items = 5")
     result = project("run", code=1)
-    assert "no_osaka" in result.err
+    assert "no_fives" in result.err
     meta = project.partition_meta()
     assert {r["status"] for r in meta.values()} == {"FAILED"}
-    assert all("no_osaka" in r["error_message"] for r in meta.values())
+    assert all("no_fives" in r["error_message"] for r in meta.values())
     project("run", code=1)  # the retry
     project("run", code=1)
     assert set(project.states().values()) == {"DEAD"}
-    (project.root / "domains/orders/tests/no_osaka.sql").unlink()
+    (project.root / "domains/orders/tests/no_fives.sql").unlink()
     project("run", code=None)  # DEAD waits for a person
     assert set(project.states().values()) == {"DEAD"}
     project("run", "--start", DAYS[0], "--end", DAYS[1])

@@ -84,15 +84,14 @@ def read_topic(bootstrap, topic):
                 open_partitions.add(p)
         c.assign(assignment)
         while open_partitions:
-            messages = c.consume(10_000, timeout=20)
-            assert messages, f"{topic}: nothing comes any more, {sorted(open_partitions)} are not at their end"
-            for m in messages:
-                if m.error():
-                    assert m.error().code() == ck.KafkaError._PARTITION_EOF, m.error()
-                    open_partitions.discard(m.partition())
-                    continue
-                records.append(Record(m.topic(), m.partition(), m.offset(), m.timestamp()[1], m.key(),
-                                      m.value() or b"", tuple(m.headers() or ())))
+            m = c.poll(20)
+            assert m is not None, f"{topic}: nothing comes any more, {sorted(open_partitions)} are not at their end"
+            if m.error():
+                assert m.error().code() == ck.KafkaError._PARTITION_EOF, m.error()
+                open_partitions.discard(m.partition())
+                continue
+            records.append(Record(m.topic(), m.partition(), m.offset(), m.timestamp()[1], m.key(), m.value() or b"",
+                                  tuple(m.headers() or ())))
     finally:
         c.close()
     records.sort(key=lambda r: r.at)
