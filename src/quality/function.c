@@ -4,6 +4,7 @@
 #include "quality/contract.h"
 
 #include <openssl/evp.h>
+#include <sched.h>
 #include <stdio.h>
 
 /* --- for the sink ------------------------------------------------------------------------------------- */
@@ -257,13 +258,28 @@ static struct function *new_function(const struct contract *k, bool all)
     return f;
 }
 
+/* The engine refuses a name that another connection is registering at this moment, which takes it microseconds. */
+static enum ig_code register_patiently(const struct contract *k, bool all, struct engine_conn *c, const char *name,
+                                       struct error *err)
+{
+    enum ig_code rc = IG_OK;
+
+    for (int i = 0; i < 1000; i++) {
+        rc = register_one(new_function(k, all), c, name, err);
+        if (rc == IG_OK)
+            break;
+        sched_yield();
+    }
+    return rc;
+}
+
 enum ig_code contract_register(const struct contract *k, struct engine_conn *c, const char *name, struct error *err)
 {
-    return register_one(new_function(k, true), c, name, err);
+    return register_patiently(k, true, c, name, err);
 }
 
 enum ig_code contract_register_identity(const struct contract *k, struct engine_conn *c, const char *name,
                                         struct error *err)
 {
-    return register_one(new_function(k, false), c, name, err);
+    return register_patiently(k, false, c, name, err);
 }

@@ -1,6 +1,7 @@
 /* What a contract takes and what it refuses, seen through its SQL function. */
 #include "quality/quality.h"
 
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -435,6 +436,49 @@ static void identity_gives_the_key_alone(void **state)
     stop(&f);
 }
 
+static void *register_and_ask(void *arg)
+{
+    const struct fixture *f = arg;
+    struct engine_conn *c = NULL;
+    struct error err;
+    enum ig_code rc = engine_connect(f->engine, &c, &err);
+    int64_t sum = 0;
+
+    for (int i = 0; i < 50 && !rc; i++) {
+        rc = contract_register(f->contract, c, "f", &err);
+        if (!rc)
+            rc = engine_query_int64(c,
+                                    "SELECT sum(s.x)::BIGINT FROM (SELECT f('{\"x\":' || i || '}', NULL) AS s FROM"
+                                    " range(3000) t(i))",
+                                    &sum, &err);
+        if (!rc && sum != 3000 * 2999 / 2)
+            rc = error_set(&err, IG_CORRUPT, "the sum is %lld", (long long)sum);
+    }
+    engine_disconnect(c);
+    return rc ? check_strdup(err.msg) : NULL;
+}
+
+static void connections_register_and_ask_at_the_same_time(void **state)
+{
+    const struct conf_field fields[] = {{.name = "x", .type = CONF_INT}};
+    pthread_t threads[3];
+    struct fixture f;
+
+    (void)state;
+    open_contract(&f, fields, 1);
+    start(&f);
+    for (size_t i = 0; i < IG_COUNT(threads); i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, register_and_ask, &f), 0);
+    for (size_t i = 0; i < IG_COUNT(threads); i++) {
+        void *problem;
+
+        assert_int_equal(pthread_join(threads[i], &problem), 0);
+        if (problem)
+            fail_msg("%s", (char *)problem);
+    }
+    stop(&f);
+}
+
 static void a_contract_with_a_mistake_is_refused(void **state)
 {
     const struct conf_field bad_pattern[] = {{.name = "x", .type = CONF_STRING, .pattern = "("}};
@@ -468,6 +512,7 @@ int main(void)
         cmocka_unit_test(the_sink_asks_for_the_event_time_alone),
         cmocka_unit_test(the_hash_is_of_the_bytes),
         cmocka_unit_test(identity_gives_the_key_alone),
+        cmocka_unit_test(connections_register_and_ask_at_the_same_time),
         cmocka_unit_test(a_contract_with_a_mistake_is_refused),
     };
 
