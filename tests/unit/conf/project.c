@@ -64,6 +64,20 @@ void project_expect(struct project *p, const char *mistakes)
     buf_release(&found);
 }
 
+void project_write_printed(struct project *p, const char *printed)
+{
+    while (*printed) {
+        const char *end = strstr(printed, "\n---\n");
+        const size_t n = end ? (size_t)(end - printed) + 1 : strlen(printed);
+        const char *name = strstr(printed, "# ") + 2;
+        char rel[200];
+
+        snprintf(rel, sizeof(rel), "%.*s", (int)strcspn(name, "\n"), name);
+        project_write_bytes(p, rel, printed, n);
+        printed += n + (end ? 4 : 0);
+    }
+}
+
 void expect_domain(const char *yaml, const char *mistakes)
 {
     struct project p;

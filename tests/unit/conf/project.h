@@ -18,6 +18,9 @@ void project_write(struct project *p, const char *rel, const char *text);
 void project_write_bytes(struct project *p, const char *rel, const char *text, size_t n);
 enum ig_code project_load(struct project *p); /* may be repeated */
 
+/* Writes conf_print's documents, each into its file. */
+void project_write_printed(struct project *p, const char *printed);
+
 /* Loads, and compares all mistakes, one a line: "file:line:column: text\n". */
 void project_expect(struct project *p, const char *mistakes);
 

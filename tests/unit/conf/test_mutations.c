@@ -97,6 +97,20 @@ static size_t damage(uint64_t *s, const char *text, size_t n, char *out, size_t 
     return n;
 }
 
+static void expect_print_loads_again(struct project *p, struct buf *printed)
+{
+    struct buf again;
+
+    buf_clear(printed);
+    buf_init(&again, 0);
+    conf_print(p->conf, printed);
+    project_write_printed(p, buf_cstr(printed));
+    project_expect(p, "");
+    conf_print(p->conf, &again);
+    assert_string_equal(buf_cstr(printed), buf_cstr(&again));
+    buf_release(&again);
+}
+
 static void damaged_projects_load_or_are_refused(void **state)
 {
     const char *given = getenv("INGOT_SEED");
@@ -133,8 +147,7 @@ static void damaged_projects_load_or_are_refused(void **state)
                                 damage(&s, good, strlen(good), text, sizeof(text)));
         if (project_load(&p) == IG_OK) {
             assert_int_equal(p.problems.n, 0);
-            conf_print(p.conf, &printed);
-            buf_clear(&printed);
+            expect_print_loads_again(&p, &printed);
             continue;
         }
         refused++;

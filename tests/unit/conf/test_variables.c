@@ -234,21 +234,6 @@ static void passwords_in_urls_are_masked(void **state)
     expect_masked("connect postgres://a:b@h/d and http://t@x/ now", "connect postgres://***@h/d and http://***@x/ now");
 }
 
-/* conf_print's documents, each into its file; the first one is ingot.yml. */
-static void write_printed(struct project *p, const char *printed)
-{
-    while (*printed) {
-        const char *end = strstr(printed, "\n---\n");
-        const size_t n = end ? (size_t)(end - printed) + 1 : strlen(printed);
-        const char *name = strstr(printed, "# ") + 2;
-        char rel[200];
-
-        snprintf(rel, sizeof(rel), "%.*s", (int)strcspn(name, "\n"), name);
-        project_write_bytes(p, rel, printed, n);
-        printed += n + (end ? 4 : 0);
-    }
-}
-
 static void what_is_printed_can_be_loaded_again(void **state)
 {
     struct project p;
@@ -290,7 +275,7 @@ static void what_is_printed_can_be_loaded_again(void **state)
     project_expect(&p, "");
     conf_print(p.conf, &first);
     assert_null(strstr(buf_cstr(&first), "hunter2"));
-    write_printed(&p, buf_cstr(&first));
+    project_write_printed(&p, buf_cstr(&first));
     project_expect(&p, "");
     conf_print(p.conf, &second);
     assert_string_equal(buf_cstr(&first), buf_cstr(&second));
