@@ -301,20 +301,10 @@ static void add_date(struct buf *out, int32_t days, enum value_form form)
         add_text(out, str_of(date_format(days, text)), form);
 }
 
-void value_add(struct buf *out, duckdb_vector vector, duckdb_logical_type type, idx_t row, enum value_form form)
+/* False if the type is no integer. */
+static bool add_integer(struct buf *out, const void *data, duckdb_type id, idx_t row)
 {
-    const void *data = duckdb_vector_get_data(vector);
-    uint64_t *validity = duckdb_vector_get_validity(vector);
-    const duckdb_type id = duckdb_get_type_id(type);
-
-    if (id == DUCKDB_TYPE_SQLNULL || (validity && !duckdb_validity_row_is_valid(validity, row))) {
-        buf_puts(out, form == VALUE_JSON ? "null" : "NULL");
-        return;
-    }
     switch (id) {
-    case DUCKDB_TYPE_BOOLEAN:
-        buf_puts(out, ((const bool *)data)[row] ? "true" : "false");
-        break;
     case DUCKDB_TYPE_TINYINT:
         buf_printf(out, "%d", ((const int8_t *)data)[row]);
         break;
@@ -344,6 +334,22 @@ void value_add(struct buf *out, duckdb_vector vector, duckdb_logical_type type, 
         break;
     case DUCKDB_TYPE_UHUGEINT:
         add_uint128(out, (unsigned __int128)hugeint_of(((const duckdb_hugeint *)data)[row]), false, 0);
+        break;
+    default:
+        return false;
+    }
+    return true;
+}
+
+/* What is neither null nor an integer. */
+static void add_other(struct buf *out, duckdb_vector vector, duckdb_logical_type type, idx_t row, enum value_form form)
+{
+    const void *data = duckdb_vector_get_data(vector);
+    const duckdb_type id = duckdb_get_type_id(type);
+
+    switch (id) {
+    case DUCKDB_TYPE_BOOLEAN:
+        buf_puts(out, ((const bool *)data)[row] ? "true" : "false");
         break;
     case DUCKDB_TYPE_FLOAT:
         add_double(out, (double)((const float *)data)[row], true, form);
@@ -410,4 +416,15 @@ void value_add(struct buf *out, duckdb_vector vector, duckdb_logical_type type, 
         add_text(out, STR("(cast to VARCHAR to see it)"), form);
         break;
     }
+}
+
+void value_add(struct buf *out, duckdb_vector vector, duckdb_logical_type type, idx_t row, enum value_form form)
+{
+    uint64_t *validity = duckdb_vector_get_validity(vector);
+    const duckdb_type id = duckdb_get_type_id(type);
+
+    if (id == DUCKDB_TYPE_SQLNULL || (validity && !duckdb_validity_row_is_valid(validity, row)))
+        buf_puts(out, form == VALUE_JSON ? "null" : "NULL");
+    else if (!add_integer(out, duckdb_vector_get_data(vector), id, row))
+        add_other(out, vector, type, row, form);
 }

@@ -4,7 +4,6 @@
  */
 #include "lake/lake_internal.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 /* The columns and types that other engines read. */
@@ -84,13 +83,14 @@ static int64_t tombstone_keep_ms(const struct lake_snapshot *s)
         int64_t ms;
     } units[] = {{"week", 604800000}, {"day", 86400000}, {"hour", 3600000}, {"minute", 60000}, {"second", 1000}};
     const char *text = lake_property(s, "delta.deletedFileRetentionDuration", "interval 7 days");
-    long long n;
-    char unit[16];
+    const char *number = str_has_prefix(str_of(text), "interval ") ? text + strlen("interval ") : text;
+    const char *blank = strchr(number, ' ');
+    int64_t n;
 
-    if (sscanf(text, "interval %lld %15s", &n, unit) != 2 || n < 0 || n > 1000000)
+    if (!blank || !str_to_int64((struct str){number, (size_t)(blank - number)}, 0, 1000000, &n))
         return LAKE_TOMBSTONE_KEEP_MS;
     for (size_t i = 0; i < IG_COUNT(units); i++)
-        if (strncmp(unit, units[i].unit, strlen(units[i].unit)) == 0)
+        if (strncmp(blank + 1, units[i].unit, strlen(units[i].unit)) == 0)
             return n * units[i].ms;
     return LAKE_TOMBSTONE_KEEP_MS;
 }

@@ -110,8 +110,9 @@ struct lake_merge {
     const char *select;     /* the source rows; one row a key, else IG_INVALID */
     const char *const *key; /* columns, null equals null */
     size_t n_key;
-    const struct lake_partition *within; /* touch only this partition (n equalities); 0: the whole table */
-    size_t n_within;
+    /* Touch only these partitions (each n_columns equalities, partition after partition); none: the whole table. */
+    const struct lake_partition *within;
+    size_t n_partitions, n_columns;
     bool delete_unmatched; /* rows of `within` that the source does not have are deleted */
 };
 

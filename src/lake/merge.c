@@ -45,7 +45,8 @@ static enum ig_code check_names(const struct merge *g, struct error *err)
         if (!schema_find(g->have, str_of(g->m->key[i])))
             return error_set(err, IG_INVALID, "the key column %s is none of the query", g->m->key[i]);
     }
-    IG_TRY(lake_check_partitions(g->s, g->m->within, g->m->n_within, err));
+    for (size_t i = 0; i < g->m->n_partitions; i++)
+        IG_TRY(lake_check_partitions(g->s, g->m->within + i * g->m->n_columns, g->m->n_columns, err));
     return lake_check_columns(g->s, g->have, err);
 }
 
@@ -80,43 +81,77 @@ static void add_key_list(const struct merge *g, struct buf *sql)
     }
 }
 
-/* One row a key, all within the partition. */
-static enum ig_code check_source(struct merge *g, struct error *err)
+static enum ig_code check_source_keys(struct merge *g, struct error *err)
 {
-    int64_t repeated = 0, outside = 0;
+    int64_t repeated = 0;
     enum ig_code rc;
     struct buf sql;
 
     buf_init(&sql, 0);
-    buf_printf(&sql, "SELECT count(*) FROM %s", g->source);
-    rc = engine_query_int64(g->t->conn, buf_cstr(&sql), &g->source_rows, err);
-    buf_clear(&sql);
     buf_printf(&sql, "SELECT count(*) FROM (SELECT 1 FROM %s GROUP BY ", g->source);
     add_key_list(g, &sql);
     buf_puts(&sql, " HAVING count(*) > 1)");
-    if (!rc)
-        rc = engine_query_int64(g->t->conn, buf_cstr(&sql), &repeated, err);
+    rc = engine_query_int64(g->t->conn, buf_cstr(&sql), &repeated, err);
     if (!rc && repeated > 0) {
         buf_clear(&sql);
         add_key_list(g, &sql);
         rc = error_set(err, IG_INVALID, "%lld keys (%s) are there more than once", (long long)repeated, buf_cstr(&sql));
     }
-    for (size_t i = 0; i < g->m->n_within && !rc; i++) {
-        const struct lake_partition *p = &g->m->within[i];
-        const struct schema_field *f = schema_find(g->s->metadata.schema, str_of(p->column));
-
-        buf_clear(&sql);
-        buf_printf(&sql, "SELECT count(*) FROM %s WHERE ", g->source);
-        engine_add_name(&sql, str_of(p->column));
-        buf_puts(&sql, " IS DISTINCT FROM ");
-        lake_add_constant(&sql, f->type, p->value);
-        rc = engine_query_int64(g->t->conn, buf_cstr(&sql), &outside, err);
-        if (!rc && outside > 0)
-            rc = error_set(err, IG_INVALID, "%lld rows are outside of the partition %s=%s", (long long)outside,
-                           p->column, p->value ? p->value : "null");
-    }
     buf_release(&sql);
     return rc;
+}
+
+/* (a IS NOT DISTINCT FROM 1 AND b IS NOT DISTINCT FROM 2) OR ... */
+static void add_within(const struct merge *g, struct buf *sql)
+{
+    for (size_t i = 0; i < g->m->n_partitions; i++) {
+        buf_puts(sql, i ? " OR (" : "(");
+        for (size_t k = 0; k < g->m->n_columns; k++) {
+            const struct lake_partition *p = &g->m->within[i * g->m->n_columns + k];
+            const struct schema_field *f = schema_find(g->s->metadata.schema, str_of(p->column));
+
+            buf_puts(sql, k ? " AND " : "");
+            engine_add_name(sql, str_of(p->column));
+            buf_puts(sql, " IS NOT DISTINCT FROM ");
+            lake_add_constant(sql, f->type, p->value);
+        }
+        buf_putc(sql, ')');
+    }
+}
+
+static enum ig_code check_source_partitions(struct merge *g, struct error *err)
+{
+    const struct lake_partition *first = g->m->within;
+    int64_t outside = 0;
+    enum ig_code rc;
+    struct buf sql;
+
+    if (g->m->n_partitions == 0)
+        return IG_OK;
+    buf_init(&sql, 0);
+    buf_printf(&sql, "SELECT count(*) FROM %s WHERE NOT (", g->source);
+    add_within(g, &sql);
+    buf_putc(&sql, ')');
+    rc = buf_check(&sql, err, "the query of a merge");
+    if (!rc)
+        rc = engine_query_int64(g->t->conn, buf_cstr(&sql), &outside, err);
+    if (!rc && outside > 0)
+        rc = error_set(err, IG_INVALID, "%lld rows are outside of the partition%s %s=%s%s", (long long)outside,
+                       g->m->n_partitions > 1 ? "s" : "", first->column, first->value ? first->value : "null",
+                       g->m->n_partitions > 1 ? ", ..." : "");
+    buf_release(&sql);
+    return rc;
+}
+
+/* One row a key, all within the partitions. */
+static enum ig_code check_source(struct merge *g, struct error *err)
+{
+    char sql[96];
+
+    snprintf(sql, sizeof(sql), "SELECT count(*) FROM %s", g->source);
+    IG_TRY(engine_query_int64(g->t->conn, sql, &g->source_rows, err));
+    IG_TRY(check_source_keys(g, err));
+    return check_source_partitions(g, err);
 }
 
 /* --- files that may match
@@ -159,12 +194,20 @@ static enum ig_code prune_by_partition(struct merge *g, size_t column, struct er
     return rc;
 }
 
+static bool is_within(const struct merge *g, const struct lake_entry *e)
+{
+    for (size_t i = 0; i < g->m->n_partitions; i++)
+        if (lake_entry_matches(g->s, e, g->m->within + i * g->m->n_columns, g->m->n_columns))
+            return true;
+    return g->m->n_partitions == 0;
+}
+
 static enum ig_code find_files(struct merge *g, struct error *err)
 {
     const struct lake_snapshot *s = g->s;
 
     for (size_t i = 0; i < s->entries.n; i++)
-        if (s->entries.p[i].live && lake_entry_matches(s, &s->entries.p[i], g->m->within, g->m->n_within))
+        if (s->entries.p[i].live && is_within(g, &s->entries.p[i]))
             vec_push(&g->files, &s->entries.p[i]);
     for (size_t i = 0; i < s->metadata.n_partition_columns && !g->m->delete_unmatched; i++)
         if (is_key(g, s->metadata.partition_columns[i]))
@@ -364,16 +407,24 @@ static void add_texts(const struct merge *g, const struct lake_new_files *files,
     buf_release(&predicate);
 }
 
+/* The values of the one partition that all new rows are in, NULL if there may be several. */
+static const char *const *one_partition(struct merge *g)
+{
+    if (g->m->n_partitions != 1)
+        return NULL;
+    return lake_whole_partition(g->s, &g->arena, g->m->within, g->m->n_columns);
+}
+
 static enum ig_code write_and_commit(struct merge *g, struct lake_result *out, struct error *err)
 {
     struct lake_change change = {
         .base = g->s,
         .removed = g->touched.p,
         .n_removed = g->touched.n,
-        .scope = g->m->n_within ? LAKE_READ_PARTITIONS : LAKE_READ_ALL,
+        .scope = g->m->n_partitions ? LAKE_READ_PARTITIONS : LAKE_READ_ALL,
         .partitions = g->m->within,
-        .n_partitions = 1,
-        .n_columns = g->m->n_within,
+        .n_partitions = g->m->n_partitions,
+        .n_columns = g->m->n_columns,
         .operation = "MERGE",
         .options = g->options,
     };
@@ -389,8 +440,7 @@ static enum ig_code write_and_commit(struct merge *g, struct lake_result *out, s
         if (!rc)
             rc = add_new_rows(g, &sql, err);
         if (!rc)
-            rc = lake_write_files(g->t, g->s, buf_cstr(&sql),
-                                  lake_whole_partition(g->s, &g->arena, g->m->within, g->m->n_within), &files, err);
+            rc = lake_write_files(g->t, g->s, buf_cstr(&sql), one_partition(g), &files, err);
     }
     g->copied = files.rows - g->inserted - g->updated;
     add_texts(g, &files, &parameters, &metrics);

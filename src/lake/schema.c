@@ -1,6 +1,5 @@
 #include "lake/schema.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
 
@@ -30,10 +29,24 @@ const struct schema_field *schema_find(const struct schema_type *type, struct st
 static enum ig_code parse_type(struct arena *a, const struct json_value *v, int depth, const struct schema_type **out,
                                struct error *err);
 
+/* "decimal(10,2)". */
+static bool parse_decimal(struct str name, struct schema_type *type)
+{
+    const size_t prefix = strlen("decimal(");
+    const char *comma = name.n ? memchr(name.p, ',', name.n) : NULL;
+    int64_t precision, scale;
+
+    if (!comma || !str_has_prefix(name, "decimal(") || !str_has_suffix(name, ")"))
+        return false;
+    if (!str_to_int64((struct str){name.p + prefix, (size_t)(comma - name.p) - prefix}, 1, 38, &precision) ||
+        !str_to_int64((struct str){comma + 1, name.n - (size_t)(comma - name.p) - 2}, 0, precision, &scale))
+        return false;
+    *type = (struct schema_type){.kind = SCHEMA_DECIMAL, .precision = (int)precision, .scale = (int)scale};
+    return true;
+}
+
 static enum ig_code parse_primitive(const struct json_value *v, struct schema_type *type, struct error *err)
 {
-    int end = 0;
-
     for (size_t i = 0; i < IG_COUNT(primitives); i++) {
         if (str_is(v->raw, primitives[i].name)) {
             type->kind = (enum schema_kind)i;
@@ -44,17 +57,8 @@ static enum ig_code parse_primitive(const struct json_value *v, struct schema_ty
         *type = (struct schema_type){.kind = SCHEMA_DECIMAL, .precision = 10};
         return IG_OK;
     }
-    if (v->raw.n < 32) {
-        char text[32];
-
-        memcpy(text, v->raw.p, v->raw.n);
-        text[v->raw.n] = '\0';
-        if (sscanf(text, "decimal(%d,%d)%n", &type->precision, &type->scale, &end) == 2 && text[end] == '\0' &&
-            type->precision >= 1 && type->precision <= 38 && type->scale >= 0 && type->scale <= type->precision) {
-            type->kind = SCHEMA_DECIMAL;
-            return IG_OK;
-        }
-    }
+    if (parse_decimal(v->raw, type))
+        return IG_OK;
     return error_set(err, IG_UNSUPPORTED, "the column type \"" STR_FMT "\" is not known", STR_ARG(v->raw));
 }
 
