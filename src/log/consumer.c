@@ -2,9 +2,9 @@
  * Consuming: in batches, offsets committed by hand.
  *
  * A rebalance happens inside log_consume, between two records of librdkafka's queue. Records in front of it belong to
- * the old assignment; librdkafka 2.0 hands them out together with those of the new one, and the two can not be told
- * apart. So a batch that a rebalance went through is dropped whole, and every partition starts again at its committed
- * offset, as the callback has just told our caller it would.
+ * the old assignment; librdkafka 2.0 hands them out together with those of the new one. They are told apart by where
+ * they are: librdkafka fills our array as it goes, so the callback sees how many were there before it. Those are
+ * dropped: who has the partition now gets them again from the committed offset.
  */
 #include "log/client.h"
 
@@ -26,11 +26,11 @@ struct log_consumer {
     log_rebalance_fn *rebalanced;
     void *ctx;
     VEC(struct position) assigned;
-    bool changed; /* a rebalance went by since this was set to false */
+    bool rewinding; /* until the group has assigned anew, records are dropped */
     bool paused;
-    bool to_assign; /* by hand: librdkafka 2.0 aborts if partitions are assigned anew while they start, so once for all
-                     */
-    struct error pending; /* met behind the records of a batch: for the next call */
+    bool to_assign; /* by hand: librdkafka 2.0 aborts if partitions are assigned while they start, so once for all */
+    struct error pending;  /* met behind the records of a batch: for the next call */
+    struct batch *filling; /* by librdkafka, now */
     struct batch *spare;
 };
 
@@ -39,8 +39,9 @@ struct batch {
     struct log_consumer *consumer;
     rd_kafka_message_t **messages;
     struct log_record *records;
-    size_t max; /* of both */
-    size_t n;   /* messages */
+    size_t max;     /* of both */
+    size_t n;       /* messages */
+    size_t n_stale; /* of them, those in front of a rebalance */
     VEC(struct log_header) headers;
     VEC(struct log_position) ends;
 };
@@ -84,9 +85,12 @@ static void tell(struct log_consumer *k, bool assigned, const rd_kafka_topic_par
 static void on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t e, rd_kafka_topic_partition_list_t *list, void *opaque)
 {
     struct log_consumer *k = opaque;
+    struct batch *b = k->filling;
 
-    k->changed = true;
+    while (b && b->n_stale < b->max && b->messages[b->n_stale])
+        b->n_stale++;
     if (e == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
+        k->rewinding = false;
         remember_assigned(k, list);
         rd_kafka_assign(rk, list);
         if (k->paused)
@@ -99,22 +103,22 @@ static void on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t e, rd_kafka_topic_p
     }
 }
 
-/* The assigned partitions as librdkafka's list, each from `from` or, if that is 0, from where we are. */
-static rd_kafka_topic_partition_list_t *assigned_list(const struct log_consumer *k, int64_t from)
+/* The assigned partitions as librdkafka's list, each from where we are. */
+static rd_kafka_topic_partition_list_t *assigned_list(const struct log_consumer *k)
 {
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)k->assigned.n);
 
     for (size_t i = 0; i < k->assigned.n; i++) {
         const struct position *p = &k->assigned.p[i];
 
-        rd_kafka_topic_partition_list_add(list, p->name, p->partition)->offset = from ? from : p->offset;
+        rd_kafka_topic_partition_list_add(list, p->name, p->partition)->offset = p->offset;
     }
     return list;
 }
 
-static enum ig_code assign_again(struct log_consumer *k, int64_t from, struct error *err)
+static enum ig_code assign_by_hand(struct log_consumer *k, struct error *err)
 {
-    rd_kafka_topic_partition_list_t *list = assigned_list(k, from);
+    rd_kafka_topic_partition_list_t *list = assigned_list(k);
     const rd_kafka_resp_err_t e = rd_kafka_assign(k->h.rk, list);
 
     if (!e && k->paused)
@@ -123,13 +127,25 @@ static enum ig_code assign_again(struct log_consumer *k, int64_t from, struct er
     return e ? log_fail(err, e, "assign partitions") : IG_OK;
 }
 
+/* By joining the group anew, since librdkafka 2.0 neither seeks nor assigns partitions that are just starting. */
 enum ig_code log_consumer_rewind(struct log_consumer *k, struct error *err)
 {
+    rd_kafka_topic_partition_list_t *topics = NULL;
+    rd_kafka_resp_err_t e;
+
     if (!k->in_group)
         return error_set(err, IG_INVALID, "a consumer without a group has no committed offsets to go back to");
-    if (k->assigned.n == 0)
+    if (k->rewinding)
         return IG_OK;
-    return assign_again(k, RD_KAFKA_OFFSET_STORED, err);
+    e = rd_kafka_subscription(k->h.rk, &topics);
+    if (!e) {
+        e = rd_kafka_subscribe(k->h.rk, topics);
+        rd_kafka_topic_partition_list_destroy(topics);
+    }
+    if (e)
+        return log_fail(err, e, "read again from the committed offsets");
+    k->rewinding = true;
+    return IG_OK;
 }
 
 enum ig_code log_consumer_pause(struct log_consumer *k, bool paused, struct error *err)
@@ -140,7 +156,7 @@ enum ig_code log_consumer_pause(struct log_consumer *k, bool paused, struct erro
     if (k->paused == paused)
         return IG_OK;
     k->paused = paused;
-    list = assigned_list(k, 0);
+    list = assigned_list(k);
     e = paused ? rd_kafka_pause_partitions(k->h.rk, list) : rd_kafka_resume_partitions(k->h.rk, list);
     rd_kafka_topic_partition_list_destroy(list);
     return e ? log_fail(err, e, paused ? "pause" : "resume") : IG_OK;
@@ -353,13 +369,20 @@ static void batch_fill(struct batch *b, size_t max, int64_t wait_ms)
 {
     const int wait = wait_ms > INT_MAX ? INT_MAX : (int)wait_ms;
     rd_kafka_queue_t *q = b->consumer->queue;
-    ssize_t n = rd_kafka_consume_batch_queue(q, wait, b->messages, 1);
+    ssize_t n;
 
+    memset(b->messages, 0, b->max * sizeof(struct rd_kafka_message_s *));
+    b->n_stale = 0;
+    b->consumer->filling = b;
+    n = rd_kafka_consume_batch_queue(q, wait, b->messages, 1);
     b->n = n > 0 ? (size_t)n : 0;
-    if (b->n == 0 || max == 1)
-        return;
-    n = rd_kafka_consume_batch_queue(q, 0, b->messages + 1, max - 1);
-    b->n += n > 0 ? (size_t)n : 0;
+    if (b->n > 0 && max > 1) {
+        n = rd_kafka_consume_batch_queue(q, 0, b->messages + 1, max - 1);
+        b->n += n > 0 ? (size_t)n : 0;
+    }
+    b->consumer->filling = NULL;
+    if (b->consumer->rewinding)
+        b->n_stale = b->n;
 }
 
 static void batch_read(struct log_consumer *k, struct batch *b, struct log_batch *out)
@@ -367,7 +390,7 @@ static void batch_read(struct log_consumer *k, struct batch *b, struct log_batch
     const rd_kafka_message_t *last = NULL;
     size_t n = 0;
 
-    for (size_t i = 0; i < b->n; i++) {
+    for (size_t i = b->n_stale; i < b->n; i++) {
         const rd_kafka_message_t *m = b->messages[i];
 
         if (last && (m->err || m->rkt != last->rkt || m->partition != last->partition)) {
@@ -393,7 +416,6 @@ static void batch_read(struct log_consumer *k, struct batch *b, struct log_batch
 
 enum ig_code log_consume(struct log_consumer *k, size_t max, int64_t wait_ms, struct log_batch *out, struct error *err)
 {
-    const bool had_some = k->assigned.n > 0;
     struct batch *b;
 
     *out = (struct log_batch){0};
@@ -406,15 +428,10 @@ enum ig_code log_consume(struct log_consumer *k, size_t max, int64_t wait_ms, st
     IG_ASSERT(max > 0);
     if (k->to_assign) {
         k->to_assign = false;
-        IG_TRY(assign_again(k, 0, err));
+        IG_TRY(assign_by_hand(k, err));
     }
     b = batch_get(k, max);
-    k->changed = false;
     batch_fill(b, max, wait_ms);
-    if (k->changed && had_some && b->n > 0) {
-        batch_drop(b);
-        return log_consumer_rewind(k, err);
-    }
     batch_read(k, b, out);
     return IG_OK;
 }
