@@ -161,7 +161,8 @@ static enum ig_code merge(const struct gold_run *g, const struct conf_gold *t, s
                                  .key = t->key,
                                  .n_key = t->n_key,
                                  .within = &within,
-                                 .n_within = t->whole_table ? 0 : 1,
+                                 .n_partitions = t->whole_table ? 0 : 1,
+                                 .n_columns = 1,
                                  .delete_unmatched = true};
     struct lake_result result = {0};
     struct lake_table *table = NULL;
