@@ -365,17 +365,23 @@ void query_delta_view(size_t i, char out[16])
     snprintf(out, 16, "_delta%zu", i % 1000000);
 }
 
-/* The view's name in place of the call: as long, and with the call's line breaks where they are. */
+/* The view's name in place of the call: as long, and with as many line breaks. */
 static void add_replaced(const struct query_text *q, size_t i, struct buf *out)
 {
     const struct query_delta *d = &q->deltas.p[i];
     char name[16];
-    size_t n;
+    size_t at;
 
     query_delta_view(i, name);
-    n = strlen(name);
+    at = d->from + strlen(name);
     buf_puts(out, name);
-    for (size_t at = d->from + n; at < d->to; at++)
+    for (size_t k = d->from; k < at && k < d->to; k++) {
+        if (q->text.p[k] == '\n') { /* covered by the name: it comes behind it, in place of the next byte */
+            buf_putc(out, '\n');
+            at++;
+        }
+    }
+    for (; at < d->to; at++)
         buf_putc(out, q->text.p[at] == '\n' ? '\n' : ' ');
 }
 
