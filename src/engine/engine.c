@@ -42,7 +42,7 @@ static enum ig_code set_result_error(duckdb_result *result, struct error *err)
     return error_set(err, code_of_error(duckdb_result_error_type(result), message), "%s", message);
 }
 
-/* --- database ---------------------------------------------------------------------------------------- */
+/* --- database ---------------------------------------------------------------------------------------------- */
 
 static enum ig_code configure(const struct engine_options *o, duckdb_config config, struct error *err)
 {
@@ -147,7 +147,7 @@ void engine_interrupt(struct engine_conn *c)
     duckdb_interrupt(c->con);
 }
 
-/* --- text of SQL ------------------------------------------------------------------------------------- */
+/* --- text of SQL ------------------------------------------------------------------------------------------- */
 
 static void add_quoted(struct buf *sql, struct str text, char quote)
 {
@@ -188,7 +188,7 @@ void engine_add_name(struct buf *sql, struct str name)
     add_quoted(sql, name, '"');
 }
 
-/* --- statements -------------------------------------------------------------------------------------- */
+/* --- statements -------------------------------------------------------------------------------------------- */
 
 static enum ig_code run_extracted(struct engine_conn *c, duckdb_extracted_statements all, idx_t i,
                                   duckdb_result *result, struct error *err)
@@ -262,7 +262,7 @@ enum ig_code engine_execf(struct engine_conn *c, struct error *err, const char *
     return rc;
 }
 
-/* --- rows -------------------------------------------------------------------------------------------- */
+/* --- rows -------------------------------------------------------------------------------------------------- */
 
 enum ig_code engine_query(struct engine_conn *c, const char *sql, struct engine_rows *rows, struct error *err)
 {
@@ -442,7 +442,7 @@ enum ig_code engine_query_str(struct engine_conn *c, const char *sql, struct buf
     return rc;
 }
 
-/* --- shapes ------------------------------------------------------------------------------------------ */
+/* --- shapes ------------------------------------------------------------------------------------------------ */
 
 enum ig_code engine_describe(struct engine_conn *c, const char *sql, struct engine_shape *shape, struct error *err)
 {

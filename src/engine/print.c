@@ -148,7 +148,7 @@ static void table_print(const struct table *t, int64_t more, struct buf *out)
         buf_printf(out, "… and %lld more rows\n", (long long)more);
 }
 
-/* --- whole results, handed out piece by piece ------------------------------------------------------------ */
+/* --- whole results, handed out piece by piece -------------------------------------------------------------- */
 
 #define PIECE_BYTES ((size_t)64 << 10)
 

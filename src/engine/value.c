@@ -27,7 +27,7 @@ bool value_is_number(duckdb_type type)
     }
 }
 
-/* --- numbers ----------------------------------------------------------------------------------------- */
+/* --- numbers ----------------------------------------------------------------------------------------------- */
 
 /* An integer with `scale` digits behind the point. */
 static void add_uint128(struct buf *out, unsigned __int128 v, bool negative, unsigned scale)
@@ -101,7 +101,7 @@ static void add_double(struct buf *out, double v, bool is_float, enum value_form
         buf_puts(out, ".0");
 }
 
-/* --- text -------------------------------------------------------------------------------------------- */
+/* --- text -------------------------------------------------------------------------------------------------- */
 
 static void add_text(struct buf *out, struct str s, enum value_form form)
 {
@@ -211,7 +211,7 @@ static void add_enum(struct buf *out, const void *data, duckdb_logical_type type
     duckdb_free(name);
 }
 
-/* --- nested ------------------------------------------------------------------------------------------ */
+/* --- nested ------------------------------------------------------------------------------------------------ */
 
 /* Strings inside nested values are quoted in both forms: who reads [a, b] cannot tell one string from two. */
 static void add_nested(struct buf *out, duckdb_vector v, duckdb_logical_type type, idx_t row)

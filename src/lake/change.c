@@ -128,8 +128,7 @@ enum ig_code lake_append(struct lake_table *t, const char *select, const struct 
     return rc;
 }
 
-/* --- replace -------------------------------------------------------------------------------------------------------
- */
+/* --- replace ----------------------------------------------------------------------------------------------- */
 
 struct replacement {
     const struct lake_partition *where;

@@ -9,7 +9,7 @@
 
 #define ENGINE_INFO "ingot/" INGOT_VERSION
 
-/* --- what a table asks of a writer ------------------------------------------------------------------------------- */
+/* --- what a table asks of a writer ------------------------------------------------------------------------- */
 
 /* Writer features, each with what turns it on. A table that lists one without using it is written as any other. */
 static bool uses_check_constraints(const struct lake_snapshot *s)
@@ -131,8 +131,7 @@ enum ig_code lake_check_options(const struct lake_snapshot *s, const struct lake
     return IG_OK;
 }
 
-/* --- the text -------------------------------------------------------------------------------------------------------
- */
+/* --- the text ---------------------------------------------------------------------------------------------- */
 
 struct attempt {
     struct lake_table *t;
@@ -227,8 +226,7 @@ static void add_text(const struct attempt *a, const struct lake_snapshot *shape,
         add_add(shape, &c->added->list.p[i], out);
 }
 
-/* --- conflicts
- * -------------------------------------------------------------------------------------------------------- */
+/* --- conflicts --------------------------------------------------------------------------------------------- */
 
 /* Does the change depend on this file's partition? */
 static bool in_scope(const struct lake_change *c, const struct lake_entry *e)
@@ -337,8 +335,7 @@ out:
     return rc;
 }
 
-/* --- the commit
- * --------------------------------------------------------------------------------------------------------- */
+/* --- the commit -------------------------------------------------------------------------------------------- */
 
 /* A little while, so that writers that meet do not meet again at once. */
 static void back_off(struct env *env, int tries)

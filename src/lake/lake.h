@@ -27,7 +27,7 @@ IG_MUST_CHECK enum ig_code lake_open(struct store *st, struct engine_conn *c, co
                                      struct error *err);
 void lake_close(struct lake_table *t); /* NULL is fine */
 
-/* --- reading ------------------------------------------------------------------------------------------ */
+/* --- reading ----------------------------------------------------------------------------------------------- */
 
 #define LAKE_LATEST (-1)
 
@@ -70,7 +70,7 @@ struct lake_partition {
 IG_MUST_CHECK enum ig_code lake_add_scan(const struct lake_snapshot *s, const struct lake_partition *only, size_t n,
                                          struct buf *sql, struct error *err);
 
-/* --- writing ------------------------------------------------------------------------------------------ */
+/* --- writing ----------------------------------------------------------------------------------------------- */
 
 /* What goes along with a commit. All optional. */
 struct lake_commit_options {

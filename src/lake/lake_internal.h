@@ -95,7 +95,7 @@ struct lake_snapshot {
     struct lake_protocol protocol;
 };
 
-/* --- names (uri.c) ------------------------------------------------------------------------------------- */
+/* --- names (uri.c) ----------------------------------------------------------------------------------------- */
 
 /* "TABLE/_delta_log/00000000000000000007" + suffix. */
 void lake_add_log_name(struct buf *out, const char *table_path, int64_t version, const char *suffix);
@@ -107,7 +107,7 @@ bool lake_decode_uri(struct str uri, struct buf *out);
 /* "column=value" as a folder's name, escaped as Hive does; value NULL is null. */
 void lake_add_hive_part(struct buf *out, const char *column, const char *value);
 
-/* --- the log (log.c) ----------------------------------------------------------------------------------- */
+/* --- the log (log.c) --------------------------------------------------------------------------------------- */
 
 enum lake_checkpoint_kind { LAKE_CHECKPOINT_CLASSIC, LAKE_CHECKPOINT_PARTS, LAKE_CHECKPOINT_V2 };
 
@@ -135,7 +135,7 @@ const struct lake_log_commit *lake_log_commit_of(const struct lake_log *log, int
 /* The newest version that the log knows, -1 if it is empty. */
 int64_t lake_log_latest(const struct lake_log *log);
 
-/* --- from the log to a snapshot (replay.c, checkpoint_read.c, snapshot.c) ------------------------------- */
+/* --- from the log to a snapshot (replay.c, checkpoint_read.c, snapshot.c) ---------------------------------- */
 
 struct lake_snapshot *lake_snapshot_new(struct store *st, const char *table_path);
 /* A copy to go on with: shares all text. */
@@ -180,7 +180,7 @@ bool lake_value_eq(const struct schema_type *type, const char *a, const char *b)
 IG_MUST_CHECK enum ig_code lake_check_partitions(const struct lake_snapshot *s, const struct lake_partition *only,
                                                  size_t n, struct error *err);
 
-/* --- scans (scan.c) ------------------------------------------------------------------------------------- */
+/* --- scans (scan.c) ---------------------------------------------------------------------------------------- */
 
 /* A path as an SQL literal that read_parquet does not take for a pattern. */
 void lake_add_path_literal(struct buf *sql, struct str path);
@@ -191,7 +191,7 @@ IG_MUST_CHECK enum ig_code lake_entry_path(const struct lake_snapshot *s, const 
 IG_MUST_CHECK enum ig_code lake_add_scan_of(const struct lake_snapshot *s, const struct lake_entry *const *entries,
                                             size_t n, const char *file_column, struct buf *sql, struct error *err);
 
-/* --- writing data files (write.c, stats.c) -------------------------------------------------------------- */
+/* --- writing data files (write.c, stats.c) ----------------------------------------------------------------- */
 
 struct lake_new_file {
     char *name; /* relative to the table, decoded */
@@ -238,7 +238,7 @@ void lake_add_constant(struct buf *sql, const struct schema_type *type, const ch
 const char *const *lake_whole_partition(const struct lake_snapshot *s, struct arena *a,
                                         const struct lake_partition *where, size_t n);
 
-/* --- commits (commit.c) --------------------------------------------------------------------------------- */
+/* --- commits (commit.c) ------------------------------------------------------------------------------------ */
 
 enum lake_read_scope { LAKE_READ_NOTHING, LAKE_READ_PARTITIONS, LAKE_READ_ALL };
 

@@ -24,8 +24,7 @@ struct merge {
     int64_t source_rows, inserted, updated, deleted, copied;
 };
 
-/* --- the source ------------------------------------------------------------------------------------------------------
- */
+/* --- the source -------------------------------------------------------------------------------------------- */
 
 static bool is_key(const struct merge *g, const char *column)
 {
@@ -154,8 +153,7 @@ static enum ig_code check_source(struct merge *g, struct error *err)
     return check_source_partitions(g, err);
 }
 
-/* --- files that may match
- * ----------------------------------------------------------------------------------------------- */
+/* --- files that may match ---------------------------------------------------------------------------------- */
 
 /* If a partition column is part of the key, only the source's own partitions can match. */
 static enum ig_code prune_by_partition(struct merge *g, size_t column, struct error *err)
@@ -215,8 +213,7 @@ static enum ig_code find_files(struct merge *g, struct error *err)
     return IG_OK;
 }
 
-/* --- what the merge would do
- * ---------------------------------------------------------------------------------------------- */
+/* --- what the merge would do ------------------------------------------------------------------------------- */
 
 static void add_join_condition(const struct merge *g, struct buf *sql)
 {
@@ -306,8 +303,7 @@ static enum ig_code count_changes(struct merge *g, struct error *err)
     return rc;
 }
 
-/* --- the new rows
- * ------------------------------------------------------------------------------------------------------------ */
+/* --- the new rows ------------------------------------------------------------------------------------------ */
 
 /* The source's rows but those that a file which stays has already. */
 static void add_needed_source(const struct merge *g, struct buf *sql)
@@ -380,8 +376,7 @@ static enum ig_code add_new_rows(const struct merge *g, struct buf *sql, struct 
     return buf_check(sql, err, "the query of a merge");
 }
 
-/* --- the commit
- * ---------------------------------------------------------------------------------------------------------------- */
+/* --- the commit -------------------------------------------------------------------------------------------- */
 
 static void add_texts(const struct merge *g, const struct lake_new_files *files, struct buf *parameters,
                       struct buf *metrics)

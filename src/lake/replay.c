@@ -55,7 +55,7 @@ static struct lake_entry *entry_of(struct lake_snapshot *s, struct str path, str
     return &s->entries.p[s->entries.n - 1];
 }
 
-/* --- one action ------------------------------------------------------------------------------------------------ */
+/* --- one action -------------------------------------------------------------------------------------------- */
 
 static struct str text_of(struct replay *r, const struct json_value *v)
 {
@@ -383,7 +383,7 @@ enum ig_code lake_replay_text(struct lake_snapshot *s, struct lake_chunk *chunk,
     return rc;
 }
 
-/* --- what the actions mean ------------------------------------------------------------------------------------- */
+/* --- what the actions mean --------------------------------------------------------------------------------- */
 
 static const char *string_member(struct arena *a, struct str object, const char *name)
 {

@@ -24,7 +24,7 @@ const struct schema_field *schema_find(const struct schema_type *type, struct st
     return NULL;
 }
 
-/* --- from a schemaString ------------------------------------------------------------------------------- */
+/* --- from a schemaString ----------------------------------------------------------------------------------- */
 
 static enum ig_code parse_type(struct arena *a, const struct json_value *v, int depth, const struct schema_type **out,
                                struct error *err);
@@ -184,7 +184,7 @@ enum ig_code schema_parse(struct arena *a, struct str json, const struct schema_
     return IG_OK;
 }
 
-/* --- as JSON and SQL ------------------------------------------------------------------------------------- */
+/* --- as JSON and SQL --------------------------------------------------------------------------------------- */
 
 static void add_field_json(struct buf *out, const struct schema_field *f)
 {
@@ -262,7 +262,7 @@ void schema_add_sql(struct buf *out, const struct schema_type *type)
     }
 }
 
-/* --- from a query -------------------------------------------------------------------------------------- */
+/* --- from a query ------------------------------------------------------------------------------------------ */
 
 static const struct {
     duckdb_type from;
@@ -395,7 +395,7 @@ enum ig_code schema_of_query(struct arena *a, struct engine_conn *c, const char 
     return rc;
 }
 
-/* --- which fits into which ----------------------------------------------------------------------------- */
+/* --- which fits into which --------------------------------------------------------------------------------- */
 
 static int integer_digits(enum schema_kind kind)
 {
@@ -458,7 +458,7 @@ bool schema_can_hold(const struct schema_type *to, const struct schema_type *fro
     }
 }
 
-/* --- evolution ------------------------------------------------------------------------------------------- */
+/* --- evolution --------------------------------------------------------------------------------------------- */
 
 static const struct schema_type *merge_type(struct arena *a, const struct schema_type *to,
                                             const struct schema_type *from);

@@ -10,7 +10,7 @@
 /* A cached snapshot that was extended more often than this is read anew, which drops what is no longer needed. */
 #define EXTENSIONS_MAX 200
 
-/* --- life ------------------------------------------------------------------------------------------------ */
+/* --- life -------------------------------------------------------------------------------------------------- */
 
 struct lake_snapshot *lake_snapshot_new(struct store *st, const char *table_path)
 {
@@ -95,7 +95,7 @@ struct lake_snapshot *lake_snapshot_copy(const struct lake_snapshot *s)
     return copy;
 }
 
-/* --- opening --------------------------------------------------------------------------------------------- */
+/* --- opening ----------------------------------------------------------------------------------------------- */
 
 static enum ig_code apply_commit(struct lake_snapshot *s, struct lake_chunk *chunk,
                                  const struct lake_log_commit *commit, struct buf *text, struct error *err)
@@ -410,7 +410,7 @@ enum ig_code lake_files(const struct lake_snapshot *s, lake_file_fn *each, void 
     return IG_OK;
 }
 
-/* --- partitions ------------------------------------------------------------------------------------------- */
+/* --- partitions -------------------------------------------------------------------------------------------- */
 
 /* Writers spell one value in several ways: 1.0 and 1, a space and a T in a time. */
 bool lake_value_eq(const struct schema_type *type, const char *a, const char *b)

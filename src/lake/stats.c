@@ -12,7 +12,7 @@
 #define INDEXED_COLUMNS_DEFAULT 32
 #define STRING_MAX_CHARS 32
 
-/* --- what COPY says ------------------------------------------------------------------------------------------ */
+/* --- what COPY says ---------------------------------------------------------------------------------------- */
 
 static const char *unescaped(struct arena *a, const struct json_value *v)
 {
@@ -76,7 +76,7 @@ const struct lake_column_stats *lake_find_statistics(const struct lake_column_st
     return NULL;
 }
 
-/* --- values ---------------------------------------------------------------------------------------------------- */
+/* --- values ------------------------------------------------------------------------------------------------ */
 
 static size_t char_length(const char *p)
 {
@@ -186,7 +186,7 @@ static bool add_bound(struct buf *out, const struct schema_type *type, const cha
     }
 }
 
-/* --- the object -------------------------------------------------------------------------------------------------- */
+/* --- the object -------------------------------------------------------------------------------------------- */
 
 enum part { PART_MIN, PART_MAX, PART_NULLS };
 

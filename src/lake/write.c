@@ -37,7 +37,7 @@ void lake_new_files_discard(struct lake_table *t, struct lake_new_files *files)
     buf_release(&name);
 }
 
-/* --- the statement ------------------------------------------------------------------------------------------------ */
+/* --- the statement ----------------------------------------------------------------------------------------- */
 
 static enum ig_code refuse_type(const struct schema_field *f, const struct schema_type *from, struct error *err)
 {
@@ -109,8 +109,7 @@ static void add_copy(struct buf *sql, const struct lake_snapshot *s, const char 
     buf_putc(sql, ')');
 }
 
-/* --- what it wrote -------------------------------------------------------------------------------------------------
- */
+/* --- what it wrote ----------------------------------------------------------------------------------------- */
 
 /* A partition value as the log spells it. Times are ISO 8601 in UTC, so that no reader's time zone matters. */
 char *lake_log_value(const struct schema_type *type, const char *text)

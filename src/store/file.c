@@ -63,7 +63,7 @@ static enum ig_code file_local_path(struct store *st, const char *name, struct b
     return buf_check(out, err, "a path");
 }
 
-/* --- reading ----------------------------------------------------------------------------------------- */
+/* --- reading ----------------------------------------------------------------------------------------------- */
 
 static enum ig_code file_get(struct store *st, const char *name, struct buf *out, struct error *err)
 {
@@ -94,7 +94,7 @@ static enum ig_code file_stat(struct store *st, const char *name, struct store_o
     return rc;
 }
 
-/* --- listing ----------------------------------------------------------------------------------------- */
+/* --- listing ----------------------------------------------------------------------------------------------- */
 
 /* An entry of a folder; a folder's name ends with '/', so that sorting entries sorts the names below them. */
 struct entry {
@@ -200,7 +200,7 @@ static enum ig_code file_list(struct store *st, const char *prefix, store_list_f
     return rc;
 }
 
-/* --- writing ----------------------------------------------------------------------------------------- */
+/* --- writing ----------------------------------------------------------------------------------------------- */
 
 static enum ig_code sync_parent(struct env *env, const char *path, struct error *err)
 {
@@ -374,7 +374,7 @@ static enum ig_code file_remove(struct store *st, const char *name, struct error
     return rc;
 }
 
-/* --- the store --------------------------------------------------------------------------------------- */
+/* --- the store --------------------------------------------------------------------------------------------- */
 
 static void file_free(struct store *st)
 {

@@ -164,7 +164,7 @@ static enum ig_code run_merge(struct lake_table *t, struct line *l, struct lake_
         *delete = '\0';
     l->parts[2] = trim(l->parts[2]);
     m.n_key = split_list(l->parts[1], key);
-    split_partitions(l->parts[2], within, &m.n_within);
+    m.n_partitions = split_partitions(l->parts[2], within, &m.n_columns);
     m.within = within;
     return lake_merge(t, &m, NULL, result, err);
 }
