@@ -8,31 +8,32 @@
 
 enum { BAD_TOPIC, BAD_PARTITION, BAD_OFFSET, BAD_TIME, BAD_VALUE, BAD_KEY, BAD_REASON, BAD_FIELD, BAD_DETAIL };
 
+static struct str decimal(char text[24], int64_t v)
+{
+    return (struct str){text, (size_t)snprintf(text, 24, "%lld", (long long)v)};
+}
+
 static enum ig_code send_row(const struct silver_run *s, struct log_producer *producer, struct engine_rows *row,
                              struct error *err)
 {
-    char partition[16], offset[24], timestamp[24];
+    char partition[24], offset[24], timestamp[24];
     const struct log_header headers[] = {
-        {"ingot-reason", engine_str(row, BAD_REASON)}, {"ingot-field", engine_str(row, BAD_FIELD)},
-        {"ingot-detail", engine_str(row, BAD_DETAIL)}, {"ingot-topic", engine_str(row, BAD_TOPIC)},
-        {"ingot-partition", str_of(partition)},        {"ingot-offset", str_of(offset)},
-        {"ingot-timestamp", str_of(timestamp)},        {"ingot-stage", STR("silver")},
+        {"ingot-reason", engine_str(row, BAD_REASON)},
+        {"ingot-field", engine_str(row, BAD_FIELD)},
+        {"ingot-detail", engine_str(row, BAD_DETAIL)},
+        {"ingot-topic", engine_str(row, BAD_TOPIC)},
+        {"ingot-partition", decimal(partition, engine_int64(row, BAD_PARTITION))},
+        {"ingot-offset", decimal(offset, engine_int64(row, BAD_OFFSET))},
+        {"ingot-timestamp", decimal(timestamp, engine_int64(row, BAD_TIME) / 1000)},
+        {"ingot-stage", STR("silver")},
     };
-    struct log_header set[IG_COUNT(headers)];
-    struct log_record letter = {.topic = s->d->topic.dlq_name,
-                                .partition = -1,
-                                .key = engine_str(row, BAD_KEY),
-                                .value = engine_str(row, BAD_VALUE),
-                                .headers = set,
-                                .n_headers = IG_COUNT(set)};
+    const struct log_record letter = {.topic = s->d->topic.dlq_name,
+                                      .partition = -1,
+                                      .key = engine_str(row, BAD_KEY),
+                                      .value = engine_str(row, BAD_VALUE),
+                                      .headers = headers,
+                                      .n_headers = IG_COUNT(headers)};
 
-    snprintf(partition, sizeof(partition), "%lld", (long long)engine_int64(row, BAD_PARTITION));
-    snprintf(offset, sizeof(offset), "%lld", (long long)engine_int64(row, BAD_OFFSET));
-    snprintf(timestamp, sizeof(timestamp), "%lld", (long long)(engine_int64(row, BAD_TIME) / 1000));
-    memcpy(set, headers, sizeof(set));
-    set[4].value = str_of(partition);
-    set[5].value = str_of(offset);
-    set[6].value = str_of(timestamp);
     return log_produce(producer, &letter, NULL, err);
 }
 
@@ -55,11 +56,13 @@ static enum ig_code send_letters(const struct silver_run *s, const struct lake_s
     }
     buf_puts(&sql, " ORDER BY t, p, o");
     if (!rc)
-        rc = log_producer_new(s->x->log, NULL, NULL, &producer, err);
-    if (!rc)
         rc = engine_query_streaming(s->c, buf_cstr(&sql), &rows, err);
-    for (; !rc && engine_next(&rows); n++)
-        rc = send_row(s, producer, &rows, err);
+    for (; !rc && engine_next(&rows); n++) {
+        if (!producer)
+            rc = log_producer_new(s->x->log, NULL, NULL, &producer, err);
+        if (!rc)
+            rc = send_row(s, producer, &rows, err);
+    }
     if (!rc)
         rc = engine_rows_check(&rows, err);
     engine_rows_free(&rows);
