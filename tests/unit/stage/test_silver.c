@@ -304,6 +304,36 @@ static void many_rows_agree_with_a_recomputation(void **state)
     project_end(&p);
 }
 
+static void big_and_odd_values_come_through(void **state)
+{
+    struct stage_silver_result r;
+    struct project p;
+    struct buf value;
+
+    (void)state;
+    begin(&p, "  key: id\n", NULL);
+    buf_init(&value, 0);
+    for (int i = 0; i < 4; i++) {
+        buf_clear(&value);
+        buf_printf(&value, "{\"at\":\"" DAY "\",\"id\":\"%d", i);
+        for (int n = 0; n < 11 << 20; n += 16)
+            buf_puts(&value,
+                     i % 2 ? "sixteen bytes :)" : "\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\\n");
+        buf_puts(&value, i == 3 ? "\",\"v\":-1}" : "\"}");
+        project_record(&p, 0, i, buf_cstr(&value));
+    }
+    project_record(&p, 0, 8, "{\"id\":\"nul \\u0000 \\ud83d\\ude00\",\"at\":\"" DAY "\"}");
+    project_bronze(&p, "t", DAY);
+    r = project_silver(&p, "t", DAY);
+    assert_int_equal(r.silver_rows, 4);
+    assert_int_equal(r.quarantined, 1);
+    assert_sql(&p, "SELECT string_agg(length(id), ' ' ORDER BY _offset) FROM {silver/t}", "5767169 11534337 5767169 7");
+    assert_sql(&p, "SELECT id = 'nul ' || chr(0) || ' \xf0\x9f\x98\x80' FROM {silver/t} WHERE _offset = 8", "true");
+    assert_sql(&p, "SELECT length(_value) > 11000000 AND reason = 'out_of_range' FROM {quarantine/t}", "true");
+    buf_release(&value);
+    project_end(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -316,6 +346,7 @@ int main(void)
         cmocka_unit_test(silver_sql_must_give_every_row_once),
         cmocka_unit_test(a_key_can_be_unique_in_the_whole_table),
         cmocka_unit_test(a_bronze_file_that_can_not_be_read_is_named),
+        cmocka_unit_test(big_and_odd_values_come_through),
         cmocka_unit_test(many_rows_agree_with_a_recomputation),
     };
 
