@@ -9,7 +9,8 @@ struct checker {
     const struct conf *conf;
     struct conf_problems *problems;
     struct engine_conn *conn;
-    bool *silver_failed; /* one a domain: who reads its silver can not be checked */
+    const struct conf_domain *domain; /* whose SQL is bound now */
+    bool *silver_failed;              /* one a domain: who reads its silver can not be checked */
 };
 
 static void add_problem(struct checker *k, const char *file, int line, int column, const char *text)
@@ -20,6 +21,28 @@ static void add_problem(struct checker *k, const char *file, int line, int colum
 }
 
 /* --- DuckDB's messages -------------------------------------------------------------------------------------- */
+
+/* Is it about silver_NAME of a domain whose rows can not be seen here? Says so instead. */
+static void explain_missing(const struct checker *k, const char *json, const char *file, struct buf *text)
+{
+    const size_t prefix = strlen("silver_");
+    const struct conf_domain *other = NULL;
+    struct buf name;
+
+    buf_init(&name, 0);
+    if (json_member_string(str_of(json), "name", &name) && str_has_prefix(buf_str(&name), "silver_"))
+        other = conf_domain(k->conf, (struct str){name.p + prefix, name.n - prefix});
+    buf_release(&name);
+    if (!other)
+        return;
+    buf_clear(text);
+    if (k->domain->silver.sql_path && strcmp(file, k->domain->silver.sql_path) == 0)
+        buf_printf(text, "silver_%s can not be read here: silver.sql sees only input; gold joins domains", other->name);
+    else
+        buf_printf(text,
+                   "silver_%s is read, but '%s' does not depend on '%s'; add 'depends_on: [%s]' to its domain.yml",
+                   other->name, k->domain->name, other->name, other->name);
+}
 
 /* Its errors are JSON here: the message, and the position as a byte of the statement. */
 static void report(struct checker *k, const char *file, struct str sql, const char *message, size_t prefix)
@@ -33,6 +56,8 @@ static void report(struct checker *k, const char *file, struct str sql, const ch
     buf_init(&position, 0);
     if (!json || !json_member_string(str_of(json), "exception_message", &text))
         buf_puts(&text, message);
+    if (json)
+        explain_missing(k, json, file, &text);
     if (json && json_member_string(str_of(json), "position", &position) &&
         str_to_int64(buf_str(&position), (int64_t)prefix, (int64_t)(prefix + sql.n), &at))
         at -= (int64_t)prefix;
@@ -164,7 +189,7 @@ static enum ig_code need_columns(struct checker *k, const char *view, const char
 
 /* --- the SQL of a domain --------------------------------------------------------------------------------------- */
 
-/* Keeps the columns of `from` as table silver_NAME: views look their tables up late, and `input` changes. */
+/* Keeps the columns of `from` as table ingot_NAME: views look their tables up late, and `input` changes. */
 static enum ig_code keep_silver(struct checker *k, const struct conf_domain *d, const char *from, struct error *err)
 {
     struct buf name, sql;
@@ -172,7 +197,7 @@ static enum ig_code keep_silver(struct checker *k, const struct conf_domain *d, 
 
     buf_init(&name, 0);
     buf_init(&sql, 0);
-    buf_printf(&name, "silver_%s", d->name);
+    buf_printf(&name, "ingot_%s", d->name);
     buf_puts(&sql, "CREATE OR REPLACE TEMP TABLE ");
     engine_add_name(&sql, buf_str(&name));
     buf_puts(&sql, " AS SELECT * FROM ");
@@ -184,6 +209,33 @@ static enum ig_code keep_silver(struct checker *k, const struct conf_domain *d, 
     return rc;
 }
 
+/* Does `d` wait for `other`, directly or by others? */
+static bool depends_on(const struct conf *conf, const struct conf_domain *d, const struct conf_domain *other)
+{
+    for (size_t i = 0; i < d->n_depends_on; i++) {
+        const struct conf_domain *next = conf_domain(conf, str_of(d->depends_on[i]));
+
+        if (next == other || depends_on(conf, next, other))
+            return true;
+    }
+    return false;
+}
+
+/* The views that SQL of gold sees: silver of the domain itself and of those that are processed before it. */
+static enum ig_code show_silver(struct checker *k, const struct conf_domain *d, struct error *err)
+{
+    for (size_t i = 0; i < k->conf->n_domains; i++) {
+        const struct conf_domain *other = &k->conf->domains[i];
+
+        if (other == d || depends_on(k->conf, d, other))
+            IG_TRY(engine_execf(k->conn, err, "CREATE OR REPLACE TEMP VIEW \"silver_%s\" AS FROM \"ingot_%s\"",
+                                other->name, other->name));
+        else
+            IG_TRY(engine_execf(k->conn, err, "DROP VIEW IF EXISTS \"silver_%s\"", other->name));
+    }
+    return IG_OK;
+}
+
 static enum ig_code check_silver(struct checker *k, const struct conf_domain *d, bool *failed, struct error *err)
 {
     const char *needed[IG_COUNT(coordinates) + 1];
@@ -191,18 +243,19 @@ static enum ig_code check_silver(struct checker *k, const struct conf_domain *d,
     size_t n = 0;
 
     IG_TRY(make_input(k, d, err));
+    IG_TRY(keep_silver(k, d, "input", err));
     if (!d->silver.sql)
-        return keep_silver(k, d, "input", err);
-    *failed = !make_view(k, "ingot_own", d->silver.sql, d->silver.sql_path);
+        return IG_OK;
+    *failed = !make_view(k, "own rows", d->silver.sql, d->silver.sql_path);
     if (*failed)
         return IG_OK;
     for (; n < IG_COUNT(coordinates); n++)
         needed[n] = coordinates[n][0];
     needed[n++] = d->bronze.date_column;
-    IG_TRY(need_columns(k, "ingot_own", needed, n, d->silver.sql_path,
+    IG_TRY(need_columns(k, "own rows", needed, n, d->silver.sql_path,
                         "rows keep where they come from, select it too (SELECT *, ... FROM input)", err));
     *failed = k->problems->n > before;
-    return keep_silver(k, d, "ingot_own", err);
+    return keep_silver(k, d, "own rows", err);
 }
 
 /* Can it be checked, or does it read a silver that is wrong itself? */
@@ -258,12 +311,13 @@ static enum ig_code check_domain(struct checker *k, const struct conf_domain *d,
 {
     const size_t before = k->problems->n;
 
-    IG_TRY(engine_execf(k->conn, err, "CREATE OR REPLACE TEMP VIEW silver AS SELECT * FROM \"silver_%s\"", d->name));
+    IG_TRY(show_silver(k, d, err));
+    IG_TRY(engine_execf(k->conn, err, "CREATE OR REPLACE TEMP VIEW silver AS FROM \"ingot_%s\"", d->name));
     for (size_t i = 0; i < d->n_gold; i++)
         IG_TRY(check_gold(k, d, &d->gold[i], err));
     for (size_t i = 0; k->problems->n == before && i < d->n_checks; i++)
         if (can_check(k, d->checks[i].sql))
-            make_view(k, "ingot_check", d->checks[i].sql, d->checks[i].path);
+            make_view(k, "own check", d->checks[i].sql, d->checks[i].path);
     return drop_gold(k, d, err);
 }
 
@@ -288,12 +342,15 @@ static enum ig_code check_all(struct checker *k, struct error *err)
 
     IG_TRY(engine_exec(k->conn, err, "SET errors_as_json = true"));
     for (size_t i = 0; i < conf->n_domains; i++) {
+        k->domain = &conf->domains[i];
         check_source(k, &conf->domains[i]);
         IG_TRY(check_silver(k, &conf->domains[i], &k->silver_failed[i], err));
     }
-    for (size_t i = 0; i < conf->n_domains; i++)
+    for (size_t i = 0; i < conf->n_domains; i++) {
+        k->domain = &conf->domains[i];
         if (!k->silver_failed[i])
             IG_TRY(check_domain(k, &conf->domains[i], err));
+    }
     return IG_OK;
 }
 

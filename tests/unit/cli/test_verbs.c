@@ -222,6 +222,18 @@ static void gold_sees_what_silver_sql_makes(void **state)
     terminal_write(&t, "domains/b/domain.yml", YML "depends_on: [a]\ngold: {gb: {key: m, scope: table}}\n");
     terminal_write(&t, "domains/b/gold/gb.sql", "SELECT m FROM silver_a JOIN silver USING (id)");
     assert_int_equal(run_in(&t, "check"), CLI_OK);
+    /* what is read must have been made before */
+    terminal_write(&t, "domains/b/domain.yml", YML "gold: {gb: {key: m, scope: table}}\n");
+    assert_int_equal(run_in(&t, "check"), CLI_CONFIG);
+    assert_non_null(strstr(terminal_err(&t), "domains/b/gold/gb.sql:1:15: silver_a is read, but 'b' does not depend on "
+                                             "'a'; add 'depends_on: [a]' to its domain.yml\n"));
+    terminal_write(&t, "domains/b/domain.yml", YML "depends_on: [a]\ngold: {gb: {key: m, scope: table}}\n");
+    terminal_write(&t, "domains/b/silver.sql", "SELECT input.* FROM input JOIN silver_a USING (id)");
+    assert_int_equal(run_in(&t, "check"), CLI_CONFIG);
+    assert_non_null(strstr(terminal_err(&t),
+                           "domains/b/silver.sql:1:32: silver_a can not be read here: silver.sql sees "
+                           "only input; gold joins domains\n"));
+    terminal_write(&t, "domains/b/silver.sql", "SELECT * FROM input");
     /* a wrong silver.sql is one mistake, not one for each that reads it */
     terminal_write(&t, "domains/a/silver.sql", "SELECT *, nope AS m FROM input");
     assert_int_equal(run_in(&t, "check"), CLI_CONFIG);
