@@ -25,7 +25,7 @@
     X(START, "a run takes it")                               \
     X(SUCCEED, "all stages are written")                     \
     X(FAIL, "a stage failed")                                \
-    X(ABANDON, "the run that worked on it died")             \
+    X(ABANDON, "the run that took it died, or was stopped")  \
     X(RETRY, "the next run will take it again")              \
     X(GIVE_UP, "no retries are left")                        \
     X(NEW_FILES, "bronze has files that were not processed") \
@@ -117,8 +117,8 @@ struct lifecycle_outcome {
 void lifecycle_outcome_free(struct lifecycle_outcome *o);
 
 /* Called on every step, for progress: `step` is plan (what the run is about to do), silver, gold, load, done, failed or
- * dead; `row` is where the partition stands; `index` of `total` partitions that this run has so far; `note` says why,
- * or is NULL. */
+ * dead; gold and load are of a batch, and named by its first partition; `row` is where the partition stands; `index` of
+ * `total` partitions that this run has so far; `note` says why, or is NULL. */
 typedef void lifecycle_progress_fn(void *ctx, const struct lifecycle_row *row, const char *step, size_t index,
                                    size_t total, const char *note);
 

@@ -1,5 +1,9 @@
 /*
- * One run over the partitions: plan, queue, and one partition after the other through its stages.
+ * One run over the partitions: plan, queue, and batch by batch through the stages.
+ *
+ * A batch is some partitions of one domain. Silver is made date by date; gold and load once for the batch, because what
+ * they cost is mostly per table. If they fail, each partition goes through them alone, so that one bad partition does
+ * not take the others along.
  *
  * Every transition is in partition_meta before the work that it announces begins, and after the work that it reports
  * is durable. A run that dies leaves IN_FLIGHT rows, which the next run takes up again; the stages are idempotent.
@@ -8,6 +12,8 @@
 
 #include <stdio.h>
 
+/* So many partitions go through gold and load together; what a crash makes the next run do again. */
+#define BATCH_MAX 64
 /* A partition may come up again within a run (a table-wide key that moved from another date); so often at most. */
 #define VISITS_MAX 3
 
@@ -17,6 +23,9 @@ struct partition {
     bool dirty;       /* its row is to be written */
     bool queued;      /* of this run's work */
     bool gold_only;   /* its silver is up to date */
+    bool in_batch;    /* IN_FLIGHT in this run, and not failed */
+    bool again;       /* its silver was changed by another date of the batch, after its own turn */
+    bool made;        /* its silver, in this batch */
     unsigned visits;  /* in this run */
     const char *note; /* why it is in the queue */
     const char *const *files;
@@ -328,14 +337,14 @@ static enum ig_code plan_touched(struct run *r, const struct partition *from, co
         bool touched = false;
         for (size_t k = 0; k < n; k++)
             touched |= p->domain == from->domain && p != from && p->row.date == dates[k];
+        if (touched && p->in_batch && p->made && p->visits < VISITS_MAX)
+            p->again = true;
         if (!touched || !apply(r, p, LIFECYCLE_ON_UPSTREAM))
             continue;
         any = true;
         r->out->late++;
-        if (is_selected(r, p) && p->visits < VISITS_MAX) {
-            p->queued = false;
+        if (is_selected(r, p) && p->visits < VISITS_MAX)
             enqueue(r, p, "rows moved to another date");
-        }
     }
     return any ? requeue_late(r, err) : IG_OK;
 }
@@ -352,6 +361,10 @@ static enum ig_code run_silver(struct run *r, struct partition *p, struct error 
     struct stage_silver_result s = {0};
     struct lifecycle_work *w = work_of(r, p);
     const int64_t began_us = env_monotonic_us(r->x->env);
+    p->visits++;
+    p->made = true;
+    p->again = false;
+    report(r, p, "silver");
     enum ig_code rc = stage_silver(r->x, domain_of(r, p), p->row.date, p->files, p->n_files, &s, err);
     if (rc == IG_OK) {
         p->row.record_count = p->row.silver_records = s.silver_rows;
@@ -359,57 +372,64 @@ static enum ig_code run_silver(struct run *r, struct partition *p, struct error 
         w->silver_rows += s.silver_rows;
         w->duplicates += s.duplicates;
         w->quarantined += s.quarantined;
-        w->silver_us += env_monotonic_us(r->x->env) - began_us;
         rc = plan_touched(r, p, s.touched_dates, s.n_touched_dates, err);
     }
+    w->silver_us += env_monotonic_us(r->x->env) - began_us;
     free(s.touched_dates);
     return rc == IG_OK ? IG_OK : error_context(err, rc, "silver");
 }
 
-static enum ig_code run_gold(struct run *r, struct partition *p, struct error *err)
+/* The partitions that gold and load are run for: those of a batch, or one of it alone. */
+struct batch {
+    struct partition **p;
+    size_t n;
+};
+
+static enum ig_code run_gold(struct run *r, const struct batch *b, struct error *err)
 {
-    struct stage_gold_result g = {0};
-    struct lifecycle_work *w = work_of(r, p);
+    struct lifecycle_work *w = work_of(r, b->p[0]);
+    int32_t *dates = check_calloc(b->n, sizeof(*dates));
+    int64_t *rows = check_calloc(b->n, sizeof(*rows)), checks = 0;
     const int64_t began_us = env_monotonic_us(r->x->env);
-    enum ig_code rc = stage_gold(r->x, domain_of(r, p), p->row.date, &g, err);
-    if (rc != IG_OK)
-        return error_context(err, rc, "gold");
-    p->row.gold_records = g.gold_rows;
-    w->gold_rows += g.gold_rows;
-    w->checks += g.checks_run;
+    for (size_t i = 0; i < b->n; i++)
+        dates[i] = b->p[i]->row.date;
+    report(r, b->p[0], "gold");
+    const enum ig_code rc = stage_gold(r->x, domain_of(r, b->p[0]), dates, b->n, rows, &checks, err);
+    for (size_t i = 0; i < b->n && rc == IG_OK; i++) {
+        b->p[i]->row.gold_records = rows[i];
+        w->gold_rows += rows[i];
+    }
+    w->checks += checks;
     w->gold_us += env_monotonic_us(r->x->env) - began_us;
-    return IG_OK;
+    free(dates);
+    free(rows);
+    return rc == IG_OK ? IG_OK : error_context(err, rc, "gold");
 }
 
-static enum ig_code run_load(struct run *r, struct partition *p, struct error *err)
+static enum ig_code run_load(struct run *r, const struct batch *b, struct error *err)
 {
     int64_t rows = 0;
-    struct lifecycle_work *w = work_of(r, p);
+    struct lifecycle_work *w = work_of(r, b->p[0]);
     const int64_t began_us = env_monotonic_us(r->x->env);
     if (!r->x->warehouse)
         return IG_OK;
-    enum ig_code rc = stage_load(r->x, domain_of(r, p), p->row.date, &rows, err);
-    if (rc != IG_OK)
-        return error_context(err, rc, "load");
+    report(r, b->p[0], "load");
+    const enum ig_code rc = stage_load(r->x, domain_of(r, b->p[0]), &rows, err);
     w->load_rows += rows;
     w->load_us += env_monotonic_us(r->x->env) - began_us;
-    return IG_OK;
+    return rc == IG_OK ? IG_OK : error_context(err, rc, "load");
 }
 
-static enum ig_code run_stages(struct run *r, struct partition *p, struct error *err)
+static enum ig_code run_gold_and_load(struct run *r, const struct batch *b, struct error *err)
 {
-    if (!p->gold_only) {
-        report(r, p, "silver");
-        IG_TRY(run_silver(r, p, err));
-    }
-    report(r, p, "gold");
-    IG_TRY(run_gold(r, p, err));
-    report(r, p, "load");
-    return run_load(r, p, err);
+    IG_TRY(run_gold(r, b, err));
+    return run_load(r, b, err);
 }
 
 static void fail_partition(struct run *r, struct partition *p, const struct error *why)
 {
+    p->in_batch = false;
+    r->done++;
     (void)apply(r, p, LIFECYCLE_ON_FAIL);
     p->row.error_message = arena_strdup(&r->arena, why->msg);
     r->out->failed++;
@@ -421,53 +441,120 @@ static void fail_partition(struct run *r, struct partition *p, const struct erro
     }
 }
 
-/* One partition from START to where it ends. An error is one of partition_meta, not of the partition. */
-static enum ig_code process(struct run *r, struct partition *p, struct error *err)
+static void finish_partition(struct run *r, struct partition *p)
 {
-    struct error why = {0};
-    p->queued = false;
-    p->visits++;
-    if (!apply(r, p, LIFECYCLE_ON_START))
-        return IG_OK;
-    take_files(p);
-    IG_TRY(write_dirty(r, err)); /* the partition before this one, done, goes along */
-    work_of(r, p)->partitions++;
-    const enum ig_code rc = run_stages(r, p, &why);
+    p->in_batch = false;
     r->done++;
-    if (rc == IG_CANCELLED)
-        return error_set(err, rc, "%s: %s", domain_of(r, p)->name, why.msg);
-    if (rc != IG_OK) {
-        fail_partition(r, p, &why);
-        return write_dirty(r, err);
-    }
     (void)apply(r, p, LIFECYCLE_ON_SUCCEED);
     p->row.processed_us = p->row.updated_us;
     p->row.error_message = NULL;
     p->row.retry_count = 0;
     r->out->processed++;
     report(r, p, "done");
-    return IG_OK;
 }
 
-static struct partition *next_of_domain(struct run *r, size_t domain)
+/* Takes partitions of a domain out of the queue and marks them IN_FLIGHT. */
+static size_t take_batch(struct run *r, size_t domain)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < r->parts.n && n < BATCH_MAX; i++) {
+        struct partition *p = &r->parts.p[i];
+        if (p->domain != domain || !p->queued)
+            continue;
+        p->queued = false;
+        if (!apply(r, p, LIFECYCLE_ON_START))
+            continue;
+        take_files(p);
+        p->in_batch = true;
+        p->made = p->gold_only;
+        work_of(r, p)->partitions++;
+        n++;
+    }
+    return n;
+}
+
+static bool is_stopped(const struct run *r)
+{
+    return r->stop && *r->stop;
+}
+
+/* The next one of the batch whose silver is to be made. */
+static struct partition *next_silver(struct run *r)
 {
     for (size_t i = 0; i < r->parts.n; i++) {
-        if (r->parts.p[i].queued && r->parts.p[i].domain == domain)
-            return &r->parts.p[i];
+        struct partition *p = &r->parts.p[i];
+        if (p->in_batch && (p->again || !p->made))
+            return p;
     }
     return NULL;
 }
 
+/* IG_CANCELLED ends the run and leaves the batch to the next one; any other failure is the partition's. */
+static enum ig_code silver_batch(struct run *r, struct error *err)
+{
+    struct partition *p;
+    while ((p = next_silver(r)) && !is_stopped(r)) {
+        struct error why = {0};
+        const enum ig_code rc = run_silver(r, p, &why);
+        if (rc == IG_CANCELLED)
+            return error_set(err, rc, "%s", why.msg);
+        if (rc != IG_OK)
+            fail_partition(r, p, &why);
+    }
+    while ((p = next_silver(r))) { /* stopped before their turn */
+        p->in_batch = false;
+        (void)apply(r, p, LIFECYCLE_ON_ABANDON);
+        p->row.error_message = "the run was stopped before it came to it";
+    }
+    return IG_OK;
+}
+
+static enum ig_code gold_batch(struct run *r, const struct batch *b, struct error *err)
+{
+    struct error why = {0};
+    if (b->n == 0)
+        return IG_OK;
+    const enum ig_code rc = run_gold_and_load(r, b, &why);
+    if (rc == IG_CANCELLED)
+        return error_set(err, rc, "%s", why.msg);
+    if (rc != IG_OK && b->n == 1) {
+        fail_partition(r, b->p[0], &why);
+        return IG_OK;
+    }
+    for (size_t i = 0; i < b->n; i++) {
+        const struct batch alone = {&b->p[i], 1};
+        if (rc == IG_OK)
+            finish_partition(r, b->p[i]);
+        else
+            IG_TRY(gold_batch(r, &alone, err));
+    }
+    return IG_OK;
+}
+
+/* A batch from START to where its partitions end. An error is one of partition_meta, or the run's end. */
+static enum ig_code process_batch(struct run *r, struct error *err)
+{
+    struct partition **list = check_calloc(r->parts.n, sizeof(*list));
+    struct batch b = {list, 0};
+    enum ig_code rc = write_dirty(r, err); /* the batch before this one, done, goes along */
+    if (rc == IG_OK)
+        rc = silver_batch(r, err);
+    for (size_t i = 0; i < r->parts.n; i++) {
+        if (r->parts.p[i].in_batch)
+            list[b.n++] = &r->parts.p[i];
+    }
+    if (rc == IG_OK)
+        rc = gold_batch(r, &b, err);
+    free(list);
+    return rc;
+}
+
 static enum ig_code work(struct run *r, struct error *err)
 {
-    for (size_t domain = 0; domain < r->x->conf->n_domains; domain++) {
-        struct partition *p;
+    for (size_t domain = 0; domain < r->x->conf->n_domains && !is_stopped(r); domain++) {
         IG_TRY(plan_upstream(r, domain, err));
-        while ((p = next_of_domain(r, domain))) {
-            if (r->stop && *r->stop)
-                return write_dirty(r, err);
-            IG_TRY(process(r, p, err));
-        }
+        while (!is_stopped(r) && take_batch(r, domain) > 0)
+            IG_TRY(process_batch(r, err));
     }
     return write_dirty(r, err);
 }

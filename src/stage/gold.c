@@ -6,29 +6,36 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define RESULT GOLD_FRESH
+/* Every row of the query for each date, with the date it was computed for; GOLD_FRESH is a view without that. */
+#define ROWS "ingot_gold_rows"
+#define COMPUTED_FOR "_ingot_date"
 
 /* One run: what all functions here need. */
 struct gold_run {
     const struct stage_context *x;
     const struct conf_domain *d;
-    int32_t date;
+    const int32_t *dates;
+    size_t n_dates;
     struct engine_conn *c;
+    struct tables_source silver; /* this domain's */
 };
 
 /* --- what queries may read ---------------------------------------------------------------------------- */
 
-/* `silver`: this domain's rows, of the partition or of the whole table. */
-static enum ig_code view_silver(const struct gold_run *g, bool whole_table, struct error *err)
+/* `silver`: this domain's rows, of one date or (DATE_NONE) of the whole table. */
+static enum ig_code view_silver(struct gold_run *g, int32_t date, struct error *err)
 {
     struct buf path;
-    enum ig_code rc;
+    enum ig_code rc = IG_OK;
 
-    buf_init(&path, 0);
-    stage_silver_path(g->d, &path);
-    rc = tables_view(g->x, g->c, buf_cstr(&path), "silver", g->d->bronze.date_column, whole_table ? DATE_NONE : g->date,
-                     NULL, err);
-    buf_release(&path);
+    if (!g->silver.snapshot) {
+        buf_init(&path, 0);
+        stage_silver_path(g->d, &path);
+        rc = tables_source_open(g->x, g->c, buf_cstr(&path), &g->silver, err);
+        buf_release(&path);
+    }
+    if (!rc)
+        rc = tables_source_view(&g->silver, g->c, "silver", g->d->bronze.date_column, date, err);
     return rc;
 }
 
@@ -78,7 +85,7 @@ static enum ig_code check_key_is_unique(const struct gold_run *g, const struct c
         engine_add_name(&sql, str_of(t->key[i]));
         buf_puts(&sql, "::VARCHAR, 'NULL')");
     }
-    buf_puts(&sql, " || ' (' || count(*) || ' rows)' FROM " RESULT " GROUP BY ");
+    buf_puts(&sql, " || ' (' || count(*) || ' rows)' FROM " GOLD_FRESH " GROUP BY ");
     for (size_t i = 0; i < t->n_key; i++) {
         buf_puts(&sql, i ? ", " : "");
         engine_add_name(&sql, str_of(t->key[i]));
@@ -96,72 +103,96 @@ static enum ig_code check_key_is_unique(const struct gold_run *g, const struct c
 
 static enum ig_code check_dates(const struct gold_run *g, struct error *err)
 {
-    char date[16];
     struct buf sql, found;
     enum ig_code rc;
 
     buf_init(&sql, 0);
     buf_init(&found, 0);
-    buf_puts(&sql, "SELECT coalesce(");
+    buf_puts(&sql, "SELECT 'a row has ' || ");
+    engine_add_literal(&sql, str_of(g->d->bronze.date_column));
+    buf_puts(&sql, " || ' ' || coalesce(");
     engine_add_name(&sql, str_of(g->d->bronze.date_column));
-    buf_puts(&sql, "::VARCHAR, 'NULL') FROM " RESULT " WHERE ");
+    buf_puts(&sql, "::VARCHAR, 'NULL') || ' in the partition ' || " COMPUTED_FOR " FROM " ROWS " WHERE ");
     engine_add_name(&sql, str_of(g->d->bronze.date_column));
-    buf_printf(&sql, " IS DISTINCT FROM DATE '%s' LIMIT 1", date_format(g->date, date));
+    buf_puts(&sql, " IS DISTINCT FROM " COMPUTED_FOR " LIMIT 1");
     rc = engine_query_str(g->c, buf_cstr(&sql), &found, err);
     if (rc == IG_NOT_FOUND)
         rc = IG_OK;
     else if (!rc)
-        rc = error_set(err, IG_INVALID,
-                       "a row has %s %s in the partition %s: a table over other dates needs scope: table",
-                       g->d->bronze.date_column, buf_cstr(&found), date);
+        rc = error_set(err, IG_INVALID, "%s: a table over other dates needs scope: table", buf_cstr(&found));
     buf_release(&sql);
     buf_release(&found);
     return rc;
 }
 
-/* Runs the query once, into a temporary table, and looks whether it is what a gold table can be. */
-static enum ig_code compute(const struct gold_run *g, const struct conf_gold *t, struct error *err)
+/* Runs the query over one date (DATE_NONE: over all) into ROWS. */
+static enum ig_code compute_date(struct gold_run *g, const struct conf_gold *t, int32_t date, bool first,
+                                 struct error *err)
 {
-    const struct str text = tables_trim_sql(t->sql);
+    char text[16];
+    struct buf sql;
+    enum ig_code rc = view_silver(g, date, err);
+
+    buf_init(&sql, 0);
+    buf_puts(&sql, first ? "CREATE OR REPLACE TEMP TABLE " ROWS " AS " : "INSERT INTO " ROWS " ");
+    buf_printf(&sql, "SELECT *, CAST(%s%s%s AS DATE) AS " COMPUTED_FOR " FROM (\n" STR_FMT "\n)",
+               date == DATE_NONE ? "" : "'", date == DATE_NONE ? "NULL" : date_format(date, text),
+               date == DATE_NONE ? "" : "'", STR_ARG(tables_trim_sql(t->sql)));
+    if (!rc)
+        rc = buf_check(&sql, err, "the query");
+    if (!rc)
+        rc = engine_exec(g->c, err, buf_cstr(&sql));
+    buf_release(&sql);
+    return rc;
+}
+
+/* Has the result the columns that a gold table needs, and one row a key? */
+static enum ig_code check_result(const struct gold_run *g, const struct conf_gold *t, struct error *err)
+{
     const char **needed = check_calloc(t->n_key + 1, sizeof(*needed));
     size_t n_needed = 0;
-    struct buf sql;
     enum ig_code rc;
 
     for (size_t i = 0; i < t->n_key; i++)
         needed[n_needed++] = t->key[i];
     if (!t->whole_table)
         needed[n_needed++] = g->d->bronze.date_column;
-    buf_init(&sql, 0);
-    buf_printf(&sql, "CREATE OR REPLACE TEMP TABLE " RESULT " AS SELECT * FROM (\n" STR_FMT "\n)", STR_ARG(text));
-    rc = buf_check(&sql, err, "the query");
-    if (!rc)
-        rc = engine_exec(g->c, err, buf_cstr(&sql));
-    if (!rc)
-        rc = tables_need_columns(g->c, "SELECT * FROM " RESULT, needed, n_needed, "the query",
-                                 t->whole_table ? "it is in the key"
-                                                : "it is in the key, or the date column, which a table needs that is "
-                                                  "computed date by date (or say scope: table)",
-                                 err);
-    if (!rc && t->n_key > 0)
-        rc = check_key_is_unique(g, t, err);
+    rc = tables_need_columns(g->c, "SELECT * FROM " GOLD_FRESH, needed, n_needed, "the query",
+                             t->whole_table ? "it is in the key"
+                                            : "it is in the key, or the date column, which a table needs that is "
+                                              "computed date by date (or say scope: table)",
+                             err);
     if (!rc && !t->whole_table)
         rc = check_dates(g, err);
-    buf_release(&sql);
+    if (!rc && t->n_key > 0)
+        rc = check_key_is_unique(g, t, err);
     free(needed);
     return rc;
 }
 
-static enum ig_code merge(const struct gold_run *g, const struct conf_gold *t, struct error *err)
+static enum ig_code compute(struct gold_run *g, const struct conf_gold *t, struct error *err)
 {
-    char date[16];
+    enum ig_code rc = view_others(g, t->sql, err);
+
+    if (!rc && t->whole_table)
+        rc = compute_date(g, t, DATE_NONE, true, err);
+    for (size_t i = 0; i < g->n_dates && !t->whole_table && !rc; i++)
+        rc = compute_date(g, t, g->dates[i], i == 0, err);
+    if (!rc)
+        rc = engine_exec(
+            g->c, err, "CREATE OR REPLACE TEMP VIEW " GOLD_FRESH " AS SELECT * EXCLUDE (" COMPUTED_FOR ") FROM " ROWS);
+    return rc ? rc : check_result(g, t, err);
+}
+
+static enum ig_code merge_rows(const struct gold_run *g, const struct conf_gold *t, const struct lake_partition *within,
+                               struct error *err)
+{
     const char *partition_by[] = {g->d->bronze.date_column};
-    const struct lake_partition within = {partition_by[0], date_format(g->date, date)};
-    const struct lake_merge m = {.select = "SELECT * FROM " RESULT,
+    const struct lake_merge m = {.select = "SELECT * FROM " GOLD_FRESH,
                                  .key = t->key,
                                  .n_key = t->n_key,
-                                 .within = &within,
-                                 .n_partitions = t->whole_table ? 0 : 1,
+                                 .within = within,
+                                 .n_partitions = t->whole_table ? 0 : g->n_dates,
                                  .n_columns = 1,
                                  .delete_unmatched = true};
     struct lake_result result = {0};
@@ -177,34 +208,61 @@ static enum ig_code merge(const struct gold_run *g, const struct conf_gold *t, s
     if (!rc)
         rc = lake_merge(table, &m, NULL, &result, err);
     if (!rc)
-        log_debug(g->x->env, "gold", "%s %s: version %lld, %lld inserted, %lld updated, %lld deleted", buf_cstr(&path),
-                  t->whole_table ? "whole" : date, (long long)result.version, (long long)result.rows_inserted,
-                  (long long)result.rows_updated, (long long)result.rows_deleted);
+        log_debug(g->x->env, "gold", "%s: version %lld, %lld inserted, %lld updated, %lld deleted", buf_cstr(&path),
+                  (long long)result.version, (long long)result.rows_inserted, (long long)result.rows_updated,
+                  (long long)result.rows_deleted);
     lake_close(table);
     buf_release(&path);
+    return rc;
+}
+
+static enum ig_code merge(const struct gold_run *g, const struct conf_gold *t, struct error *err)
+{
+    struct lake_partition *within = check_calloc(g->n_dates, sizeof(*within));
+    char(*text)[16] = check_calloc(g->n_dates, sizeof(*text));
+    enum ig_code rc;
+
+    for (size_t i = 0; i < g->n_dates; i++)
+        within[i] = (struct lake_partition){g->d->bronze.date_column, date_format(g->dates[i], text[i])};
+    rc = merge_rows(g, t, within, err);
+    free(within);
+    free(text);
     return rc;
 }
 
 enum ig_code gold_fresh(const struct stage_context *x, struct engine_conn *c, const struct conf_domain *d,
                         const struct conf_gold *t, int32_t date, struct error *err)
 {
-    const struct gold_run g = {.x = x, .d = d, .date = date, .c = c};
+    struct gold_run g = {.x = x, .d = d, .dates = &date, .n_dates = 1, .c = c};
+    const enum ig_code rc = compute(&g, t, err);
 
-    IG_TRY(view_silver(&g, t->whole_table, err));
-    IG_TRY(view_others(&g, t->sql, err));
-    return compute(&g, t, err);
+    tables_source_close(&g.silver);
+    return rc;
 }
 
-static enum ig_code build_table(const struct gold_run *g, const struct conf_gold *t, int64_t *rows, struct error *err)
+/* Adds a table's rows to the counts of the dates; a table over all dates counts for each. */
+static enum ig_code count_rows(const struct gold_run *g, int64_t *rows, struct error *err)
 {
-    int64_t n = 0;
-    enum ig_code rc = gold_fresh(g->x, g->c, g->d, t, g->date, err);
+    struct engine_rows found = {0};
+    enum ig_code rc =
+        engine_query(g->c, "SELECT " COMPUTED_FOR ", count(*) FROM " ROWS " GROUP BY " COMPUTED_FOR, &found, err);
+
+    while (!rc && engine_next(&found))
+        for (size_t i = 0; i < g->n_dates; i++)
+            if (engine_is_null(&found, 0) || engine_int64(&found, 0) == g->dates[i])
+                rows[i] += engine_int64(&found, 1);
+    engine_rows_free(&found);
+    return rc;
+}
+
+static enum ig_code build_table(struct gold_run *g, const struct conf_gold *t, int64_t *rows, struct error *err)
+{
+    enum ig_code rc = compute(g, t, err);
 
     if (!rc)
-        rc = engine_query_int64(g->c, "SELECT count(*) FROM " RESULT, &n, err);
+        rc = count_rows(g, rows, err);
     if (!rc)
         rc = merge(g, t, err);
-    *rows += n;
     if (rc)
         return error_context(err, rc, "gold table %s (%s)", t->name, t->sql_path ? t->sql_path : "its query");
     return IG_OK;
@@ -212,8 +270,8 @@ static enum ig_code build_table(const struct gold_run *g, const struct conf_gold
 
 /* --- checks ------------------------------------------------------------------------------------------- */
 
-/* Gold tables under their names, of the partition where they have it. */
-static enum ig_code view_gold(const struct gold_run *g, struct error *err)
+/* Gold tables under their names, of one date where they have it. */
+static enum ig_code view_gold(const struct gold_run *g, struct tables_source *gold, int32_t date, struct error *err)
 {
     struct buf path;
     enum ig_code rc = IG_OK;
@@ -224,8 +282,11 @@ static enum ig_code view_gold(const struct gold_run *g, struct error *err)
 
         buf_clear(&path);
         stage_gold_path(g->d, t, &path);
-        rc = tables_view(g->x, g->c, buf_cstr(&path), t->name, g->d->bronze.date_column,
-                         t->whole_table ? DATE_NONE : g->date, NULL, err);
+        if (!gold[i].snapshot)
+            rc = tables_source_open(g->x, g->c, buf_cstr(&path), &gold[i], err);
+        if (!rc)
+            rc = tables_source_view(&gold[i], g->c, t->name, g->d->bronze.date_column,
+                                    t->whole_table ? DATE_NONE : date, err);
     }
     buf_release(&path);
     return rc;
@@ -259,12 +320,11 @@ static enum ig_code run_check(const struct gold_run *g, const struct conf_check 
     return IG_OK;
 }
 
-static enum ig_code run_checks(const struct gold_run *g, int64_t *n, struct error *err)
+static enum ig_code run_checks_of_date(struct gold_run *g, struct tables_source *gold, int32_t date, int64_t *n,
+                                       struct error *err)
 {
-    if (g->d->n_checks == 0)
-        return IG_OK;
-    IG_TRY(view_silver(g, false, err));
-    IG_TRY(view_gold(g, err));
+    IG_TRY(view_silver(g, date, err));
+    IG_TRY(view_gold(g, gold, date, err));
     for (size_t i = 0; i < g->d->n_checks; i++) {
         IG_TRY(run_check(g, &g->d->checks[i], err));
         ++*n;
@@ -272,20 +332,35 @@ static enum ig_code run_checks(const struct gold_run *g, int64_t *n, struct erro
     return IG_OK;
 }
 
-enum ig_code stage_gold(const struct stage_context *x, const struct conf_domain *d, int32_t date,
-                        struct stage_gold_result *out, struct error *err)
+static enum ig_code run_checks(struct gold_run *g, int64_t *n, struct error *err)
 {
-    struct gold_run g = {.x = x, .d = d, .date = date};
+    struct tables_source *gold = check_calloc(g->d->n_gold + 1, sizeof(*gold));
+    enum ig_code rc = IG_OK;
+
+    for (size_t i = 0; i < g->n_dates && g->d->n_checks > 0 && !rc; i++)
+        rc = run_checks_of_date(g, gold, g->dates[i], n, err);
+    for (size_t i = 0; i < g->d->n_gold; i++)
+        tables_source_close(&gold[i]);
+    free(gold);
+    return rc;
+}
+
+enum ig_code stage_gold(const struct stage_context *x, const struct conf_domain *d, const int32_t *dates, size_t n,
+                        int64_t *rows, int64_t *checks_run, struct error *err)
+{
+    struct gold_run g = {.x = x, .d = d, .dates = dates, .n_dates = n};
     enum ig_code rc;
 
-    *out = (struct stage_gold_result){0};
-    if (d->n_gold == 0 && d->n_checks == 0)
+    memset(rows, 0, n * sizeof(*rows));
+    *checks_run = 0;
+    if (n == 0 || (d->n_gold == 0 && d->n_checks == 0))
         return IG_OK;
     rc = engine_connect(x->engine, &g.c, err);
     for (size_t i = 0; i < d->n_gold && !rc; i++)
-        rc = build_table(&g, &d->gold[i], &out->gold_rows, err);
+        rc = build_table(&g, &d->gold[i], rows, err);
     if (!rc)
-        rc = run_checks(&g, &out->checks_run, err);
+        rc = run_checks(&g, checks_run, err);
+    tables_source_close(&g.silver);
     engine_disconnect(g.c);
     return rc;
 }

@@ -6,10 +6,8 @@
 #include <stdlib.h>
 
 static enum ig_code load_table(const struct stage_context *x, struct engine_conn *c, const struct conf_domain *d,
-                               const struct conf_gold *g, int32_t date, int64_t *rows, struct error *err)
+                               const struct conf_gold *g, int64_t *rows, struct error *err)
 {
-    char date_text[16];
-    const struct lake_partition within = {d->bronze.date_column, date_format(date, date_text)};
     struct warehouse_load load = {.domain = d->name, .table = g->name, .key = g->key, .n_key = g->n_key};
     struct warehouse_result result = {0};
     struct lake_table *table = NULL;
@@ -29,10 +27,6 @@ static enum ig_code load_table(const struct stage_context *x, struct engine_conn
     if (rc)
         goto out;
     load.snapshot = snapshot;
-    if (!g->whole_table) {
-        load.within = &within;
-        load.n_within = 1;
-    }
     rc = warehouse_load(x->warehouse, &load, &result, err);
     *rows += result.rows;
 out:
@@ -42,8 +36,7 @@ out:
     return rc;
 }
 
-enum ig_code stage_load(const struct stage_context *x, const struct conf_domain *d, int32_t date, int64_t *rows,
-                        struct error *err)
+enum ig_code stage_load(const struct stage_context *x, const struct conf_domain *d, int64_t *rows, struct error *err)
 {
     struct engine_conn *c = NULL;
     enum ig_code rc;
@@ -53,7 +46,7 @@ enum ig_code stage_load(const struct stage_context *x, const struct conf_domain 
         return IG_OK;
     rc = engine_connect(x->engine, &c, err);
     for (size_t i = 0; i < d->n_gold && !rc; i++)
-        rc = load_table(x, c, d, &d->gold[i], date, rows, err);
+        rc = load_table(x, c, d, &d->gold[i], rows, err);
     engine_disconnect(c);
     return rc;
 }

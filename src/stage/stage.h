@@ -72,17 +72,14 @@ IG_MUST_CHECK enum ig_code stage_silver(const struct stage_context *x, const str
 
 /* --- silver -> gold -> warehouse --------------------------------------------------------------------------- */
 
-struct stage_gold_result {
-    int64_t gold_rows; /* of the partition, summed over the domain's gold tables */
-    int64_t checks_run;
-};
-/* Every gold table of the domain for the partition, then the domain's checks (tests/): a check that returns rows is
- * IG_INVALID and names itself and its first row. */
-IG_MUST_CHECK enum ig_code stage_gold(const struct stage_context *x, const struct conf_domain *d, int32_t date,
-                                      struct stage_gold_result *out, struct error *err);
-/* Every gold table of the domain into the warehouse. */
-IG_MUST_CHECK enum ig_code stage_load(const struct stage_context *x, const struct conf_domain *d, int32_t date,
-                                      int64_t *rows, struct error *err);
+/* Every gold table of the domain for `n` dates, each table in one commit, then the domain's checks (tests/) for each
+ * date: a check that returns rows is IG_INVALID and names itself and its first row. rows[i]: of dates[i], summed over
+ * the tables; a table over all dates is computed once, and counts for each. */
+IG_MUST_CHECK enum ig_code stage_gold(const struct stage_context *x, const struct conf_domain *d, const int32_t *dates,
+                                      size_t n, int64_t *rows, int64_t *checks_run, struct error *err);
+/* Every gold table of the domain into the warehouse, as it is now. */
+IG_MUST_CHECK enum ig_code stage_load(const struct stage_context *x, const struct conf_domain *d, int64_t *rows,
+                                      struct error *err);
 
 /* --- the ledger ---------------------------------------------------------------------------------------- */
 

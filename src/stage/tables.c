@@ -31,13 +31,30 @@ bool tables_mentions(const char *sql, const char *word)
     return false;
 }
 
-enum ig_code tables_view(const struct stage_context *x, struct engine_conn *c, const char *path, const char *name,
-                         const char *date_column, int32_t date, int64_t *version, struct error *err)
+enum ig_code tables_source_open(const struct stage_context *x, struct engine_conn *c, const char *path,
+                                struct tables_source *out, struct error *err)
+{
+    enum ig_code rc = lake_open(x->store, c, path, &out->table, err);
+
+    if (!rc)
+        rc = lake_snapshot_open(out->table, LAKE_LATEST, &out->snapshot, err);
+    if (rc)
+        tables_source_close(out);
+    return rc;
+}
+
+void tables_source_close(struct tables_source *t)
+{
+    lake_snapshot_free(t->snapshot);
+    lake_close(t->table);
+    *t = (struct tables_source){0};
+}
+
+enum ig_code tables_source_view(const struct tables_source *t, struct engine_conn *c, const char *name,
+                                const char *date_column, int32_t date, struct error *err)
 {
     char date_text[16];
     const struct lake_partition only = {date_column, date == DATE_NONE ? NULL : date_format(date, date_text)};
-    struct lake_table *table = NULL;
-    struct lake_snapshot *snapshot = NULL;
     struct buf sql;
     enum ig_code rc;
 
@@ -45,20 +62,26 @@ enum ig_code tables_view(const struct stage_context *x, struct engine_conn *c, c
     buf_puts(&sql, "CREATE OR REPLACE TEMP VIEW ");
     engine_add_name(&sql, str_of(name));
     buf_puts(&sql, " AS SELECT * FROM ");
-    rc = lake_open(x->store, c, path, &table, err);
+    rc = lake_add_scan(t->snapshot, &only, date == DATE_NONE ? 0 : 1, &sql, err);
     if (!rc)
-        rc = lake_snapshot_open(table, LAKE_LATEST, &snapshot, err);
-    if (!rc)
-        rc = lake_add_scan(snapshot, &only, date == DATE_NONE ? 0 : 1, &sql, err);
-    if (!rc)
-        rc = buf_check(&sql, err, path);
+        rc = buf_check(&sql, err, name);
     if (!rc)
         rc = engine_exec(c, err, buf_cstr(&sql));
-    if (!rc && version)
-        *version = lake_version(snapshot);
-    lake_snapshot_free(snapshot);
-    lake_close(table);
     buf_release(&sql);
+    return rc;
+}
+
+enum ig_code tables_view(const struct stage_context *x, struct engine_conn *c, const char *path, const char *name,
+                         const char *date_column, int32_t date, int64_t *version, struct error *err)
+{
+    struct tables_source t = {0};
+    enum ig_code rc = tables_source_open(x, c, path, &t, err);
+
+    if (!rc)
+        rc = tables_source_view(&t, c, name, date_column, date, err);
+    if (!rc && version)
+        *version = lake_version(t.snapshot);
+    tables_source_close(&t);
     return rc;
 }
 

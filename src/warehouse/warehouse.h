@@ -21,9 +21,6 @@ struct warehouse_load {
     const struct lake_snapshot *snapshot; /* what the warehouse's table is to be */
     const char *const *key;
     size_t n_key;
-    const struct lake_partition *within; /* where the change is known to be (n equalities), for implementations that
-                                            cannot find out; DuckDB's does */
-    size_t n_within;
 };
 struct warehouse_result {
     int64_t delta_version, rows;

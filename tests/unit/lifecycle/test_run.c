@@ -19,6 +19,7 @@
 struct script {
     char calls[2000];    /* "silver orders 19737;..." in order */
     const char *fail_at; /* stages of this name fail */
+    int32_t bad_date;    /* gold of this date fails; 0: none */
     int32_t touched;     /* silver of DAY_2 changes this date too; 0: none */
     volatile bool *stop; /* set by the first silver stage */
 };
@@ -49,20 +50,26 @@ enum ig_code stage_silver(const struct stage_context *x, const struct conf_domai
     return called("silver", d->name, date, err);
 }
 
-enum ig_code stage_gold(const struct stage_context *x, const struct conf_domain *d, int32_t date,
-                        struct stage_gold_result *out, struct error *err)
+enum ig_code stage_gold(const struct stage_context *x, const struct conf_domain *d, const int32_t *dates, size_t n,
+                        int64_t *rows, int64_t *checks_run, struct error *err)
 {
+    enum ig_code rc = IG_OK;
     (void)x;
-    *out = (struct stage_gold_result){.gold_rows = 3};
-    return called("gold", d->name, date, err);
+    *checks_run = 0;
+    for (size_t i = 0; i < n && rc == IG_OK; i++) {
+        rows[i] = 3;
+        rc = called("gold", d->name, dates[i], err);
+        if (rc == IG_OK && script.bad_date == dates[i])
+            rc = error_set(err, IG_INVALID, "its numbers do not add up");
+    }
+    return rc;
 }
 
-enum ig_code stage_load(const struct stage_context *x, const struct conf_domain *d, int32_t date, int64_t *rows,
-                        struct error *err)
+enum ig_code stage_load(const struct stage_context *x, const struct conf_domain *d, int64_t *rows, struct error *err)
 {
     (void)x;
     *rows = 3;
-    return called("load", d->name, date, err);
+    return called("load", d->name, 0, err);
 }
 
 /* --- a project of two domains, in a folder of its own -------------------------------------------------------- */
@@ -237,8 +244,8 @@ static void domains_are_processed_as_they_depend_on_each_other(void **state)
     add_file(f, "orders", "2024-01-15", "1");
     add_file(f, "shops", "2024-01-16", "1");
     run(f);
-    assert_string_equal(script.calls, "silver shops 19738;gold shops 19738;silver orders 19737;gold orders 19737;"
-                                      "silver orders 19738;gold orders 19738;");
+    assert_string_equal(script.calls, "silver shops 19738;gold shops 19738;silver orders 19737;silver orders 19738;"
+                                      "gold orders 19737;gold orders 19738;");
 }
 
 static void gold_is_computed_again_when_what_it_reads_has_changed(void **state)
@@ -287,6 +294,30 @@ static void a_failure_does_not_stop_the_others(void **state)
     assert_string_equal(script.calls, "silver orders 19737;silver orders 19738;");
 }
 
+static void one_bad_partition_does_not_take_its_batch_along(void **state)
+{
+    struct fixture *f = *state;
+    add_file(f, "orders", "2024-01-15", "1");
+    add_file(f, "orders", "2024-01-16", "1");
+    script.bad_date = DAY_2;
+    const struct lifecycle_outcome out = run(f);
+    assert_int_equal(out.processed, 1);
+    assert_int_equal(out.failed, 1);
+    expect_state(f, "orders", DAY_1, "DONE", 0);
+    expect_state(f, "orders", DAY_2, "FAILED", 0);
+}
+
+static void silver_is_made_again_when_its_batch_changed_it(void **state)
+{
+    struct fixture *f = *state;
+    add_file(f, "orders", "2024-01-15", "1");
+    add_file(f, "orders", "2024-01-16", "1");
+    script.touched = DAY_1;
+    run(f);
+    assert_string_equal(script.calls, "silver orders 19737;silver orders 19738;silver orders 19737;"
+                                      "gold orders 19737;gold orders 19738;");
+}
+
 static void a_run_that_stops_leaves_the_rest_for_the_next_one(void **state)
 {
     struct fixture *f = *state;
@@ -297,7 +328,7 @@ static void a_run_that_stops_leaves_the_rest_for_the_next_one(void **state)
     script.stop = &stop;
     run(f);
     expect_state(f, "orders", DAY_1, "DONE", 0);
-    expect_state(f, "orders", DAY_2, "PENDING", 0);
+    expect_state(f, "orders", DAY_2, "RETRYING", 0);
     script.stop = NULL;
     run(f);
     expect_state(f, "orders", DAY_2, "DONE", 0);
@@ -352,6 +383,8 @@ int main(void)
         RUN_TEST(gold_is_computed_again_when_what_it_reads_has_changed),
         RUN_TEST(a_failing_partition_is_retried_and_then_dead),
         RUN_TEST(a_failure_does_not_stop_the_others),
+        RUN_TEST(one_bad_partition_does_not_take_its_batch_along),
+        RUN_TEST(silver_is_made_again_when_its_batch_changed_it),
         RUN_TEST(a_run_that_stops_leaves_the_rest_for_the_next_one),
         RUN_TEST(rows_that_move_to_another_date_bring_that_date_up_again),
         RUN_TEST(a_dry_run_changes_nothing),

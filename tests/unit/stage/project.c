@@ -135,9 +135,11 @@ struct stage_silver_result project_silver(struct project *p, const char *domain,
     return result;
 }
 
-enum ig_code project_try_gold(struct project *p, const char *domain, const char *date, struct stage_gold_result *out)
+enum ig_code project_try_gold(struct project *p, const char *domain, const char *date, struct gold_result *out)
 {
-    return stage_gold(&p->x, project_domain(p, domain), project_date(date), out, &p->err);
+    const int32_t day = project_date(date);
+
+    return stage_gold(&p->x, project_domain(p, domain), &day, 1, &out->gold_rows, &out->checks_run, &p->err);
 }
 
 static void add_table(struct project *p, struct str path, struct buf *sql)

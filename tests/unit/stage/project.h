@@ -39,7 +39,10 @@ int32_t project_date(const char *text);
 struct stage_silver_result project_silver(struct project *p, const char *domain, const char *date);
 enum ig_code project_try_silver(struct project *p, const char *domain, const char *date,
                                 struct stage_silver_result *out);
-enum ig_code project_try_gold(struct project *p, const char *domain, const char *date, struct stage_gold_result *out);
+struct gold_result {
+    int64_t gold_rows, checks_run;
+};
+enum ig_code project_try_gold(struct project *p, const char *domain, const char *date, struct gold_result *out);
 
 /* The first column of the first row of a query as text; in it {silver/orders} is that table. */
 const char *project_ask(struct project *p, const char *query);

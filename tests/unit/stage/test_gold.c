@@ -46,9 +46,9 @@ static void silver_of_three(struct project *p)
     (void)project_silver(p, "t", DAY);
 }
 
-static struct stage_gold_result gold(struct project *p, const char *date)
+static struct gold_result gold(struct project *p, const char *date)
 {
-    struct stage_gold_result r;
+    struct gold_result r;
 
     if (project_try_gold(p, "t", date, &r))
         fail_msg("%s", p->err.msg);
@@ -57,7 +57,7 @@ static struct stage_gold_result gold(struct project *p, const char *date)
 
 static void assert_refused(struct project *p, const char *because, const char *also)
 {
-    struct stage_gold_result r;
+    struct gold_result r;
 
     assert_int_equal(project_try_gold(p, "t", DAY, &r), IG_INVALID);
     if (!strstr(p->err.msg, because) || !strstr(p->err.msg, also))
@@ -69,7 +69,7 @@ static void assert_refused(struct project *p, const char *because, const char *a
 
 static void a_group_that_is_gone_leaves_no_row(void **state)
 {
-    struct stage_gold_result r;
+    struct gold_result r;
     struct project p;
 
     (void)state;
@@ -112,7 +112,7 @@ static void a_partition_sees_itself_alone_unless_the_scope_is_the_table(void **s
 static void other_domains_are_views(void **state)
 {
     struct project p;
-    struct stage_gold_result r;
+    struct gold_result r;
 
     (void)state;
     begin(&p, "gold: {named: {key: [day, country]}}\ndepends_on: [cities]\n");
@@ -168,7 +168,7 @@ static void what_can_not_be_a_gold_table_is_refused(void **state)
 
 static void checks_must_return_no_row(void **state)
 {
-    struct stage_gold_result r;
+    struct gold_result r;
     struct project p;
 
     (void)state;

@@ -38,7 +38,7 @@ static void every_gold_table_is_loaded(void **state)
 /* A run that died between gold and load: the next partition's load brings in both. */
 static void what_an_earlier_run_did_not_load_is_loaded_by_the_next(void **state)
 {
-    struct stage_gold_result gold;
+    struct gold_result gold;
     struct project p;
 
     (void)state;
@@ -80,7 +80,7 @@ static void without_a_warehouse_or_gold_there_is_nothing_to_do(void **state)
 
     (void)state;
     ledger_begin(&p, "");
-    assert_int_equal(stage_load(&p.x, project_domain(&p, "t"), project_date(DAY), &rows, &p.err), IG_OK);
+    assert_int_equal(stage_load(&p.x, project_domain(&p, "t"), &rows, &p.err), IG_OK);
     assert_int_equal(rows, 0);
     assert_int_equal(env_stat(p.x.env, p.conf->warehouse_url + strlen("duckdb:"), &st, NULL), IG_NOT_FOUND);
     ledger_end(&p);
