@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from support.project import SHARED_DIR, SOURCE_DIR, Ingot, Project
+from support.project import SHARED_DIR, SOURCE_DIR, Ingot, Project, served_log
 
 
 def pytest_configure(config):
@@ -39,10 +39,9 @@ def project(ingot, tmp_path):
 
 @pytest.fixture
 def broker(ingot, tmp_path):
-    """A running log alone (a project without domains); gives host:port."""
-    p = Project(ingot, tmp_path / "log-only")
-    with p.up() as up:
-        yield up.bootstrap
+    """A running log alone; gives host:port."""
+    with served_log(ingot, tmp_path / "log") as bootstrap:
+        yield bootstrap
 
 
 @pytest.fixture(scope="session")

@@ -75,8 +75,7 @@ def test_every_kind_of_bad_record_is_accounted_for(project):
     with project.up() as up:
         kafka.produce(up.bootstrap, "raw-orders", values)
     project("run")
-    with project.up() as up:
-        found = recount(project, up.bootstrap, "orders", ["order_id"], "order_date")
+    found = recount(project, "orders", ["order_id"], "order_date")
     name_of = {}
     for at, r in found["log"].items():
         name_of[at] = names[values.index(r.value)]
@@ -117,8 +116,8 @@ def test_a_tombstone_is_accounted_for(project):
         p.produce("raw-orders", key=b"o-000001", value=orders.encode(GOOD))
         assert p.flush(30) == 0
     project("run")
-    with project.up() as up:
-        dlq = kafka.read_topic(up.bootstrap, "dlq-raw-orders")
+    with project.log() as bootstrap:
+        dlq = kafka.read_topic(bootstrap, "dlq-raw-orders")
     assert len(project.silver("orders")) == 1
     assert len(dlq) == 1 and dlq[0].key == b"o-000001"
 
@@ -187,8 +186,7 @@ def test_ndjson_lines_that_are_no_json_go_to_the_dlq(project):
     project.write("input/a.ndjson", lines)
     orders.add_to(project, source='source: {type: file, path: input/a.ndjson}')
     project("run")
-    with project.up() as up:
-        found = recount(project, up.bootstrap, "orders", ["order_id"], "order_date")
+    found = recount(project, "orders", ["order_id"], "order_date")
     assert sorted(r["order_id"] for r in found["silver"]) == ["o-000000", "o-000001"]
     assert sorted(r.value for r in found["dlq"]) == [b"{broken", b"\xff\xfe"]
 

@@ -33,8 +33,7 @@ def file_project(project, n=300, **options):
 
 def check_tables(project, unique="partition"):
     """silver and gold equal the independent computation from the log."""
-    with project.up() as up:
-        found = recount(project, up.bootstrap, "orders", ["order_id"], "order_date", unique)
+    found = recount(project, "orders", ["order_id"], "order_date", unique)
     want = orders.expected_silver(found["log"].values(), unique)
     assert {(r["_topic"], r["_partition"], r["_offset"]) for r in found["silver"]} == {at for at, _, _ in want.values()}
     for row in found["silver"]:

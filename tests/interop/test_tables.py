@@ -29,8 +29,7 @@ def worked(ingot, tmp_path_factory):
         with p.up() as up:
             kafka.produce(up.bootstrap, "raw-orders", values[part::4], lambda v: v[14:22])
         p("run")
-    with p.up() as up:
-        found = recount(p, up.bootstrap, "orders", ["order_id"], "order_date")
+    found = recount(p, "orders", ["order_id"], "order_date")
     p.want = orders.expected_silver(found["log"].values())
     p.found = found
     return p
@@ -154,8 +153,7 @@ def test_green_taxi_trips_against_pyarrow(ingot, tmp_path, shared, spark):
     p.write(".env", f"TLC_TRIPS={month}\nTLC_ZONES={shared}/data/nyc-tlc-zones/taxi_zone_lookup.csv\n")
     p.write("ingot.yml", (root / "ingot.yml").read_text() + "listen: 127.0.0.1:0\n")
     p("run", timeout=300)
-    with p.up() as up:
-        found = recount(p, up.bootstrap, "trips", ["trip_id"], "pickup_date")
+    found = recount(p, "trips", ["trip_id"], "pickup_date")
     # Every row of the file is in the log, and each has come to one of the places there are.
     trips = pq.read_table(month)
     assert len(found["log"]) == trips.num_rows

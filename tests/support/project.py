@@ -136,6 +136,24 @@ class Up:
         return code
 
 
+@contextlib.contextmanager
+def served_log(ingot, folder):
+    """`ingot broker` on a folder; gives host:port."""
+    process = subprocess.Popen(
+        [ingot.path, "--json", "broker", "--dir", str(folder), "--listen", "127.0.0.1:0"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )
+    try:
+        line = process.stdout.readline()
+        if not line:
+            raise AssertionError(f"ingot broker did not start: {process.stderr.read().decode()[-2000:]}")
+        ready = json.loads(line)
+        yield f"{ready['host']}:{ready['port']}"
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=60)
+
+
 class Project:
     """Writes a project folder and works in it."""
 
@@ -194,6 +212,12 @@ class Project:
         if running.process.poll() is None:
             code = running.stop()
             assert code == stop_code, f"ingot up ended with {code}:\n{running.tail()}"
+
+    @contextlib.contextmanager
+    def log(self):
+        """The project's log alone, while nothing else is up: no source, no sink; gives host:port."""
+        with served_log(self.ingot, self.root / "data" / "log") as bootstrap:
+            yield bootstrap
 
     # --- what is in the lake, seen by foreign programs -------------------------------------------------
 

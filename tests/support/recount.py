@@ -18,11 +18,13 @@ def _some(things, n=3):
     return sorted(things)[:n]
 
 
-def recount(project, bootstrap, domain, key=None, date_column=None, unique="partition"):
-    """Checks one domain; gives what was found. `key`: columns of the contract's key (none: every record is its own)."""
+def recount(project, domain, key=None, date_column=None, unique="partition"):
+    """Checks one domain of a project that is not up; gives what was found. `key`: columns of the contract's key (none:
+    every record is its own)."""
     topic, dlq_topic = f"raw-{domain}", f"dlq-raw-{domain}"
-    log = {r.at: r for r in kafka.read_topic(bootstrap, topic)}
-    dlq = kafka.read_topic(bootstrap, dlq_topic)
+    with project.log() as bootstrap:
+        log = {r.at: r for r in kafka.read_topic(bootstrap, topic)}
+        dlq = kafka.read_topic(bootstrap, dlq_topic)
     bronze, silver, quarantine = project.bronze(domain), project.silver(domain), project.quarantine(domain)
 
     # The log's offsets are dense: nothing was lost from within.
