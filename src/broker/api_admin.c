@@ -134,6 +134,36 @@ static bool assignments_ok(const struct wire_create_topic *in, int32_t *partitio
     return true;
 }
 
+/* The value that holds for a topic (NULL: the broker's own), and whether the topic set it. */
+static struct str config_value(struct request *r, const struct topic *t, const struct topic_config_type *type,
+                               bool *is_set)
+{
+    const char *value = t ? topic_config_value(t, type->name) : NULL;
+
+    *is_set = value != NULL;
+    if (!value)
+        value = type->fallback;
+    if (value)
+        return str_of(arena_strdup(&r->arena, value));
+    return str_of(
+        arena_printf(&r->arena, "%lld",
+                     (long long)(strcmp(type->name, "segment.bytes") == 0 ? r->b->options.segment_bytes
+                                                                          : r->b->options.max_message_bytes)));
+}
+
+static void list_configs(struct request *r, const struct topic *t, struct wire_create_topic_result *out)
+{
+    RESPONSE_ITEMS(r, out->configs, create_topic_config_result, topic_config_types_n);
+    for (size_t i = 0; i < topic_config_types_n; i++) {
+        struct wire_create_topic_config_result *c = &out->configs.p[i];
+        bool is_set;
+
+        c->name = str_of(topic_config_types[i].name);
+        c->value = config_value(r, t, &topic_config_types[i], &is_set);
+        c->config_source = is_set ? SOURCE_TOPIC : SOURCE_DEFAULT;
+    }
+}
+
 static void create_topic(struct request *r, const struct wire_create_topic *in, bool check_only,
                          struct wire_create_topic_result *out)
 {
@@ -142,7 +172,6 @@ static void create_topic(struct request *r, const struct wire_create_topic *in, 
     struct error err;
 
     out->name = in->name;
-    out->configs.n = -1;
     if (!assignments_ok(in, &wish.partitions)) {
         out->error_code = KAFKA_INVALID_REPLICATION_FACTOR;
         out->error_message = STR("there is one broker, so the replication factor is 1");
@@ -155,8 +184,10 @@ static void create_topic(struct request *r, const struct wire_create_topic *in, 
         out->error_message = sentence(r, &err);
         return;
     }
-    if (t)
+    if (t) {
         out->topic_id = t->id;
+        list_configs(r, t, out);
+    }
     out->num_partitions = wish.partitions;
     out->replication_factor = 1;
 }
@@ -235,23 +266,6 @@ void api_create_partitions(struct request *r)
 }
 
 /* --- configurations ------------------------------------------------------------------------------------------- */
-
-/* The value that holds for a topic (NULL: the broker's own), and whether the topic set it. */
-static struct str config_value(struct request *r, const struct topic *t, const struct topic_config_type *type,
-                               bool *is_set)
-{
-    const char *value = t ? topic_config_value(t, type->name) : NULL;
-
-    *is_set = value != NULL;
-    if (!value)
-        value = type->fallback;
-    if (value)
-        return str_of(arena_strdup(&r->arena, value));
-    return str_of(
-        arena_printf(&r->arena, "%lld",
-                     (long long)(strcmp(type->name, "segment.bytes") == 0 ? r->b->options.segment_bytes
-                                                                          : r->b->options.max_message_bytes)));
-}
 
 static bool is_wanted(const struct wire_strings *keys, const char *name)
 {

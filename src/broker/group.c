@@ -179,6 +179,18 @@ static void update_member(struct member *m, const struct wire_join_group_request
     }
 }
 
+/* "127.0.0.1:4000" as Kafka's tools show it: "/127.0.0.1". */
+static char *host_of(const char *peer)
+{
+    const char *colon = strrchr(peer, ':');
+    const size_t n = colon ? (size_t)(colon - peer) : strlen(peer);
+    char *host = check_calloc(1, n + 2);
+
+    host[0] = '/';
+    memcpy(host + 1, peer, n);
+    return host;
+}
+
 static struct member *add_member(struct group *g, struct request *r, const char *id)
 {
     const struct wire_join_group_request *in = r->body;
@@ -187,7 +199,7 @@ static struct member *add_member(struct group *g, struct request *r, const char 
     m->id = check_strdup(id);
     set_text(&m->instance_id, in->group_instance_id);
     set_text(&m->client_id, r->client_id.p ? r->client_id : STR(""));
-    set_text(&m->client_host, str_of(request_peer(r)));
+    m->client_host = host_of(request_peer(r));
     update_member(m, in);
     vec_push(&g->members, m);
     if (g->members.n == 1)
