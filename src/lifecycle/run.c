@@ -341,6 +341,7 @@ static enum ig_code plan_touched(struct run *r, const struct partition *from, co
             p->again = true;
         if (!touched || !apply(r, p, LIFECYCLE_ON_UPSTREAM))
             continue;
+        p->gold_only = false;
         any = true;
         r->out->late++;
         if (is_selected(r, p) && p->visits < VISITS_MAX)
