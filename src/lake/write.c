@@ -92,12 +92,28 @@ static enum ig_code add_select(struct buf *sql, const struct lake_snapshot *s, c
     return IG_OK;
 }
 
+/* Each thread holds a row group in memory, uncompressed, until it is written. 122,880 rows (DuckDB's default) of 10 KB
+ * would be 1.2 GB; so a group ends at so many bytes too, where the engine's settings allow it. */
+#define ROW_GROUP_BYTES "32MB"
+
+static enum ig_code may_end_by_bytes(struct engine_conn *c, bool *out, struct error *err)
+{
+    int64_t unordered = 0;
+    const enum ig_code rc =
+        engine_query_int64(c, "SELECT (NOT current_setting('preserve_insertion_order'))::INTEGER", &unordered, err);
+
+    *out = unordered != 0;
+    return rc;
+}
+
 static void add_copy(struct buf *sql, const struct lake_snapshot *s, const char *query, const char *to,
-                     bool partitioned)
+                     bool partitioned, bool end_by_bytes)
 {
     buf_printf(sql, "COPY (%s) TO ", query);
     engine_add_literal(sql, str_of(to));
     buf_puts(sql, " (FORMAT parquet, COMPRESSION snappy, RETURN_STATS");
+    if (end_by_bytes)
+        buf_puts(sql, ", ROW_GROUP_SIZE_BYTES '" ROW_GROUP_BYTES "'");
     if (partitioned) {
         buf_puts(sql, ", WRITE_PARTITION_COLUMNS false, FILENAME_PATTERN 'part_{uuid}', PARTITION_BY (");
         for (size_t i = 0; i < s->metadata.n_partition_columns; i++) {
@@ -308,6 +324,7 @@ enum ig_code lake_write_files(struct lake_table *t, const struct lake_snapshot *
     struct engine_rows rows = {0};
     struct buf query, sql, scratch;
     struct arena arena;
+    bool end_by_bytes = false;
     enum ig_code rc;
 
     arena_init(&arena);
@@ -315,13 +332,17 @@ enum ig_code lake_write_files(struct lake_table *t, const struct lake_snapshot *
     buf_init(&sql, 0);
     buf_init(&scratch, 0);
     rc = schema_of_query(&arena, t->conn, select, &have, err);
-    if (!rc)
+    if (!rc) {
+        schema_find_nulls(&arena, t->conn, select, have, s->metadata.schema);
         rc = add_select(&query, s, have, select, err);
+    }
     if (!rc)
         rc = store_scratch_path(t->store, partitioned ? "" : ".parquet", &scratch, err);
+    if (!rc)
+        rc = may_end_by_bytes(t->conn, &end_by_bytes, err);
     if (rc)
         goto out;
-    add_copy(&sql, s, buf_cstr(&query), buf_cstr(&scratch), partitioned);
+    add_copy(&sql, s, buf_cstr(&query), buf_cstr(&scratch), partitioned, end_by_bytes);
     rc = buf_check(&sql, err, "the query of a write");
     if (!rc)
         rc = engine_query(t->conn, buf_cstr(&sql), &rows, err);
