@@ -14,6 +14,7 @@ static enum ig_code open_engine(struct platform *p, struct error *err)
             .memory_bytes = p->conf->memory_bytes,
             .threads = p->conf->threads,
             .temp_dir = buf_cstr(&temp),
+            .unordered = true, /* tables have no order, and writing them needs less memory */
         };
         rc = engine_open(&options, &p->engine, err);
     }
