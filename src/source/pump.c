@@ -195,10 +195,9 @@ static void publish(struct source_pump *p)
     p->progress.refused = p->refused;
     if (p->reader) {
         p->progress.total = p->reader->total;
-        if (p->reader->failures > 0) {
-            p->progress.failed = true;
+        p->progress.failures = p->reader->failures;
+        if (p->reader->failures > 0)
             p->progress.error = p->reader->failure;
-        }
     }
     pthread_mutex_unlock(&p->lock);
 }
@@ -527,10 +526,10 @@ static void pump_thread(void *arg)
         log_error(p->options.env, "source", "%s: %s", p->domain->name, e.msg);
     pthread_mutex_lock(&p->lock);
     p->progress.finished = !rc && at_end;
-    if (rc) {
-        p->progress.failed = true;
+    /* Without an end, files that could not be read are logged, and may be put right yet. */
+    p->progress.failed = rc || (p->progress.failures > 0 && p->options.to_end);
+    if (rc)
         p->progress.error = e;
-    }
     pthread_mutex_unlock(&p->lock);
 }
 

@@ -20,10 +20,11 @@ struct source_pump;
 struct source_progress {
     int64_t produced, acknowledged; /* records, since the start of the pump */
     int64_t bytes;
-    int64_t total;   /* records there will be, -1 if unknown or endless */
-    int64_t refused; /* the broker would not take them (too large): they are in the DLQ */
-    bool finished;   /* a source with an end has reached it, and all is acknowledged */
-    bool failed;
+    int64_t total;    /* records there will be, -1 if unknown or endless */
+    int64_t refused;  /* no records, or too large for the log: they are in the DLQ */
+    int64_t failures; /* files that could not be read so far: they were passed over, `error` names the first */
+    bool finished;    /* a source with an end has reached it, and all is acknowledged */
+    bool failed;      /* the pump is over, and `error` says what could not be taken; perhaps only some files */
     struct error error;
 };
 

@@ -478,6 +478,8 @@ static void a_file_that_cannot_be_read_fails_the_source_but_not_the_other_files(
     snprintf(w->path, sizeof(w->path), "%s/*.csv", w->folder);
     p = pump_to_end(w);
     assert_true(p.failed);
+    assert_true(p.finished);
+    assert_int_equal(p.failures, 1);
     assert_non_null(strstr(p.error.msg, "a.csv: the file is empty"));
     assert_int_equal(p.acknowledged, 1);
     assert_int_equal(p.produced, 1);
