@@ -463,6 +463,7 @@ static enum ig_code run(struct merge *g, struct lake_result *out, struct error *
 {
     IG_TRY(lake_check_options(g->s, g->options, err));
     IG_TRY(schema_of_query(&g->arena, g->t->conn, g->m->select, &g->have, err));
+    schema_find_nulls(&g->arena, g->t->conn, g->m->select, g->have, g->s->metadata.schema);
     IG_TRY(check_names(g, err));
     IG_TRY(load_source(g, err));
     IG_TRY(check_source(g, err));

@@ -395,6 +395,40 @@ enum ig_code schema_of_query(struct arena *a, struct engine_conn *c, const char 
     return rc;
 }
 
+/* map_keys takes a map or a NULL without a type, and nothing else. */
+static bool is_bare_null(struct engine_conn *c, const char *select, const char *column)
+{
+    struct engine_shape shape;
+    enum ig_code rc;
+    struct buf sql;
+
+    buf_init(&sql, 0);
+    buf_puts(&sql, "SELECT map_keys(");
+    engine_add_name(&sql, str_of(column));
+    buf_printf(&sql, ") FROM (%s) AS _ingot_rows", select);
+    rc = engine_describe(c, buf_cstr(&sql), &shape, NULL);
+    engine_shape_free(&shape);
+    buf_release(&sql);
+    return rc == IG_OK;
+}
+
+void schema_find_nulls(struct arena *a, struct engine_conn *c, const char *select, const struct schema_type *have,
+                       const struct schema_type *table)
+{
+    for (size_t i = 0; i < have->n_fields; i++) {
+        struct schema_field *f = &have->fields[i];
+        const struct schema_field *known = table ? schema_find(table, str_of(f->name)) : NULL;
+        struct schema_type *type;
+
+        if (f->type->kind != SCHEMA_INTEGER || (known && schema_can_hold(known->type, f->type)) ||
+            !is_bare_null(c, select, f->name))
+            continue;
+        type = ARENA_NEW(a, struct schema_type);
+        *type = (struct schema_type){.kind = SCHEMA_STRING, .untyped = true};
+        f->type = type;
+    }
+}
+
 /* --- which fits into which --------------------------------------------------------------------------------- */
 
 static int integer_digits(enum schema_kind kind)

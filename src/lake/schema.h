@@ -68,6 +68,11 @@ IG_MUST_CHECK enum ig_code schema_of_engine(struct arena *a, duckdb_logical_type
 IG_MUST_CHECK enum ig_code schema_of_query(struct arena *a, struct engine_conn *c, const char *select,
                                            const struct schema_type **out, struct error *err);
 
+/* The engine gives a query's bare NULL the type INTEGER. Finds those among the columns that are integers but not in the
+ * table (NULL: no column is), and makes them untyped strings. */
+void schema_find_nulls(struct arena *a, struct engine_conn *c, const char *select, const struct schema_type *have,
+                       const struct schema_type *table);
+
 /* Does every value of `from` fit into `to` unchanged? */
 bool schema_can_hold(const struct schema_type *to, const struct schema_type *from);
 
