@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define FULL_SAID_EVERY_MS 10000
 #define STATE_EVERY_BYTES (16 << 20) /* so much is read again, at most about, after a crash */
 
 void plog_start_path(const struct plog *log, char *out, size_t n)
@@ -68,10 +69,23 @@ enum ig_code plog_roll(struct plog *log, struct error *err)
     return IG_OK;
 }
 
+/* Producers try again until there is room: a person has to be told, but not at every try. */
+static void say_full(struct plog *log, const struct error *err)
+{
+    const int64_t now_ms = env_monotonic_ms(log->env);
+
+    if (log->full_said_ms != 0 && now_ms - log->full_said_ms < FULL_SAID_EVERY_MS)
+        return;
+    log->full_said_ms = now_ms;
+    log_warn(log->env, "broker", "records are refused until there is room again: %s", err->msg);
+}
+
 static enum ig_code write_failed(struct plog *log, struct segment *s, enum ig_code rc, const struct error *err)
 {
-    if (rc == IG_NO_SPACE && env_truncate(log->env, s->open, s->size, NULL) == IG_OK)
+    if (rc == IG_NO_SPACE && env_truncate(log->env, s->open, s->size, NULL) == IG_OK) {
+        say_full(log, err);
         return rc; /* as if it had not been tried */
+    }
     log->failed = true;
     snprintf(log->why, sizeof(log->why), "%.480s", err->msg);
     log_error(log->env, "broker", "the partition takes no more: %s", log->why);

@@ -41,6 +41,7 @@ struct plog {
     bool dir_dirty; /* it has a segment whose name is not durable */
     bool failed;
     char why[512];
+    int64_t full_said_ms; /* when it was last said that there is no room */
     struct producers producers;
     struct {
         int64_t offset, base, pos; /* a batch that begins there: where readers left off */
