@@ -9,6 +9,7 @@ import os
 import pathlib
 import shutil
 import subprocess
+import threading
 
 import deltalake
 import duckdb
@@ -279,6 +280,31 @@ def test_features_that_we_would_have_to_honour_are_refused_for_writing(lake):
     with pytest.raises(Failed, match="INVALID.*appendOnly"):
         lake("replace only | | SELECT 3 AS id")
     assert [r["id"] for r in deltalake.DeltaTable(path).to_pyarrow_table().to_pylist()] in ([1, 2], [2, 1])
+
+
+def test_delta_rs_and_we_write_one_table_at_the_same_time(lake):
+    path = str(lake.folder / "shared")
+    lake("create shared | | SELECT 1::BIGINT AS id, 'x' AS who")
+    failures = []
+
+    def append_much():
+        for i in range(15):
+            try:
+                rows = pa.table({"id": pa.array([1000 + i], pa.int64()), "who": ["delta-rs"]})
+                deltalake.write_deltalake(path, rows, mode="append")
+            except Exception as e:  # what the other engine says of a conflict is its own
+                failures.append(e)
+
+    other = threading.Thread(target=append_much)
+    other.start()
+    for i in range(15):
+        lake(f"append shared | | SELECT {i}::BIGINT AS id, 'ingot' AS who")
+    other.join()
+    assert failures == []
+    table = deltalake.DeltaTable(path)
+    assert table.version() == 30
+    assert sorted(r["id"] for r in table.to_pyarrow_table().to_pylist()) == [*range(15), *range(1000, 1015)]
+    assert sorted(r["id"] for r in lake("scan shared | |")) == [*range(15), *range(1000, 1015)]
 
 
 # --- tables of other engines, with what is in them ----------------------------------------------------------------
