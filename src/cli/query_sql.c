@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <strings.h>
 
-/* --- tokens -------------------------------------------------------------------------------------------- */
+/* --- tokens ---------------------------------------------------------------------------------------------------- */
 
 enum token_type { TOKEN_END, TOKEN_WORD, TOKEN_NAME /* "quoted" */, TOKEN_STRING, TOKEN_NUMBER, TOKEN_SYMBOL };
 
@@ -77,14 +77,11 @@ static void scan_quoted(struct scanner *s, struct token *t, bool backslash_escap
     while (s->at < s->text.n) {
         const char c = char_at(s, s->at);
 
-        if (backslash_escapes && c == '\\' && s->at + 1 < s->text.n)
-            s->at += 2;
-        else if (c == quote && char_at(s, s->at + 1) == quote)
-            s->at += 2;
-        else if (c == quote)
+        const bool escape = backslash_escapes && c == '\\' && s->at + 1 < s->text.n;
+
+        if (c == quote && char_at(s, s->at + 1) != quote)
             break;
-        else
-            s->at++;
+        s->at += escape || c == quote ? 2 : 1;
     }
     t->content = (struct str){s->text.p + start, s->at - start};
     s->at += s->at < s->text.n;
@@ -163,7 +160,7 @@ static bool is_symbol(const struct token *t, char c)
     return t->type == TOKEN_SYMBOL && t->content.p[0] == c;
 }
 
-/* --- delta(...) ------------------------------------------------------------------------------------------ */
+/* --- delta(...) ------------------------------------------------------------------------------------------------ */
 
 static enum ig_code refuse(const struct query_text *q, size_t at, struct error *err, const char *what)
 {
@@ -236,7 +233,7 @@ static enum ig_code read_delta(struct query_text *q, struct scanner *s, size_t f
     return IG_OK;
 }
 
-/* --- the whole text ------------------------------------------------------------------------------------- */
+/* --- the whole text -------------------------------------------------------------------------------------------- */
 
 static void add_name(struct query_text *q, struct str s)
 {
@@ -358,7 +355,7 @@ bool query_text_qualifies(const struct query_text *q, const char *name)
     return false;
 }
 
-/* --- for DuckDB, and back --------------------------------------------------------------------------------- */
+/* --- for DuckDB, and back -------------------------------------------------------------------------------------- */
 
 void query_delta_view(size_t i, char out[16])
 {

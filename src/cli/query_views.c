@@ -11,7 +11,7 @@
 /* Names that a user's own CREATE TABLE may take are in this schema, which is looked at last. */
 #define BARE_SCHEMA "_ingot"
 
-/* --- Delta tables ------------------------------------------------------------------------------------------ */
+/* --- Delta tables ---------------------------------------------------------------------------------------------- */
 
 static bool is_asked_for(const struct query_views *v, const char *name)
 {
@@ -84,7 +84,7 @@ static bool is_gold_table(const struct conf *conf, const char *name)
     return false;
 }
 
-/* --- bronze ----------------------------------------------------------------------------------------------- */
+/* --- bronze ---------------------------------------------------------------------------------------------------- */
 
 struct bronze_files {
     struct store *st;
@@ -134,7 +134,7 @@ static enum ig_code make_bronze(struct query_views *v, const struct conf_domain 
     return rc;
 }
 
-/* --- the project's tables ---------------------------------------------------------------------------------- */
+/* --- the project's tables -------------------------------------------------------------------------------------- */
 
 static enum ig_code make_domain(struct query_views *v, const struct conf_domain *d, struct error *err)
 {
@@ -205,7 +205,7 @@ static enum ig_code make_project(struct query_views *v, struct error *err)
     return IG_OK;
 }
 
-/* --- delta(...) ------------------------------------------------------------------------------------------- */
+/* --- delta(...) ------------------------------------------------------------------------------------------------ */
 
 static int hex_digit(char c)
 {

@@ -36,7 +36,7 @@ struct audit_run {
     size_t n_verdicts[3];
 };
 
-/* --- one partition, in full ------------------------------------------------------------------------------------- */
+/* --- one partition, in full ------------------------------------------------------------------------------------ */
 
 static const struct fingerprint *count_of(const struct stage_audit *a, const char *hop)
 {
@@ -147,7 +147,7 @@ static void print_partition(struct audit_run *r, const struct conf_domain *d, co
     }
 }
 
-/* --- as JSON ------------------------------------------------------------------------------------------------------ */
+/* --- as JSON --------------------------------------------------------------------------------------------------- */
 
 static void add_lines(struct buf *out, const char *name, const struct buf *lines)
 {
@@ -202,8 +202,7 @@ static void print_json(struct audit_run *r, const struct conf_domain *d, const s
     buf_release(&out);
 }
 
-/* --- many partitions ------------------------------------------------------------------------------------------------
- */
+/* --- many partitions ------------------------------------------------------------------------------------------- */
 
 static void add_count_cell(struct cli_table *t, const struct stage_audit *a, const char *hop)
 {
@@ -279,8 +278,7 @@ static void show(struct audit_run *r, const struct conf_domain *d, const struct 
         add_row(r, d, a);
 }
 
-/* --- running
- * ---------------------------------------------------------------------------------------------------------- */
+/* --- running --------------------------------------------------------------------------------------------------- */
 
 static enum ig_code audit_date(struct audit_run *r, struct stage_ledger *l, const struct conf_domain *d, int32_t date,
                                struct error *err)

@@ -40,7 +40,7 @@ struct query {
     atomic_bool over; /* tells the watcher to end */
 };
 
-/* --- the text ----------------------------------------------------------------------------------------------- */
+/* --- the text -------------------------------------------------------------------------------------------------- */
 
 static int read_stream(struct cli_context *c, FILE *f, const char *name, struct buf *sql)
 {
@@ -90,7 +90,7 @@ static int read_sql(struct query *q, struct buf *sql)
     return status;
 }
 
-/* --- opening -------------------------------------------------------------------------------------------------- */
+/* --- opening --------------------------------------------------------------------------------------------------- */
 
 /* The project is optional: delta(...) works anywhere. But one that is there, or that was named, must be right. */
 static int open_project(struct query *q)
@@ -139,7 +139,7 @@ static enum ig_code open_engine(struct query *q, struct error *err)
     return rc;
 }
 
-/* --- interruption ----------------------------------------------------------------------------------------------- */
+/* --- interruption ---------------------------------------------------------------------------------------------- */
 
 static void watch(void *arg)
 {
@@ -152,7 +152,7 @@ static void watch(void *arg)
     }
 }
 
-/* --- running ------------------------------------------------------------------------------------------------------ */
+/* --- running --------------------------------------------------------------------------------------------------- */
 
 static enum ig_code write_out(void *ctx, struct str text, struct error *err)
 {

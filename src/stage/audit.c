@@ -9,7 +9,7 @@
 #define META_PATH "metadata/partition_meta"
 #define TRIES 3 /* a partition that is being processed changes while we look */
 
-/* --- for the parts ---------------------------------------------------------------------------------------------- */
+/* --- for the parts --------------------------------------------------------------------------------------------- */
 
 static char *format(const char *fmt, va_list ap)
 {
@@ -102,12 +102,12 @@ static enum ig_code add_finding(struct stage_ledger *l, struct buf *to, const ch
     buf_init(&samples, 0);
     buf_printf(&samples,
                "SELECT string_agg(concat(topic, '/', part, '/', off), ', ') FROM (SELECT topic, part, off FROM %s "
-               "ORDER BY topic, part, off LIMIT " AUDIT_SAMPLES ")",
-               from);
+               "ORDER BY topic, part, off LIMIT %d)",
+               from, AUDIT_SAMPLES);
     buf_add(to, sentence, (size_t)(number - sentence));
     buf_printf(to, "%lld%s: ", (long long)n, number + strlen("%lld"));
     rc = engine_query_str(l->c, buf_cstr(&samples), to, err);
-    buf_puts(to, n > atoi(AUDIT_SAMPLES) ? ", ...\n" : "\n");
+    buf_puts(to, n > AUDIT_SAMPLES ? ", ...\n" : "\n");
     buf_release(&samples);
     *found = true;
     return rc;
@@ -228,7 +228,7 @@ enum ig_code audit_bronze_files(struct stage_ledger *l, int32_t date, struct buf
     return rc;
 }
 
-/* --- the partition's state ---------------------------------------------------------------------------------------- */
+/* --- the partition's state ------------------------------------------------------------------------------------- */
 
 static void meta_init(struct audit_meta *m)
 {
@@ -275,8 +275,7 @@ out:
     return rc;
 }
 
-/* --- one partition --------------------------------------------------------------------------------------------------
- */
+/* --- one partition --------------------------------------------------------------------------------------------- */
 
 void stage_audit_free(struct stage_audit *a)
 {
@@ -350,8 +349,7 @@ enum ig_code stage_ledger_topic(struct stage_ledger *l, struct stage_audit *out,
     return audit_topic(l, out, err);
 }
 
-/* --- dates
- * ------------------------------------------------------------------------------------------------------------ */
+/* --- dates ----------------------------------------------------------------------------------------------------- */
 
 struct date_list {
     struct stage_ledger *l;
@@ -443,8 +441,7 @@ enum ig_code stage_ledger_dates(struct stage_ledger *l, int32_t **dates, size_t 
     return rc;
 }
 
-/* --- opening
- * ------------------------------------------------------------------------------------------------------------ */
+/* --- opening --------------------------------------------------------------------------------------------------- */
 
 static enum ig_code open_parts(struct stage_ledger *l, struct error *err)
 {

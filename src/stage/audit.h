@@ -9,7 +9,7 @@
 #include "stage/stage.h"
 #include "stage/topic.h"
 
-#define AUDIT_SAMPLES "10"
+#define AUDIT_SAMPLES 10 /* of each kind of difference */
 
 struct stage_ledger {
     const struct stage_context *x;
@@ -32,25 +32,25 @@ struct audit_meta {
     int64_t processed_ms; /* when it was done last */
 };
 
-/* --- audit_log.c --- */
+/* --- audit_log.c ----------------------------------------------------------------------------------------------- */
 
 /* Fills audit_log(date, part, off, lo, hi) and audit_dlq(stage, topic, part, off, lo, hi). */
 IG_MUST_CHECK enum ig_code audit_read_log(struct stage_ledger *l, struct error *err);
 
-/* --- audit_hops.c --- */
+/* --- audit_hops.c ---------------------------------------------------------------------------------------------- */
 
 IG_MUST_CHECK enum ig_code audit_hops(struct stage_ledger *l, int32_t date, const struct audit_meta *meta,
                                       struct stage_audit *a, struct error *err);
 /* The whole topic against all of bronze. */
 IG_MUST_CHECK enum ig_code audit_topic(struct stage_ledger *l, struct stage_audit *a, struct error *err);
 
-/* --- audit_gold.c --- */
+/* --- audit_gold.c ---------------------------------------------------------------------------------------------- */
 
 /* Gold tables against silver, the warehouse against gold. */
 IG_MUST_CHECK enum ig_code audit_gold(struct stage_ledger *l, int32_t date, const struct audit_meta *meta,
                                       struct stage_audit *a, struct error *err);
 
-/* --- audit.c: for the other two --- */
+/* --- audit.c: for the other two -------------------------------------------------------------------------------- */
 
 IG_MUST_CHECK enum ig_code audit_execf(struct stage_ledger *l, struct error *err, const char *fmt, ...) IG_PRINTF(3, 4);
 IG_MUST_CHECK enum ig_code audit_int64(struct stage_ledger *l, int64_t *out, struct error *err, const char *fmt, ...)

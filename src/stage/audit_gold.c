@@ -146,11 +146,11 @@ static enum ig_code compare(struct stage_ledger *l, const struct conf_gold *t, i
         rc = engine_exec(l->c, err, buf_cstr(&sql));
     if (!rc)
         rc = engine_query_int64(l->c, "SELECT count(*) FROM audit_different", n, err);
+    buf_clear(&sql);
+    buf_printf(&sql, "SELECT coalesce(string_agg(what, ' '), '') FROM (FROM audit_different ORDER BY what LIMIT %d)",
+               AUDIT_SAMPLES);
     if (!rc)
-        rc = engine_query_str(l->c,
-                              "SELECT coalesce(string_agg(what, ' '), '') FROM (FROM audit_different ORDER BY what "
-                              "LIMIT " AUDIT_SAMPLES ")",
-                              samples, err);
+        rc = engine_query_str(l->c, buf_cstr(&sql), samples, err);
 out:
     columns_release(&a);
     columns_release(&b);
@@ -158,7 +158,7 @@ out:
     return rc;
 }
 
-/* --- gold against silver ---------------------------------------------------------------------------------------- */
+/* --- gold against silver --------------------------------------------------------------------------------------- */
 
 /* When another domain's silver changed behind this partition's run, gold is not wrong but older than that. */
 static enum ig_code find_newer_source(struct stage_ledger *l, const struct conf_gold *t, int64_t gold_ms,
@@ -224,7 +224,7 @@ static enum ig_code compare_with_silver(struct stage_ledger *l, const struct con
     return rc;
 }
 
-/* --- the warehouse against gold ------------------------------------------------------------------------------ */
+/* --- the warehouse against gold -------------------------------------------------------------------------------- */
 
 /* The file is attached for the time of one copy, so that loads get their turn. */
 static enum ig_code attach(struct stage_ledger *l, const char *path, struct error *err)
@@ -317,7 +317,7 @@ static enum ig_code compare_with_warehouse(struct stage_ledger *l, const struct 
     return rc;
 }
 
-/* --- one table, all tables ---------------------------------------------------------------------------------------- */
+/* --- one table, all tables ------------------------------------------------------------------------------------- */
 
 static enum ig_code audit_table(struct stage_ledger *l, const struct conf_gold *t, int32_t date, int64_t processed_ms,
                                 struct stage_gold_audit *g, struct stage_audit *a, struct error *err)

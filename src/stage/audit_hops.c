@@ -28,7 +28,7 @@ struct hops {
     struct buf all_silver; /* of the table */
 };
 
-/* --- the tables --------------------------------------------------------------------------------------------- */
+/* --- the tables ------------------------------------------------------------------------------------------------ */
 
 static enum ig_code make_bronze(struct hops *h, struct error *err)
 {
@@ -169,7 +169,7 @@ static enum ig_code compare_log(struct hops *h, struct error *err)
         err);
 }
 
-/* --- bronze and silver ------------------------------------------------------------------------------------------ */
+/* --- bronze and silver ----------------------------------------------------------------------------------------- */
 
 /* "[f.a::VARCHAR, f.b::VARCHAR]::VARCHAR", the text by which two rows are of one key. */
 static void add_key(const struct hops *h, const char *prefix, struct buf *sql)
@@ -379,7 +379,7 @@ static enum ig_code check_dlq(struct hops *h, struct error *err)
                         err);
 }
 
-/* --- the whole ---------------------------------------------------------------------------------------------------- */
+/* --- the whole ------------------------------------------------------------------------------------------------- */
 
 /* Are the files that the last run processed exactly those that are there? Both are sorted names, one a line. */
 static bool is_processed(const struct hops *h, const struct audit_meta *meta)

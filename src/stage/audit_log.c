@@ -11,7 +11,7 @@ struct keeping {
     int64_t now_ms;
 };
 
-/* --- rows into the temporary tables -------------------------------------------------------------------------- */
+/* --- rows into the temporary tables ---------------------------------------------------------------------------- */
 
 static enum ig_code appender_failed(struct keeping *k, struct error *err)
 {
@@ -90,7 +90,7 @@ static enum ig_code keep_letter(void *ctx, const struct log_record *record, stru
     return end_row(k, &f, err);
 }
 
-/* --- reading ------------------------------------------------------------------------------------------------- */
+/* --- reading --------------------------------------------------------------------------------------------------- */
 
 static enum ig_code read_into(struct stage_ledger *l, const char *table, const char *topic,
                               const struct topic_bounds *bounds, topic_record_fn *on_record, struct error *err)

@@ -33,7 +33,7 @@ struct str topic_header(const struct log_record *record, const char *name)
     return (struct str){NULL, 0};
 }
 
-/* --- reading ------------------------------------------------------------------------------------------------- */
+/* --- reading --------------------------------------------------------------------------------------------------- */
 
 struct state {
     const struct topic_reading *r;

@@ -14,8 +14,7 @@ static void hops_clear(struct trace *t)
     t->hops.n = 0;
 }
 
-/* --- printing ------------------------------------------------------------------------------------------------------
- */
+/* --- printing -------------------------------------------------------------------------------------------------- */
 
 static void add_spaced(const char *name, struct buf *out)
 {
@@ -71,8 +70,7 @@ static void print_json(const struct trace *t, const struct trace_place *p, struc
     buf_puts(out, "]}\n");
 }
 
-/* --- running
- * ---------------------------------------------------------------------------------------------------------- */
+/* --- running --------------------------------------------------------------------------------------------------- */
 
 static enum ig_code register_contracts(struct trace *t, struct error *err)
 {

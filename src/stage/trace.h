@@ -63,7 +63,40 @@ void trace_add_where(const struct trace_place *p, struct buf *sql);
 
 /* --- trace_hops.c --- */
 
+/* One record, and what the hops found out about it for those behind them. */
+struct trace_looking {
+    struct trace *t;
+    const struct trace_place *p;
+    struct buf sql;
+    int32_t date;    /* DATE_NONE: not known */
+    const char *key; /* NULL: none, or not readable */
+    bool in_bronze, in_silver, rejected;
+    char status[24]; /* of the partition */
+};
+
 /* Fills t->hops for one place. */
 IG_MUST_CHECK enum ig_code trace_hops(struct trace *t, const struct trace_place *p, struct error *err);
+
+/* A hop (valid until the next one is added), and its fields. A value {NULL, 0} adds nothing. */
+struct trace_hop *trace_hop_add(struct trace_looking *k, const char *name);
+void trace_text(struct trace_looking *k, struct trace_hop *hop, const char *name, struct str value);
+void trace_raw(struct trace_looking *k, struct trace_hop *hop, const char *name, struct str json);
+void trace_number(struct trace_looking *k, struct trace_hop *hop, const char *name, int64_t value);
+void trace_time_us(struct trace_looking *k, struct trace_hop *hop, const char *name, int64_t us);
+
+/* --- trace_log.c --- */
+
+IG_MUST_CHECK enum ig_code trace_look_bronze(struct trace_looking *k, struct error *err); /* finds date and key */
+IG_MUST_CHECK enum ig_code trace_look_log(struct trace_looking *k, struct error *err);
+IG_MUST_CHECK enum ig_code trace_look_letters(struct trace_looking *k, struct error *err);
+
+/* --- trace_lake.c --- */
+
+IG_MUST_CHECK enum ig_code trace_look_quarantine(struct trace_looking *k, struct error *err);
+IG_MUST_CHECK enum ig_code trace_look_silver(struct trace_looking *k, struct error *err);
+IG_MUST_CHECK enum ig_code trace_look_partition(struct trace_looking *k, struct error *err);
+IG_MUST_CHECK enum ig_code trace_look_gold(struct trace_looking *k, struct error *err);
+/* What is wrong with the warehouse is said, and does not end the trace. */
+void trace_look_warehouse(struct trace_looking *k);
 
 #endif

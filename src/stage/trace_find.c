@@ -22,7 +22,7 @@ static void add_place(struct trace *t, struct trace_place p)
         vec_push(&t->places, p);
 }
 
-/* --- by coordinates ---------------------------------------------------------------------------------------------- */
+/* --- by coordinates -------------------------------------------------------------------------------------------- */
 
 struct letter_search {
     struct trace *t;
@@ -92,7 +92,7 @@ static enum ig_code find_by_coordinates(struct trace *t, struct error *err)
     return IG_OK;
 }
 
-/* --- SQL --------------------------------------------------------------------------------------------------------- */
+/* --- SQL ------------------------------------------------------------------------------------------------------- */
 
 void trace_add_key(const struct conf_contract *contract, const char *prefix, struct buf *sql)
 {
@@ -154,8 +154,7 @@ enum ig_code trace_add_bronze(struct trace *t, const struct conf_domain *d, stru
     return rc;
 }
 
-/* --- by key --------------------------------------------------------------------------------------------------------
- */
+/* --- by key ---------------------------------------------------------------------------------------------------- */
 
 /* Characters that JSON writers put as they are; others may be escaped, and are no use for a quick look at the text. */
 static bool is_plain(struct str s)
@@ -246,8 +245,7 @@ static enum ig_code find_in(struct trace *t, const struct conf_domain *d, const 
     return rc;
 }
 
-/* --- what is not in bronze ------------------------------------------------------------------------------------------
- */
+/* --- what is not in bronze ------------------------------------------------------------------------------------- */
 
 struct outside {
     struct trace *t;

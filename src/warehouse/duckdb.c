@@ -25,7 +25,7 @@ static struct duckdb_warehouse *self_of(struct warehouse *w)
     return (struct duckdb_warehouse *)w;
 }
 
-/* --- the file ------------------------------------------------------------------------------------------ */
+/* --- the file -------------------------------------------------------------------------------------------------- */
 
 static enum ig_code make_parent(struct env *env, const char *path, struct error *err)
 {
@@ -62,7 +62,7 @@ static enum ig_code open_waiting(struct duckdb_warehouse *w, bool read_only, str
     }
 }
 
-/* --- operations ----------------------------------------------------------------------------------------- */
+/* --- operations ------------------------------------------------------------------------------------------------ */
 
 static enum ig_code load(struct warehouse *base, const struct warehouse_load *what, struct warehouse_result *out,
                          struct error *err)

@@ -47,7 +47,7 @@ static enum ig_code exec(struct loader *l, struct buf *sql, struct error *err)
     return rc;
 }
 
-/* --- what is there --------------------------------------------------------------------------------------- */
+/* --- what is there --------------------------------------------------------------------------------------------- */
 
 static enum ig_code ensure_records(struct loader *l, struct error *err)
 {
@@ -108,7 +108,7 @@ static const struct column *find_column(const struct columns *columns, const cha
     return NULL;
 }
 
-/* --- files: theirs and ours -------------------------------------------------------------------------------- */
+/* --- files: theirs and ours ------------------------------------------------------------------------------------ */
 
 struct file_list {
     struct loader *l;
@@ -173,7 +173,7 @@ static enum ig_code list_changed(struct loader *l, struct buf *sql, struct error
     return rc;
 }
 
-/* --- what to do --------------------------------------------------------------------------------------------- */
+/* --- what to do ------------------------------------------------------------------------------------------------ */
 
 /* Partition values are text in Delta; these types' text is the same in SQL. */
 static bool text_identifies(const char *type)
@@ -204,7 +204,7 @@ static void decide(struct loader *l)
     }
 }
 
-/* --- staging --------------------------------------------------------------------------------------------- */
+/* --- staging --------------------------------------------------------------------------------------------------- */
 
 /* The values of one partition out of its text in _ingot_files. */
 static struct lake_partition *split_partition(struct loader *l, const char *text, size_t n)
@@ -258,7 +258,7 @@ static enum ig_code check_key(struct loader *l, struct buf *sql, struct error *e
                  : IG_OK;
 }
 
-/* --- target ---------------------------------------------------------------------------------------------- */
+/* --- target ---------------------------------------------------------------------------------------------------- */
 
 static enum ig_code evolve(struct loader *l, struct buf *sql, struct error *err)
 {
@@ -413,7 +413,7 @@ static enum ig_code record(struct loader *l, struct buf *sql, struct warehouse_r
     return exec(l, sql, err);
 }
 
-/* --- the whole -------------------------------------------------------------------------------------------- */
+/* --- the whole ------------------------------------------------------------------------------------------------- */
 
 static void loader_init(struct loader *l, struct buf *sql)
 {

@@ -53,21 +53,21 @@ void ledger_record(struct project *p, int64_t offset, const char *day, const cha
     project_record(p, 0, offset, text);
 }
 
-void ledger_load(struct project *p, const char *day)
+void ledger_load(struct project *p)
 {
     int64_t rows;
 
-    (void)day;
     must(p, stage_load(&p->x, project_domain(p, "t"), &rows, &p->err));
 }
 
 void ledger_process(struct project *p, const char *day)
 {
+    struct stage_silver_result silver = project_silver(p, "t", day);
     struct gold_result gold;
 
-    (void)project_silver(p, "t", day);
+    free(silver.touched_dates);
     must(p, project_try_gold(p, "t", day, &gold));
-    ledger_load(p, day);
+    ledger_load(p);
     ledger_state(p, day, "DONE");
 }
 

@@ -16,6 +16,6 @@ void ledger_record(struct project *p, int64_t offset, const char *day, const cha
 /* Bronze -> silver -> gold -> warehouse of the remembered files, and the row that says so. */
 void ledger_process(struct project *p, const char *day);
 void ledger_state(struct project *p, const char *day, const char *status);
-void ledger_load(struct project *p, const char *day);
+void ledger_load(struct project *p);
 
 #endif

@@ -170,7 +170,7 @@ static void the_order_of_adding_floats_is_no_difference(void **state)
     struct stage_audit a;
 
     tamper(*state, "gold/t/by_city", "SELECT * REPLACE (mean * (1 + 1e-14) AS mean) FROM t");
-    ledger_load(*state, DAY);
+    ledger_load(*state);
     a = audit(*state, DAY);
     assert_int_equal(a.verdict, STAGE_BALANCED);
     stage_audit_free(&a);
@@ -260,7 +260,7 @@ static void a_witness_may_be_on_another_date_if_keys_are_unique_in_the_table(voi
     p.files[0] = first;
     free(project_silver(&p, "t", DAY).touched_dates);
     assert_int_equal(project_try_gold(&p, "t", DAY, &(struct gold_result){0}), IG_OK);
-    ledger_load(&p, DAY);
+    ledger_load(&p);
     ledger_state(&p, DAY, "DONE");
     a = audit(&p, DAY);
     assert_string_equal(buf_cstr(&a.differences), "");

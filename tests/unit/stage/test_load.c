@@ -67,7 +67,7 @@ static void loading_again_changes_nothing(void **state)
     project_bronze(&p, "t", DAY);
     ledger_process(&p, DAY);
     snprintf(before, sizeof(before), "%s", warehouse(&p, "SELECT max(loaded_at)::VARCHAR FROM gold._ingot_loads"));
-    ledger_load(&p, DAY);
+    ledger_load(&p);
     assert_string_equal(warehouse(&p, "SELECT max(loaded_at)::VARCHAR FROM gold._ingot_loads"), before);
     ledger_end(&p);
 }
