@@ -8,8 +8,10 @@ import collections
 import datetime
 import decimal
 import json
+import os
 import re
 import shutil
+import subprocess
 
 import duckdb
 import pytest
@@ -387,3 +389,22 @@ def test_a_damaged_file_is_named_and_the_others_are_read(ingot, tmp_path):
     done = project("run", code=1, timeout=300, env={"TLC_TRIPS": "sample/*.parquet"})
     assert "damaged.parquet" in done.err and "empty.parquet" in done.err
     assert len(project.silver("trips")) > 7000
+
+
+# --- docs/domains.md ----------------------------------------------------------------------------------------------
+
+
+def test_a_new_domain_as_the_page_tells_it(project):
+    page = (SOURCE_DIR / "docs" / "domains.md").read_text()
+    blocks = re.findall(r"```(yaml|sql|sh)\n(.*?)```", page, re.S)
+    (_, yml), (_, gold), (_, check), (_, shell) = blocks
+    project.domain("reviews", yml, gold_daily_stars=gold, test_stars_in_range=check)
+    bin_dir = project.root / "bin"
+    bin_dir.mkdir()
+    (bin_dir / "ingot").symlink_to(project.ingot.path)
+    done = subprocess.run(["bash", "-euo", "pipefail", "-c", shell], cwd=project.root, capture_output=True, text=True,
+                          timeout=120, env={**os.environ, "PATH": f"{bin_dir}:{os.environ['PATH']}"})
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [(r["restaurant_id"], r["reviews"], r["stars"]) for r in project.gold("reviews", "daily_stars")] == [
+        ("rest_001", 2, 4.5)]
+    assert [(r["reason"], r["field"]) for r in project.quarantine("reviews")] == [("out_of_range", "stars")]
