@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 struct engine {
     duckdb_database db;
@@ -44,9 +45,19 @@ static enum ig_code set_result_error(duckdb_result *result, struct error *err)
 
 /* --- database ---------------------------------------------------------------------------------------------- */
 
-static enum ig_code configure(const struct engine_options *o, duckdb_config config, struct error *err)
+/* Where to spill if nobody says: a folder of this engine's own, which DuckDB makes when it spills and removes at the
+ * end. Two engines in one folder would overwrite each other's files. */
+static void system_temp_dir(const struct engine *e, char *out, size_t n)
 {
-    char memory[32], threads[16];
+    const char *dir = getenv("TMPDIR");
+
+    snprintf(out, n, "%s/ingot-spill-%ld-%lx", dir && *dir ? dir : "/tmp", (long)getpid(), (unsigned long)(uintptr_t)e);
+}
+
+static enum ig_code configure(const struct engine *e, const struct engine_options *o, duckdb_config config,
+                              struct error *err)
+{
+    char memory[32], threads[16], temp[4096];
     const struct {
         const char *name, *value;
     } settings[] = {
@@ -56,10 +67,11 @@ static enum ig_code configure(const struct engine_options *o, duckdb_config conf
         {"access_mode", o->read_only ? "read_only" : NULL},
         {"memory_limit", o->memory_bytes > 0 ? memory : NULL},
         {"threads", o->threads > 0 ? threads : NULL},
-        {"temp_directory", o->temp_dir},
+        {"temp_directory", o->temp_dir ? o->temp_dir : temp},
         {"preserve_insertion_order", o->unordered ? "false" : NULL},
     };
 
+    system_temp_dir(e, temp, sizeof(temp));
     snprintf(memory, sizeof(memory), "%lldKiB", (long long)(o->memory_bytes / 1024));
     snprintf(threads, sizeof(threads), "%d", o->threads);
     for (size_t i = 0; i < IG_COUNT(settings); i++)
@@ -90,7 +102,7 @@ enum ig_code engine_open(const struct engine_options *options, struct engine **o
 
     options = options ? options : &defaults;
     IG_ASSERT(duckdb_create_config(&config) == DuckDBSuccess);
-    rc = configure(options, config, err);
+    rc = configure(e, options, config, err);
     if (rc)
         goto out;
     if (duckdb_open_ext(options->path, &e->db, config, &message) != DuckDBSuccess) {

@@ -24,7 +24,7 @@ struct engine_options {
     bool read_only;
     int64_t memory_bytes; /* 0: DuckDB's default */
     int threads;          /* 0: as many as cores */
-    const char *temp_dir; /* where it spills; NULL: the system's */
+    const char *temp_dir; /* where it spills, of this engine alone, its parent is there; NULL: one in the system's */
     bool unordered;       /* a query without ORDER BY may give its rows in any order: writes need less memory then */
 };
 

@@ -52,6 +52,32 @@ static void time_is_utc_and_the_options_hold(void **state)
     assert_query(f, "SELECT current_setting('memory_limit')", "256.0 MiB");
 }
 
+static void what_does_not_fit_is_spilled_and_cleaned_up(void **state)
+{
+    const struct engine_options options = {.memory_bytes = 32 << 20, .threads = 1};
+    struct engine *e = NULL;
+    struct engine_conn *c = NULL;
+    struct error err;
+    char dir[256];
+    int64_t n = 0;
+
+    (void)state;
+    test_scratch_dir(dir, sizeof(dir));
+    setenv("TMPDIR", dir, 1);
+    assert_int_equal(engine_open(&options, &e, &err), IG_OK);
+    unsetenv("TMPDIR");
+    assert_int_equal(engine_connect(e, &c, &err), IG_OK);
+    if (engine_exec(c, &err,
+                    "CREATE TEMP TABLE x AS SELECT md5(range::VARCHAR) || md5((range + 1)::VARCHAR) AS s "
+                    "FROM range(1000000)"))
+        fail_msg("%s", err.msg);
+    assert_int_equal(engine_query_int64(c, "SELECT count(*) FROM x", &n, &err), IG_OK);
+    assert_int_equal(n, 1000000);
+    engine_disconnect(c);
+    engine_close(e);
+    assert_int_equal(rmdir(dir), 0); /* it is empty again */
+}
+
 static void extensions_are_built_in_and_none_is_fetched(void **state)
 {
     struct fixture *f = *state;
@@ -240,6 +266,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(time_is_utc_and_the_options_hold, setup, teardown),
+        cmocka_unit_test(what_does_not_fit_is_spilled_and_cleaned_up),
         cmocka_unit_test_setup_teardown(extensions_are_built_in_and_none_is_fetched, setup, teardown),
         cmocka_unit_test_setup_teardown(errors_carry_a_code_and_the_message, setup, teardown),
         cmocka_unit_test_setup_teardown(an_interrupted_statement_is_cancelled, setup, teardown),
