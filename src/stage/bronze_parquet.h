@@ -42,10 +42,14 @@ void bronze_rows_init(struct bronze_rows *rows, const char *topic);
 void bronze_rows_release(struct bronze_rows *rows);
 
 /*
- * Adds a record, whose value is UTF-8. A key that is not, is kept as \x and its bytes in hex. Headers become the JSON
+ * Adds a record, whose value is UTF-8. A key that is not UTF-8, or that begins with \x, is kept as \x and its bytes in
+ * hex. Headers become the JSON
  * text [{"key": "name", "value": "text"}, ...], with "base64" in place of "value" where it is not UTF-8.
  */
 void bronze_rows_add(struct bronze_rows *rows, const struct log_record *record);
+
+/* The bytes of a key out of its text in a bronze file: `text` itself, or what is appended to `scratch`. */
+struct str bronze_key_bytes(struct str text, struct buf *scratch);
 
 /* Appends the whole file. There is at least one row. */
 IG_MUST_CHECK enum ig_code bronze_parquet_write(const struct bronze_rows *rows, int64_t ingested_at_us, struct buf *out,

@@ -55,6 +55,29 @@ static void add_hex(struct buf *out, struct str s)
     }
 }
 
+static int hex_digit(char c)
+{
+    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+struct str bronze_key_bytes(struct str text, struct buf *scratch)
+{
+    const size_t at = scratch->n;
+
+    if (!str_has_prefix(text, "\\x") || text.n % 2 != 0)
+        return text;
+    for (size_t i = 2; i < text.n; i += 2) {
+        const int high = hex_digit(text.p[i]), low = hex_digit(text.p[i + 1]);
+
+        if (high < 0 || low < 0) { /* not written by us */
+            scratch->n = at;
+            return text;
+        }
+        buf_putc(scratch, (char)(uint8_t)(high * 16 + low));
+    }
+    return (struct str){buf_str(scratch).p + at, scratch->n - at};
+}
+
 static void add_base64(struct buf *out, struct str s)
 {
     const size_t n = (s.n + 2) / 3 * 4;
@@ -144,7 +167,7 @@ void bronze_rows_add(struct bronze_rows *rows, const struct log_record *r)
     buf_init(&text, 0);
     note_range(rows, r, us);
     texts_add(&rows->values, rows->n, r->value);
-    if (r->key.p && !str_is_utf8(r->key)) {
+    if (r->key.p && (!str_is_utf8(r->key) || str_has_prefix(r->key, "\\x"))) {
         add_hex(&text, r->key);
         add_optional(&rows->keys, &rows->key_set, rows->n, buf_str(&text), true);
     } else {

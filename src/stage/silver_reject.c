@@ -1,3 +1,4 @@
+#include "stage/bronze_parquet.h"
 #include "stage/silver.h"
 
 #include <stdio.h>
@@ -17,6 +18,8 @@ static enum ig_code send_row(const struct silver_run *s, struct log_producer *pr
                              struct error *err)
 {
     char partition[24], offset[24], timestamp[24];
+    struct buf scratch;
+    enum ig_code rc;
     const struct log_header headers[] = {
         {"ingot-reason", engine_str(row, BAD_REASON)},
         {"ingot-field", engine_str(row, BAD_FIELD)},
@@ -27,14 +30,17 @@ static enum ig_code send_row(const struct silver_run *s, struct log_producer *pr
         {"ingot-timestamp", decimal(timestamp, engine_int64(row, BAD_TIME) / 1000)},
         {"ingot-stage", STR("silver")},
     };
-    const struct log_record letter = {.topic = s->d->topic.dlq_name,
-                                      .partition = -1,
-                                      .key = engine_str(row, BAD_KEY),
-                                      .value = engine_str(row, BAD_VALUE),
-                                      .headers = headers,
-                                      .n_headers = IG_COUNT(headers)};
+    struct log_record letter = {.topic = s->d->topic.dlq_name,
+                                .partition = -1,
+                                .value = engine_str(row, BAD_VALUE),
+                                .headers = headers,
+                                .n_headers = IG_COUNT(headers)};
 
-    return log_produce(producer, &letter, NULL, err);
+    buf_init(&scratch, 0);
+    letter.key = bronze_key_bytes(engine_str(row, BAD_KEY), &scratch);
+    rc = log_produce(producer, &letter, NULL, err);
+    buf_release(&scratch);
+    return rc;
 }
 
 /* The records of ingot_bad that the quarantine table (if there is one) does not have: those had their letter. */
