@@ -155,6 +155,7 @@ enum ig_code stage_sink_start(const struct stage_context *x, struct stage_sink *
     *out = NULL;
     s->x = x;
     s->env = x->env;
+    s->settle_ms = BRONZE_SETTLE_MS;
     s->memory_bytes = share < INT64_C(16777216) ? INT64_C(16777216) : share;
     if (s->memory_bytes > (int64_t)BRONZE_ROWS_MAX_BYTES)
         s->memory_bytes = (int64_t)BRONZE_ROWS_MAX_BYTES;

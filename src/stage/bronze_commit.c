@@ -86,7 +86,7 @@ static void note_committed(struct stage_sink *s, const struct pending *done)
 /* What is not committed is only read again, so trying may end at any time. */
 static void commit(struct stage_sink *s, const struct pending *what)
 {
-    bool failing = false;
+    bool failing = false, ended;
     struct error err;
     enum ig_code rc;
 
@@ -100,9 +100,13 @@ static void commit(struct stage_sink *s, const struct pending *what)
             sink_trouble(s, true, &err);
         }
         failing = true;
-        if (s->abandoning)
+        sink_lock(s);
+        ended = s->dropping || s->abandoning;
+        if (!ended)
+            (void)sink_wait(s, env_monotonic_ms(s->env) + 200);
+        sink_unlock(s);
+        if (ended)
             break;
-        env_sleep_ms(s->env, 200);
     }
     if (failing)
         sink_trouble_over(s);

@@ -6,8 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define SETTLE_MS 30000 /* how long a revoked partition or a stop waits for the store */
-#define STUCK_MS 2000   /* without room for so long, the group must hear from us */
+#define STUCK_MS 2000 /* without room for so long, the group must hear from us */
 
 /* --- buffers ------------------------------------------------------------------------------------------------------ */
 
@@ -109,7 +108,7 @@ void sink_rebalanced(void *sink, bool assigned, const struct log_position *parti
 
     if (!assigned) {
         sink_flush_all(s);
-        if (!sink_settle(s, SETTLE_MS))
+        if (!sink_settle(s, s->settle_ms))
             log_warn(s->env, "bronze",
                      "partitions were taken away before all of them was stored: their rest is read again");
     } else {
@@ -293,7 +292,7 @@ static void finish(struct stage_sink *s)
     struct stage_sink_progress p;
 
     sink_flush_all(s);
-    if (sink_settle(s, SETTLE_MS))
+    if (sink_settle(s, s->settle_ms))
         return;
     stage_sink_progress(s, &p);
     error_set(&s->unfinished, IG_UNAVAILABLE,

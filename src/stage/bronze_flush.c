@@ -158,8 +158,11 @@ void sink_drop_all(struct stage_sink *s)
     s->last_file = NULL;
     for (size_t i = 0; i < s->n_domains; i++)
         drop_domain(s, &s->domains[i]);
-    while (s->committing) /* its offsets are durable: they may be committed, but not after we are told to start again */
+    /* What is being committed is durable: it may be, but not after we have begun again at the committed offsets. */
+    s->dropping = true;
+    while (s->committing)
         (void)sink_wait(s, env_monotonic_ms(s->env) + 1000);
+    s->dropping = false;
     sink_unlock(s);
     s->epoch++;
 }

@@ -22,7 +22,8 @@
 
 #define BRONZE_GROUP "s3-sink-consumer"
 #define BRONZE_WRITERS 3
-#define BRONZE_BATCH 4096 /* records read at once */
+#define BRONZE_BATCH 4096      /* records read at once */
+#define BRONZE_SETTLE_MS 30000 /* how long revoked partitions, or a stop, wait for the store */
 
 struct sink_domain;
 
@@ -79,6 +80,7 @@ struct stage_sink {
     struct sink_domain *domains;
     size_t n_domains;
     int64_t memory_bytes; /* ceiling for buffered rows */
+    int64_t settle_ms;    /* BRONZE_SETTLE_MS; tests are less patient */
 
     struct env_thread *consumer_thread, *committer_thread, *writer_threads[BRONZE_WRITERS];
     atomic_bool stopping;     /* no more reading: flush, commit, end */
@@ -98,6 +100,7 @@ struct stage_sink {
     int64_t in_flight_bytes;                    /* of rows in sealed files */
     size_t n_letters;                           /* not acknowledged yet */
     bool committing;
+    bool dropping; /* somebody waits for `committing` to end */
     bool writers_end;
     size_t n_failing; /* writers whose store refuses, and so on */
     struct stage_sink_progress progress;

@@ -1,13 +1,12 @@
 /*
- * The bronze sink against the broker inside (a mock cluster where that must answer with errors), and a store that fails
- * on request.
+ * The bronze sink against the broker inside, and a store that fails on request.
  *
  * Run as `unit_stage_bronze_sink crash URL DIR N` it is a sink that kills itself with SIGKILL when N objects are
  * durable, before their offsets can be committed.
  */
 #include "broker/broker.h"
-#include "log/mock.h"
-#include "stage/stage.h"
+#include "stage/bronze_sink.h"
+#include "test.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -108,11 +107,17 @@ static const struct conf_field FIELDS[] = {
     {.name = "ts", .path = "ts", .type = CONF_TIMESTAMP, .required = true},
 };
 
+/* Fails the test with the error's text. */
+static void ok(enum ig_code rc, const struct error *err)
+{
+    if (rc != IG_OK)
+        fail_msg("%s: %s", error_code_name(rc), err->msg);
+}
+
 struct fixture {
     struct env *env;
     struct broker *broker;
-    bool has_mock; /* in place of the broker */
-    struct mock mock;
+    int port;
     char url[300];
     char dir[256], broker_dir[256];
     struct conf_domain domain;
@@ -192,12 +197,15 @@ static void set_up_project(struct fixture *f)
     f->sink = NULL;
 }
 
-static void start_broker(struct fixture *f)
+/* On the port that it had, if it had one. */
+static void start_broker(struct fixture *f, int64_t max_message_bytes)
 {
-    const struct broker_options options = {.dir = f->broker_dir, .host = "127.0.0.1"};
+    const struct broker_options options = {
+        .dir = f->broker_dir, .host = "127.0.0.1", .port = f->port, .max_message_bytes = max_message_bytes};
     struct error err = {0};
 
     ok(broker_start(f->env, &options, &f->broker, &err), &err);
+    f->port = broker_port(f->broker);
     snprintf(f->url, sizeof(f->url), "kafka://127.0.0.1:%d", broker_port(f->broker));
 }
 
@@ -207,25 +215,12 @@ static int set_up(void **state)
     struct log_topic_spec spec = {.partitions = 3, .retention_ms = -1};
     struct error err = {0};
 
-    f->has_mock = false;
     test_scratch_dir(f->broker_dir, sizeof(f->broker_dir));
-    start_broker(f);
+    f->port = 0;
+    start_broker(f, 0);
     set_up_project(f);
     spec.name = f->topic;
     ok(log_topic_ensure(f->x.log, &spec, &err), &err);
-    return 0;
-}
-
-static int set_up_mock(void **state)
-{
-    struct fixture *f = *state;
-
-    f->has_mock = true;
-    mock_start(&f->mock);
-    snprintf(f->url, sizeof(f->url), "%s", f->mock.url);
-    set_up_project(f);
-    mock_topic(&f->mock, f->topic, 3);
-    mock_topic(&f->mock, f->dlq, 1);
     return 0;
 }
 
@@ -240,12 +235,8 @@ static int tear_down(void **state)
     store_free(f->flaky.real);
     pthread_mutex_destroy(&f->flaky.lock);
     ok(env_remove_tree(f->env, f->dir, &err), &err);
-    if (f->has_mock) {
-        mock_stop(&f->mock);
-    } else {
-        broker_stop(f->broker);
-        ok(env_remove_tree(f->env, f->broker_dir, &err), &err);
-    }
+    broker_stop(f->broker);
+    ok(env_remove_tree(f->env, f->broker_dir, &err), &err);
     return 0;
 }
 
@@ -497,25 +488,32 @@ static void a_letter_is_in_the_dlq_before_its_offset_is_committed(void **state)
     struct fixture *f = *state;
     struct stage_sink_progress p = {0};
     struct letters got;
+    char value[201];
 
+    /* A log that takes this record, but not with a letter's headers. */
+    broker_stop(f->broker);
+    start_broker(f, 300);
     f->domain.bronze.flush_ms = 100;
-    produce_value(f, 0, "no JSON");
-    produce(f, 1, 5, 0);
+    memset(value, 'x', sizeof(value) - 1);
+    value[sizeof(value) - 1] = '\0';
+    produce_value(f, 0, value);
+    for (int i = 1; i < 5; i++)
+        produce(f, i, i + 1, 0);
     start(f);
-    rd_kafka_mock_push_request_errors(f->mock.cluster, 0 /* Produce */, 3, RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED,
-                                      RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED,
-                                      RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
     for (int i = 0; i < 1000 && !p.failed; i++) {
         usleep(10000);
         stage_sink_progress(f->sink, &p);
     }
     assert_true(p.failed);
+    assert_int_equal(p.error.code, IG_LIMIT);
     usleep(300000);
     assert_int_equal(committed(f, 0), -1);
+    broker_stop(f->broker);
+    start_broker(f, 0);
     drain(f);
     assert_int_equal(committed(f, 0), 2);
     read_letters(f, &got, 1);
-    assert_string_equal(got.value[0], "no JSON");
+    assert_memory_equal(got.value[0], value, 63);
     assert_int_equal(bronze(f, "count(DISTINCT (_partition, _offset))"), 4);
 }
 
@@ -563,6 +561,52 @@ static void an_object_that_is_there_after_all_is_not_written_twice(void **state)
     assert_int_equal(f->flaky.n_failed, 1);
     assert_int_equal(n_files(f), 1);
     assert_int_equal(bronze(f, "count(*)"), 10);
+}
+
+static void a_stop_gives_up_on_a_store_that_refuses(void **state)
+{
+    struct fixture *f = *state;
+    struct stage_sink_progress p = {0};
+    struct error err = {0};
+
+    f->flaky.fail_names_with = "part-";
+    f->flaky.fail_code = IG_NO_SPACE;
+    produce(f, 0, 25, 0);
+    start(f);
+    f->sink->settle_ms = 300;
+    for (int i = 0; i < 1000 && !p.failed; i++) {
+        usleep(10000);
+        stage_sink_progress(f->sink, &p);
+    }
+    assert_int_equal(stage_sink_stop(f->sink, &err), IG_UNAVAILABLE);
+    f->sink = NULL;
+    assert_non_null(strstr(err.msg, "told to fail"));
+    assert_int_equal(n_files(f), 0);
+    f->flaky.fail_names_with = NULL;
+    start(f);
+    drain(f);
+    assert_int_equal(bronze(f, "count(*)"), 25);
+}
+
+static void a_stop_does_not_wait_for_a_log_that_is_gone(void **state)
+{
+    struct fixture *f = *state;
+    struct error err = {0};
+    int64_t begun_ms;
+
+    f->domain.bronze.flush_records = 10000;
+    produce(f, 0, 25, 0);
+    start(f);
+    f->sink->settle_ms = 1000;
+    drain(f);
+    produce(f, 25, 50, 0);
+    usleep(200000);
+    broker_stop(f->broker);
+    f->broker = NULL;
+    begun_ms = env_monotonic_ms(f->env);
+    assert_int_equal(stage_sink_stop(f->sink, &err), IG_UNAVAILABLE);
+    f->sink = NULL;
+    assert_true(env_monotonic_ms(f->env) - begun_ms < 20000);
 }
 
 static void buffers_stay_below_the_ceiling(void **state)
@@ -625,17 +669,6 @@ static int run_crashing_sink(char **argv)
     return 1; /* it should not have lived so long */
 }
 
-/* As it is when the program is started again after a crash: the broker forgets the member that is dead. */
-static void restart_broker(struct fixture *f)
-{
-    struct error err = {0};
-
-    log_client_free(f->x.log);
-    broker_stop(f->broker);
-    start_broker(f);
-    ok(log_client_new(f->env, f->url, &f->x.log, &err), &err);
-}
-
 static void a_crash_repeats_rows_and_loses_none(void **state)
 {
     struct fixture *f = *state;
@@ -655,7 +688,8 @@ static void a_crash_repeats_rows_and_loses_none(void **state)
     n = n_files(f);
     assert_true(n >= 3);
     assert_true(committed(f, 0) < 20);
-    restart_broker(f);
+    broker_stop(f->broker); /* it goes down with the process, and forgets the member that is dead */
+    start_broker(f, 0);
     start(f);
     drain(f);
     assert_int_equal(bronze(f, "count(DISTINCT (_partition, _offset))"), 60);
@@ -683,7 +717,8 @@ static void a_crash_repeats_no_letter(void **state)
     assert_true(WIFSIGNALED(status));
     read_letters(f, &got, 1);
     assert_true(committed(f, 0) < 1);
-    restart_broker(f);
+    broker_stop(f->broker); /* it goes down with the process, and forgets the member that is dead */
+    start_broker(f, 0);
     start(f);
     drain(f);
     produce_value(f, 0, "not JSON either");
@@ -741,7 +776,6 @@ static void two_sinks_share_the_partitions(void **state)
 }
 
 #define SINK_TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
-#define SINK_MOCK_TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up_mock, tear_down)
 
 int main(int argc, char **argv)
 {
@@ -751,9 +785,11 @@ int main(int argc, char **argv)
         SINK_TEST(the_oldest_record_does_not_wait_longer_than_configured),
         SINK_TEST(a_stop_flushes_and_commits),
         SINK_TEST(what_can_not_be_dated_goes_to_the_dlq),
-        SINK_MOCK_TEST(a_letter_is_in_the_dlq_before_its_offset_is_committed),
+        SINK_TEST(a_letter_is_in_the_dlq_before_its_offset_is_committed),
         SINK_TEST(nothing_is_committed_above_what_is_durable),
         SINK_TEST(an_object_that_is_there_after_all_is_not_written_twice),
+        SINK_TEST(a_stop_gives_up_on_a_store_that_refuses),
+        SINK_TEST(a_stop_does_not_wait_for_a_log_that_is_gone),
         SINK_TEST(buffers_stay_below_the_ceiling),
         SINK_TEST(a_crash_repeats_rows_and_loses_none),
         SINK_TEST(a_crash_repeats_no_letter),
