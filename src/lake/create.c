@@ -16,6 +16,8 @@ static enum ig_code check_names(const struct schema_type *type, struct error *er
 
         if (!*name || strpbrk(name, " ,;{}()\n\t="))
             return error_set(err, IG_INVALID, "\"%s\" cannot be a column's name: no blanks and none of ,;{}()=", name);
+        if (strncasecmp(name, LAKE_OWN_PREFIX, strlen(LAKE_OWN_PREFIX)) == 0)
+            return error_set(err, IG_INVALID, "column %s: names that begin with " LAKE_OWN_PREFIX " are taken", name);
         for (size_t k = 0; k < i; k++)
             if (strcasecmp(type->fields[k].name, name) == 0)
                 return error_set(err, IG_INVALID, "two columns are named %s", name);

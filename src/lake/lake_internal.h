@@ -182,6 +182,8 @@ IG_MUST_CHECK enum ig_code lake_check_partitions(const struct lake_snapshot *s, 
 
 /* --- scans (scan.c) ---------------------------------------------------------------------------------------- */
 
+/* Columns of these names would be taken for ours in the queries that we make. */
+#define LAKE_OWN_PREFIX "_ingot_"
 /* A path as an SQL literal that read_parquet does not take for a pattern. */
 void lake_add_path_literal(struct buf *sql, struct str path);
 /* Where the engine finds the entry's file. */

@@ -66,7 +66,7 @@ static enum ig_code load_source(struct merge *g, struct error *err)
         buf_puts(&sql, ") AS ");
         engine_add_name(&sql, str_of(f->name));
     }
-    buf_printf(&sql, " FROM (%s) AS _ingot_rows", g->m->select);
+    buf_printf(&sql, ", row_number() OVER () AS _ingot_id FROM (%s) AS _ingot_rows", g->m->select);
     rc = engine_exec(g->t->conn, err, buf_cstr(&sql));
     buf_release(&sql);
     return rc;
@@ -259,8 +259,7 @@ static enum ig_code match(struct merge *g, struct error *err)
     add_difference(g, &sql);
     buf_puts(&sql, ") AS differs FROM ");
     rc = lake_add_scan_of(g->s, g->files.p, g->files.n, "_ingot_at", &sql, err);
-    buf_printf(&sql, " AS t %s JOIN (SELECT *, rowid AS _ingot_id FROM %s) AS s ON ",
-               g->m->delete_unmatched ? "LEFT" : "INNER", g->source);
+    buf_printf(&sql, " AS t %s JOIN %s AS s ON ", g->m->delete_unmatched ? "LEFT" : "INNER", g->source);
     add_join_condition(g, &sql);
     if (!rc)
         rc = engine_exec(g->t->conn, err, buf_cstr(&sql));
@@ -290,9 +289,12 @@ static enum ig_code count_changes(struct merge *g, struct error *err)
     buf_printf(&sql, "SELECT file, count(*), count(id), count(*) FILTER (differs) FROM %s GROUP BY file ORDER BY file",
                g->matches);
     rc = engine_query(g->t->conn, buf_cstr(&sql), &rows, err);
-    while (!rc && engine_next(&rows))
-        count_file(g, &g->s->entries.p[engine_int64(&rows, 0)], engine_int64(&rows, 1), engine_int64(&rows, 2),
-                   engine_int64(&rows, 3));
+    while (!rc && engine_next(&rows)) {
+        const size_t file = (size_t)engine_int64(&rows, 0);
+
+        IG_ASSERT(file < g->s->entries.n);
+        count_file(g, &g->s->entries.p[file], engine_int64(&rows, 1), engine_int64(&rows, 2), engine_int64(&rows, 3));
+    }
     engine_rows_free(&rows);
     buf_clear(&sql);
     buf_printf(&sql, "SELECT count(DISTINCT id) FROM %s", g->matches);
@@ -308,9 +310,9 @@ static enum ig_code count_changes(struct merge *g, struct error *err)
 /* The source's rows but those that a file which stays has already. */
 static void add_needed_source(const struct merge *g, struct buf *sql)
 {
-    buf_printf(sql, "(SELECT *, rowid AS _ingot_id FROM %s", g->source);
+    buf_printf(sql, "(SELECT * FROM %s", g->source);
     if (g->files.n) {
-        buf_printf(sql, " WHERE rowid NOT IN (SELECT id FROM %s WHERE id IS NOT NULL", g->matches);
+        buf_printf(sql, " WHERE _ingot_id NOT IN (SELECT id FROM %s WHERE id IS NOT NULL", g->matches);
         for (size_t i = 0; i < g->touched.n; i++)
             buf_printf(sql, "%s%lld", i ? ", " : " AND file NOT IN (", (long long)(g->touched.p[i] - g->s->entries.p));
         buf_puts(sql, g->touched.n ? "))" : ")");

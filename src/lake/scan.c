@@ -2,16 +2,23 @@
  * Reading: a FROM item over data files.
  *
  *   (SELECT CAST(f."a" AS INTEGER) AS "a", ..., p."date" AS "date"
- *    FROM (SELECT NULL::INTEGER AS "a", ..., NULL::VARCHAR AS file WHERE false
- *          UNION ALL BY NAME SELECT * FROM read_parquet([...], union_by_name = true, filename = 'file', ...)) AS f
- *    JOIN (VALUES ('path', DATE '...')) AS p(file, "date") USING (file))
+ *    FROM (SELECT NULL::INTEGER AS "a", ..., NULL::UBIGINT AS file WHERE false
+ *          UNION ALL BY NAME
+ *          SELECT *, file_index AS file FROM read_parquet([...], union_by_name = true, ...)) AS f
+ *    JOIN (VALUES (0, DATE '...')) AS p(file, "date") USING (file))
  *
  * The empty arm gives a column to what no file has. Partition values come from the log, never from the path; if all
- * files have the same ones, they are constants and there is no join.
+ * files have the same ones, they are constants and there is no join. file_index, the file's place in the list, is the
+ * engine's; in a table with a column of that name the file's path takes its place.
  */
 #include "lake/lake_internal.h"
 
+#include <strings.h>
+
 #define FILE_COLUMN "_ingot_file"
+
+/* How rows and their files find together. */
+enum join { JOIN_NONE, JOIN_BY_INDEX, JOIN_BY_PATH };
 
 void lake_add_path_literal(struct buf *sql, struct str path)
 {
@@ -101,7 +108,7 @@ static bool same_values(const struct lake_snapshot *s, const struct lake_entry *
 }
 
 /* SELECT NULL::TYPE AS "column", ... for the columns that files hold. */
-static void add_empty_arm(const struct lake_snapshot *s, bool with_file, struct buf *sql)
+static void add_empty_arm(const struct lake_snapshot *s, enum join join, struct buf *sql)
 {
     const struct schema_type *schema = s->metadata.schema;
     bool first = true;
@@ -117,19 +124,20 @@ static void add_empty_arm(const struct lake_snapshot *s, bool with_file, struct 
         engine_add_name(sql, str_of(schema->fields[i].name));
         first = false;
     }
-    if (with_file || first)
-        buf_printf(sql, "%sNULL::VARCHAR AS " FILE_COLUMN, first ? "" : ", ");
+    if (join || first)
+        buf_printf(sql, "%sNULL::%s AS " FILE_COLUMN, first ? "" : ", ", join == JOIN_BY_PATH ? "VARCHAR" : "UBIGINT");
     buf_puts(sql, " WHERE false");
 }
 
 static enum ig_code add_files(const struct lake_snapshot *s, const struct lake_entry *const *entries, size_t n,
-                              bool with_file, struct buf *sql, struct error *err)
+                              enum join join, struct buf *sql, struct error *err)
 {
     enum ig_code rc = IG_OK;
     struct buf path;
 
     buf_init(&path, 0);
-    buf_puts(sql, " UNION ALL BY NAME SELECT * FROM read_parquet([");
+    buf_printf(sql, " UNION ALL BY NAME SELECT *%s FROM read_parquet([",
+               join == JOIN_BY_INDEX ? ", file_index AS " FILE_COLUMN : "");
     for (size_t i = 0; i < n && !rc; i++) {
         buf_clear(&path);
         rc = lake_entry_path(s, entries[i], &path, err);
@@ -137,14 +145,14 @@ static enum ig_code add_files(const struct lake_snapshot *s, const struct lake_e
         lake_add_path_literal(sql, buf_str(&path));
     }
     buf_printf(sql, "], hive_partitioning = false%s%s)", n > 1 ? ", union_by_name = true" : "",
-               with_file ? ", filename = '" FILE_COLUMN "'" : "");
+               join == JOIN_BY_PATH ? ", filename = '" FILE_COLUMN "'" : "");
     buf_release(&path);
     return rc;
 }
 
 /* JOIN (VALUES (file, index, partition values), ...) */
 static enum ig_code add_join(const struct lake_snapshot *s, const struct lake_entry *const *entries, size_t n,
-                             bool with_index, struct buf *sql, struct error *err)
+                             enum join join, bool with_index, struct buf *sql, struct error *err)
 {
     const struct lake_metadata *m = &s->metadata;
     enum ig_code rc = IG_OK;
@@ -153,10 +161,14 @@ static enum ig_code add_join(const struct lake_snapshot *s, const struct lake_en
     buf_init(&path, 0);
     buf_puts(sql, " JOIN (VALUES ");
     for (size_t i = 0; i < n && !rc; i++) {
-        buf_clear(&path);
-        rc = lake_entry_path(s, entries[i], &path, err);
         buf_puts(sql, i ? ", (" : "(");
-        engine_add_literal(sql, buf_str(&path));
+        if (join == JOIN_BY_PATH) {
+            buf_clear(&path);
+            rc = lake_entry_path(s, entries[i], &path, err);
+            engine_add_literal(sql, buf_str(&path));
+        } else {
+            buf_printf(sql, "%zu::UBIGINT", i);
+        }
         if (with_index)
             buf_printf(sql, ", %lld::BIGINT", (long long)(entries[i] - s->entries.p));
         for (size_t k = 0; k < m->n_partition_columns; k++) {
@@ -210,17 +222,23 @@ static void add_columns(const struct lake_snapshot *s, const struct lake_entry *
 enum ig_code lake_add_scan_of(const struct lake_snapshot *s, const struct lake_entry *const *entries, size_t n,
                               const char *file_column, struct buf *sql, struct error *err)
 {
-    const bool joined = n > 0 && (file_column || !same_values(s, entries, n));
+    enum join join = JOIN_NONE;
 
+    for (size_t i = 0; i < s->metadata.schema->n_fields; i++)
+        if (strncasecmp(s->metadata.schema->fields[i].name, LAKE_OWN_PREFIX, strlen(LAKE_OWN_PREFIX)) == 0)
+            return error_set(err, IG_UNSUPPORTED, "column %s: names that begin with " LAKE_OWN_PREFIX " are taken",
+                             s->metadata.schema->fields[i].name);
+    if (n > 0 && (file_column || !same_values(s, entries, n)))
+        join = schema_find(s->metadata.schema, STR("file_index")) ? JOIN_BY_PATH : JOIN_BY_INDEX;
     buf_puts(sql, "(SELECT ");
-    add_columns(s, n ? entries[0] : NULL, joined, file_column, sql);
+    add_columns(s, n ? entries[0] : NULL, join != JOIN_NONE, file_column, sql);
     buf_puts(sql, " FROM (");
-    add_empty_arm(s, joined, sql);
+    add_empty_arm(s, join, sql);
     if (n)
-        IG_TRY(add_files(s, entries, n, joined, sql, err));
+        IG_TRY(add_files(s, entries, n, join, sql, err));
     buf_puts(sql, ") AS f");
-    if (joined)
-        IG_TRY(add_join(s, entries, n, file_column != NULL, sql, err));
+    if (join)
+        IG_TRY(add_join(s, entries, n, join, file_column != NULL, sql, err));
     buf_putc(sql, ')');
     return buf_check(sql, err, "the query of a scan");
 }

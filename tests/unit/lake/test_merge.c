@@ -246,6 +246,7 @@ static void what_a_table_cannot_take_is_invalid(void **state)
         {"create t | | SELECT 1 AS k", "partitioned by other columns"},
         {"create t | d | SELECT 'x' AS k, DATE '2024-01-01' AS d", "has changed"},
         {"create u | | SELECT 1 AS \"a b\"", "cannot be a column's name"},
+        {"create u | | SELECT 1 AS _ingot_file", "are taken"},
         {"create u | x | SELECT 1 AS a", "no column of the query"},
         {"create u | a | SELECT 1 AS a", "besides"},
         {"create u | a | SELECT {'x': 1} AS a, 1 AS b", "nested"},

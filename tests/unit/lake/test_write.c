@@ -136,6 +136,23 @@ static void the_query_of_a_write_is_evaluated_once(void **state)
     }
 }
 
+static void names_that_mean_something_to_the_engine_are_only_names(void **state)
+{
+    struct fixture *f = *state;
+
+    run(f, "create a[b]*?/t | filename | SELECT 1 AS file_index, 'x' AS filename, 1 AS rowid");
+    run(f, "append a[b]*?/t | | SELECT i::INTEGER AS file_index, 'v' || i AS filename, -i::INTEGER AS rowid FROM "
+           "range(3) t(i)");
+    run(f, "merge a[b]*?/t | file_index | | SELECT 1 AS file_index, 'v1' AS filename, NULL::INTEGER AS rowid");
+    assert_answer(f, "scan a[b]*?/t | |",
+                  "{\"file_index\":0,\"filename\":\"v0\",\"rowid\":0}\n"
+                  "{\"file_index\":1,\"filename\":\"v1\",\"rowid\":null}\n"
+                  "{\"file_index\":2,\"filename\":\"v2\",\"rowid\":-2}\n");
+    run(f, "create a'\"b\"/t | d | SELECT 1 AS \"select\", 'x' AS d");
+    run(f, "append a'\"b\"/t | | SELECT i::INTEGER AS \"select\", 'it''s ' || i AS d FROM range(3) t(i)");
+    assert_answer(f, "scan a'\"b\"/t | d=it's 1 |", "{\"select\":1,\"d\":\"it's 1\"}\n");
+}
+
 static void values_come_back_as_they_were(void **state)
 {
     struct fixture *f = *state;
@@ -165,6 +182,7 @@ int main(void)
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(a_table_grows_columns_and_old_rows_have_null, setup, teardown),
         cmocka_unit_test_setup_teardown(the_query_of_a_write_is_evaluated_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(names_that_mean_something_to_the_engine_are_only_names, setup, teardown),
         cmocka_unit_test_setup_teardown(values_come_back_as_they_were, setup, teardown),
     };
 
