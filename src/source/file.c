@@ -157,6 +157,7 @@ static enum ig_code add_part(struct file_reader *r, const struct glob_file *f, i
 static enum ig_code choose(struct file_reader *r, const struct glob_file *f, struct error *err)
 {
     const bool reread = source_of(r)->reread_on_change;
+    const int64_t age_ms = env_now_ms(r->options.env) - f->mtime_ms;
     struct source_part *p;
     bool changed;
     int version;
@@ -164,7 +165,7 @@ static enum ig_code choose(struct file_reader *r, const struct glob_file *f, str
     r->part = NULL;
     if (has_failed(r, f))
         return IG_OK;
-    if (!r->options.to_end && env_now_ms(r->options.env) - f->mtime_ms < STILL_WRITING_MS)
+    if (!r->options.to_end && age_ms >= 0 && age_ms < STILL_WRITING_MS)
         return IG_OK;
     p = find_part(r, f->path, &version);
     if (!p)

@@ -7,6 +7,8 @@ struct source_state {
     sqlite3 *db;
     char *path, *domain;
     VEC(struct source_part *) parts; /* in the order in which they were added */
+    uint32_t *slots;                 /* hash table by name: 0 free, or an index into parts, plus 1 */
+    size_t n_slots;                  /* a power of two, more than half of them free */
     VEC(struct source_bound *) bounds;
 };
 
@@ -46,6 +48,30 @@ static char *column_text(sqlite3_stmt *q, int column)
     return check_strdup(text ? (const char *)text : "");
 }
 
+/* Where a name is in the table, or would be. */
+static uint32_t *slot_of(const struct source_state *s, struct str name)
+{
+    size_t i = hash_fnv1a(name.p, name.n) & (s->n_slots - 1);
+
+    while (s->slots[i] && !str_eq(str_of(s->parts.p[s->slots[i] - 1]->name), name))
+        i = (i + 1) & (s->n_slots - 1);
+    return &s->slots[i];
+}
+
+static void add_part(struct source_state *s, struct source_part *p)
+{
+    vec_push(&s->parts, p);
+    if (s->parts.n * 2 <= s->n_slots) {
+        *slot_of(s, str_of(p->name)) = (uint32_t)s->parts.n;
+        return;
+    }
+    free(s->slots);
+    s->n_slots = s->n_slots ? s->n_slots * 2 : 64;
+    s->slots = check_calloc(s->n_slots, sizeof(*s->slots));
+    for (size_t i = 0; i < s->parts.n; i++)
+        *slot_of(s, str_of(s->parts.p[i]->name)) = (uint32_t)i + 1;
+}
+
 static enum ig_code load_parts(struct source_state *s, struct error *err)
 {
     static const char sql[] = "SELECT part, next, size_bytes, mtime_ms, finished FROM source_part WHERE domain = ?1"
@@ -64,7 +90,7 @@ static enum ig_code load_parts(struct source_state *s, struct error *err)
         p->size_bytes = sqlite3_column_int64(q, 2);
         p->mtime_ms = sqlite3_column_int64(q, 3);
         p->finished = sqlite3_column_int(q, 4) != 0;
-        vec_push(&s->parts, p);
+        add_part(s, p);
     }
     sqlite3_finalize(q);
     return step == SQLITE_DONE ? IG_OK : fail(s, err);
@@ -140,6 +166,7 @@ void state_close(struct source_state *s)
         free(s->bounds.p[i]);
     }
     vec_free(&s->parts);
+    free(s->slots);
     vec_free(&s->bounds);
     free(s->domain);
     free(s->path);
@@ -148,10 +175,9 @@ void state_close(struct source_state *s)
 
 struct source_part *state_part(struct source_state *s, struct str name)
 {
-    for (size_t i = s->parts.n; i-- > 0;)
-        if (str_eq(str_of(s->parts.p[i]->name), name))
-            return s->parts.p[i];
-    return NULL;
+    const uint32_t *slot = s->n_slots ? slot_of(s, name) : NULL;
+
+    return slot && *slot ? s->parts.p[*slot - 1] : NULL;
 }
 
 struct source_part *state_last_part(struct source_state *s, const char *prefix)
@@ -173,7 +199,7 @@ enum ig_code state_add_part(struct source_state *s, struct str name, int64_t siz
     p->size_bytes = size_bytes;
     p->mtime_ms = mtime_ms;
     p->dirty = true;
-    vec_push(&s->parts, p);
+    add_part(s, p);
     *out = p;
     return state_store(s, err);
 }

@@ -16,7 +16,7 @@ import subprocess
 import duckdb
 import pytest
 from support import kafka
-from support.project import SOURCE_DIR, Project, no_time
+from support.project import SOURCE_DIR, Project, no_time, wait_for
 
 UTC = datetime.timezone.utc
 PORT = {"LOG_PORT": "0"}
@@ -389,6 +389,24 @@ def test_a_damaged_file_is_named_and_the_others_are_read(ingot, tmp_path):
     done = project("run", code=1, timeout=300, env={"TLC_TRIPS": "sample/*.parquet"})
     assert "damaged.parquet" in done.err and "empty.parquet" in done.err
     assert len(project.silver("trips")) > 7000
+
+
+def test_files_that_appear_while_it_is_up(ingot, tmp_path):
+    project = copy_of(ingot, tmp_path, "nyc-taxi")
+    sample = next((project.root / "sample").glob("*.parquet"))
+    yml = project.root / "domains" / "trips" / "domain.yml"
+    yml.write_text(re.sub(r"path: .*TLC_TRIPS.*", "path: in/*.parquet", yml.read_text()))
+    with project.up() as up:
+        (project.root / "in").mkdir()
+        shutil.copy(sample, project.root / "in" / "part.tmp")
+        (project.root / "in" / "part.tmp").rename(project.root / "in" / "a.parquet")
+
+        def arrived():
+            return kafka.topics(up.bootstrap).get("raw-trips") and len(kafka.read_topic(up.bootstrap, "raw-trips")) == 7225
+
+        wait_for(arrived, seconds=30, every=0.5)
+    project("run", timeout=300)
+    check_taxi(project, [sample])
 
 
 # --- docs/domains.md ----------------------------------------------------------------------------------------------

@@ -611,6 +611,31 @@ static void files_are_read_by_name_each_once_and_new_ones_later(void **state)
     gots_free(&g);
 }
 
+static void paths_may_go_up_and_many_files_are_no_burden(void **state)
+{
+    struct world *w = *state;
+    struct gots g;
+
+    for (int i = 0; i < 300; i++) {
+        char name[32], text[32];
+
+        snprintf(name, sizeof(name), "in/f%03d.csv", i);
+        snprintf(text, sizeof(text), "n\n%d\n", i);
+        put(w, name, text);
+    }
+    put(w, "in/sub/x.csv", "n\n-1\n");
+    use_pattern(w, "in/sub/../f*.csv");
+    open_reader(w);
+    g = read_on(w, 10);
+    assert_int_equal(g.n, 300);
+    assert_string_equal(g.p[299].text, "{\"n\":\"299\"}");
+    gots_free(&g);
+    close_reader(w);
+    g = read_all(w);
+    assert_int_equal(g.n, 0);
+    gots_free(&g);
+}
+
 static void a_changed_file_is_read_again_only_on_request(void **state)
 {
     struct world *w = *state;
@@ -744,6 +769,7 @@ int main(void)
         TEST(a_truncated_parquet_file_is_named),
         TEST(damage_within_a_parquet_file_is_found_and_named),
         TEST(files_are_read_by_name_each_once_and_new_ones_later),
+        TEST(paths_may_go_up_and_many_files_are_no_burden),
         TEST(a_changed_file_is_read_again_only_on_request),
         TEST(a_file_that_changed_half_read_is_named),
         TEST(a_path_that_matches_nothing_is_an_error_of_a_run),

@@ -485,6 +485,19 @@ static void a_file_that_cannot_be_read_fails_the_source_but_not_the_other_files(
     assert_int_equal(p.produced, 1);
 }
 
+static void a_damaged_state_is_named(void **state)
+{
+    struct world *w = *state;
+    struct source_pump *p;
+    struct error e;
+    char path[128];
+
+    snprintf(path, sizeof(path), "%s/state.db", w->folder);
+    ok(env_replace_file(w->env, path, STR("this is no database, and never was one; it is only long enough"), &e), &e);
+    assert_int_equal(source_start(&w->options, &p, &e), IG_CORRUPT);
+    assert_non_null(strstr(e.msg, path));
+}
+
 static void a_domain_without_a_source_is_refused(void **state)
 {
     struct world *w = *state;
@@ -511,6 +524,7 @@ int main(void)
         TEST(csv_lines_that_are_no_rows_are_dead_letters),
         TEST(a_record_that_the_log_refuses_is_a_dead_letter_and_the_others_go_on),
         TEST(a_file_that_cannot_be_read_fails_the_source_but_not_the_other_files),
+        TEST(a_damaged_state_is_named),
         TEST(a_domain_without_a_source_is_refused),
     };
 
