@@ -203,43 +203,75 @@ void api_create_topics(struct request *r)
     request_answer(r, response);
 }
 
-static void delete_topic(struct request *r, struct topic *t, enum kafka_error missing,
+/* One request may remove many topics, each in its time. */
+struct deletions {
+    struct request *r;
+    struct wire_delete_topics_response *response;
+    size_t waiting;
+};
+struct deletion_part {
+    struct deletions *all;
+    struct wire_delete_topic_result *out;
+};
+
+static void deletions_finish(struct deletions *all)
+{
+    if (--all->waiting == 0)
+        request_answer(all->r, all->response);
+}
+
+static void deletion_done(void *ctx, enum kafka_error e, const struct error *err)
+{
+    struct deletion_part *part = ctx;
+
+    part->out->error_code = (int16_t)e;
+    if (e)
+        part->out->error_message = sentence(part->all->r, err);
+    deletions_finish(part->all);
+}
+
+static void delete_topic(struct deletions *all, struct topic *t, enum kafka_error missing,
                          struct wire_delete_topic_result *out)
 {
+    struct deletion_part *part = ARENA_NEW(&all->r->arena, struct deletion_part);
     struct error err;
 
     if (!t) {
         out->error_code = (int16_t)missing;
         return;
     }
-    out->name = str_of(arena_strdup(&r->arena, t->name));
+    out->name = str_of(arena_strdup(&all->r->arena, t->name));
     out->topic_id = t->id;
-    out->error_code = (int16_t)topics_delete(r->b->topics, t, &err);
+    *part = (struct deletion_part){all, out};
+    out->error_code = (int16_t)topics_delete(all->r->b->topics, t, deletion_done, part, &err);
     if (out->error_code)
-        out->error_message = sentence(r, &err);
+        out->error_message = sentence(all->r, &err);
+    else
+        all->waiting++;
 }
 
 void api_delete_topics(struct request *r)
 {
     const struct wire_delete_topics_request *in = r->body;
-    struct wire_delete_topics_response *response = RESPONSE_NEW(r, delete_topics_response);
+    struct deletions *all = ARENA_NEW(&r->arena, struct deletions);
     const bool by_struct = r->version >= 6;
     const int32_t n = by_struct ? in->topics.n : in->topic_names.n;
 
-    RESPONSE_ITEMS(r, response->topics, delete_topic_result, n > 0 ? n : 0);
+    *all = (struct deletions){r, RESPONSE_NEW(r, delete_topics_response), 1};
+    RESPONSE_ITEMS(r, all->response->topics, delete_topic_result, n > 0 ? n : 0);
     for (int32_t i = 0; i < n; i++) {
         const struct str name = by_struct ? in->topics.p[i].name : in->topic_names.p[i];
-        struct wire_delete_topic_result *out = &response->topics.p[i];
+        struct wire_delete_topic_result *out = &all->response->topics.p[i];
 
         out->name = name;
         if (name.p || !by_struct) {
-            delete_topic(r, topics_find(r->b->topics, name), KAFKA_UNKNOWN_TOPIC_OR_PARTITION, out);
+            delete_topic(all, topics_find(r->b->topics, name), KAFKA_UNKNOWN_TOPIC_OR_PARTITION, out);
         } else {
             out->topic_id = in->topics.p[i].topic_id;
-            delete_topic(r, topics_find_id(r->b->topics, &out->topic_id), KAFKA_UNKNOWN_TOPIC_ID, out);
+            delete_topic(all, topics_find_id(r->b->topics, &out->topic_id), KAFKA_UNKNOWN_TOPIC_ID, out);
         }
     }
-    request_answer(r, response);
+    deletions_finish(all);
 }
 
 void api_create_partitions(struct request *r)

@@ -161,7 +161,10 @@ struct topic_wish {
     bool check_only;
 };
 enum kafka_error topics_create(struct topics *ts, const struct topic_wish *wish, struct topic **out, struct error *err);
-enum kafka_error topics_delete(struct topics *ts, struct topic *t, struct error *err);
+/* The topic is gone at once; `done` is called when that is durable, unless an error is returned. */
+typedef void topic_deleted_fn(void *ctx, enum kafka_error e, const struct error *err);
+enum kafka_error topics_delete(struct topics *ts, struct topic *t, topic_deleted_fn *done, void *ctx,
+                               struct error *err);
 enum kafka_error topics_grow(struct topics *ts, struct topic *t, int32_t partitions, bool check_only,
                              struct error *err);
 /* value p NULL takes a setting back. */

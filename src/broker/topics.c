@@ -483,16 +483,45 @@ enum kafka_error topics_create(struct topics *ts, const struct topic_wish *w, st
     return KAFKA_OK;
 }
 
-enum kafka_error topics_delete(struct topics *ts, struct topic *t, struct error *err)
+/* Making a removal durable, and removing what may be many files, waits for the disk: not on the loop. */
+struct deletion {
+    struct sync_job job;
+    struct topics *ts;
+    char *trash;
+    enum ig_code rc;
+    struct error err;
+    topic_deleted_fn *done;
+    void *ctx;
+};
+
+static void delete_run(struct sync_job *job)
+{
+    struct deletion *d = job->arg;
+
+    d->rc = env_sync_dir(d->ts->b->env, d->ts->dir, &d->err);
+    (void)!env_remove_tree(d->ts->b->env, d->trash, NULL); /* what is left is removed at the next start */
+}
+
+static void delete_done(void *arg)
+{
+    struct deletion *d = arg;
+
+    d->ts->b->syncs_running--;
+    d->done(d->ctx, d->rc ? KAFKA_STORAGE_ERROR : KAFKA_OK, &d->err);
+    free(d->trash);
+    free(d);
+}
+
+enum kafka_error topics_delete(struct topics *ts, struct topic *t, topic_deleted_fn *done, void *ctx, struct error *err)
 {
     struct topic **at = bucket(ts, str_of(t->name));
     char from[4096], to[4096], id[37];
+    struct deletion *d;
 
     env_uuid(ts->b->env, id);
     topic_path(ts, t->name, "", from, sizeof(from));
     snprintf(to, sizeof(to), "%s/%s", ts->trash, id);
-    if (env_make_dirs(ts->b->env, ts->trash, err) || env_rename(ts->b->env, from, to, err) ||
-        env_sync_dir(ts->b->env, ts->dir, err))
+    if (env_make_dirs(ts->b->env, ts->trash, err) || env_rename(ts->b->env, from, to, err))
         return KAFKA_STORAGE_ERROR;
     while (*at != t)
         at = &(*at)->next;
@@ -500,7 +529,14 @@ enum kafka_error topics_delete(struct topics *ts, struct topic *t, struct error 
     ts->n--;
     groups_forget_topic(ts->b->groups, str_of(t->name));
     topic_free(t, true);
-    (void)!env_remove_tree(ts->b->env, to, NULL); /* else the next start does it */
+    d = check_calloc(1, sizeof(*d));
+    *d = (struct deletion){.job = {.run = delete_run, .done = delete_done, .arg = d},
+                           .ts = ts,
+                           .trash = check_strdup(to),
+                           .done = done,
+                           .ctx = ctx};
+    ts->b->syncs_running++;
+    sync_pool_add(ts->b->syncs, &d->job);
     return KAFKA_OK;
 }
 
