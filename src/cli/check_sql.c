@@ -3,6 +3,7 @@
 #include "engine/engine.h"
 #include "quality/quality.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 
 struct checker {
@@ -11,6 +12,7 @@ struct checker {
     struct engine_conn *conn;
     const struct conf_domain *domain; /* whose SQL is bound now */
     bool *silver_failed;              /* one a domain: who reads its silver can not be checked */
+    VEC(const char *) shown;          /* domains whose silver_NAME is there now */
 };
 
 static void add_problem(struct checker *k, const char *file, int line, int column, const char *text)
@@ -209,33 +211,6 @@ static enum ig_code keep_silver(struct checker *k, const struct conf_domain *d, 
     return rc;
 }
 
-/* Does `d` wait for `other`, directly or by others? */
-static bool depends_on(const struct conf *conf, const struct conf_domain *d, const struct conf_domain *other)
-{
-    for (size_t i = 0; i < d->n_depends_on; i++) {
-        const struct conf_domain *next = conf_domain(conf, str_of(d->depends_on[i]));
-
-        if (next == other || depends_on(conf, next, other))
-            return true;
-    }
-    return false;
-}
-
-/* The views that SQL of gold sees: silver of the domain itself and of those that are processed before it. */
-static enum ig_code show_silver(struct checker *k, const struct conf_domain *d, struct error *err)
-{
-    for (size_t i = 0; i < k->conf->n_domains; i++) {
-        const struct conf_domain *other = &k->conf->domains[i];
-
-        if (other == d || depends_on(k->conf, d, other))
-            IG_TRY(engine_execf(k->conn, err, "CREATE OR REPLACE TEMP VIEW \"silver_%s\" AS FROM \"ingot_%s\"",
-                                other->name, other->name));
-        else
-            IG_TRY(engine_execf(k->conn, err, "DROP VIEW IF EXISTS \"silver_%s\"", other->name));
-    }
-    return IG_OK;
-}
-
 static enum ig_code check_silver(struct checker *k, const struct conf_domain *d, bool *failed, struct error *err)
 {
     const char *needed[IG_COUNT(coordinates) + 1];
@@ -264,11 +239,59 @@ static bool can_check(const struct checker *k, const char *sql)
     char name[80];
 
     for (size_t i = 0; i < k->conf->n_domains; i++) {
+        if (!k->silver_failed[i])
+            continue;
         snprintf(name, sizeof(name), "silver_%s", k->conf->domains[i].name);
-        if (k->silver_failed[i] && strstr(sql, name))
+        if (strcasestr(sql, name))
             return false;
     }
     return true;
+}
+
+/* Does `d` wait for `other`, directly or by others? Domains stand behind what they depend on. */
+static bool depends_on(const struct conf *conf, const struct conf_domain *d, const struct conf_domain *other)
+{
+    bool *reached = check_calloc(conf->n_domains, sizeof(*reached));
+    bool found;
+
+    reached[d - conf->domains] = true;
+    for (size_t i = (size_t)(d - conf->domains) + 1; i-- > 0;)
+        for (size_t k = 0; reached[i] && k < conf->domains[i].n_depends_on; k++)
+            reached[conf_domain(conf, str_of(conf->domains[i].depends_on[k])) - conf->domains] = true;
+    found = reached[other - conf->domains];
+    free(reached);
+    return found;
+}
+
+/* The silver_NAME that a text of gold names, as far as it may see them: of the domain itself and of those before it. */
+static enum ig_code show_silver(struct checker *k, const char *sql, struct error *err)
+{
+    static const char word[] = "silver_";
+    char name[80];
+
+    for (const char *at = strcasestr(sql, word); at; at = strcasestr(at + 1, word)) {
+        const char *from = at + strlen(word);
+        const struct conf_domain *other;
+        size_t n = 0;
+
+        for (; n + 1 < sizeof(name) && (isalnum((unsigned char)from[n]) || from[n] == '_'); n++)
+            name[n] = (char)tolower((unsigned char)from[n]);
+        other = conf_domain(k->conf, (struct str){name, n});
+        if (!other || (other != k->domain && !depends_on(k->conf, k->domain, other)))
+            continue;
+        IG_TRY(engine_execf(k->conn, err, "CREATE OR REPLACE TEMP VIEW \"silver_%s\" AS FROM \"ingot_%s\"", other->name,
+                            other->name));
+        vec_push(&k->shown, other->name);
+    }
+    return IG_OK;
+}
+
+static enum ig_code hide_silver(struct checker *k, struct error *err)
+{
+    for (size_t i = 0; i < k->shown.n; i++)
+        IG_TRY(engine_execf(k->conn, err, "DROP VIEW IF EXISTS \"silver_%s\"", k->shown.p[i]));
+    k->shown.n = 0;
+    return IG_OK;
 }
 
 static enum ig_code check_gold(struct checker *k, const struct conf_domain *d, const struct conf_gold *g,
@@ -278,7 +301,10 @@ static enum ig_code check_gold(struct checker *k, const struct conf_domain *d, c
     enum ig_code rc;
     size_t n = 0;
 
-    if (!can_check(k, g->sql) || !make_view(k, g->name, g->sql, g->sql_path))
+    if (!can_check(k, g->sql))
+        return IG_OK;
+    IG_TRY(show_silver(k, g->sql, err));
+    if (!make_view(k, g->name, g->sql, g->sql_path))
         return IG_OK;
     needed = check_calloc(g->n_key + 1, sizeof(*needed));
     for (; n < g->n_key; n++)
@@ -311,13 +337,18 @@ static enum ig_code check_domain(struct checker *k, const struct conf_domain *d,
 {
     const size_t before = k->problems->n;
 
-    IG_TRY(show_silver(k, d, err));
+    if (d->n_gold == 0 && d->n_checks == 0)
+        return IG_OK;
     IG_TRY(engine_execf(k->conn, err, "CREATE OR REPLACE TEMP VIEW silver AS FROM \"ingot_%s\"", d->name));
     for (size_t i = 0; i < d->n_gold; i++)
         IG_TRY(check_gold(k, d, &d->gold[i], err));
-    for (size_t i = 0; k->problems->n == before && i < d->n_checks; i++)
-        if (can_check(k, d->checks[i].sql))
-            make_view(k, "own check", d->checks[i].sql, d->checks[i].path);
+    for (size_t i = 0; k->problems->n == before && i < d->n_checks; i++) {
+        if (!can_check(k, d->checks[i].sql))
+            continue;
+        IG_TRY(show_silver(k, d->checks[i].sql, err));
+        make_view(k, "own check", d->checks[i].sql, d->checks[i].path);
+    }
+    IG_TRY(hide_silver(k, err));
     return drop_gold(k, d, err);
 }
 
@@ -369,5 +400,6 @@ enum ig_code check_sql(const struct conf *conf, struct conf_problems *problems, 
     engine_disconnect(k.conn);
     engine_close(engine);
     free(k.silver_failed);
+    vec_free(&k.shown);
     return rc;
 }

@@ -146,38 +146,61 @@ static void check_dependencies_exist(struct load *l)
         }
 }
 
-/* The first domain that i waits for, n_domains if there is none. */
-static size_t waits_for(const struct conf *conf, const bool *placed, size_t i, size_t *dependency)
-{
-    for (size_t k = 0; k < conf->domains[i].n_depends_on; k++) {
-        const size_t on = index_of(conf, conf->domains[i].depends_on[k]);
+/* Who waits for whom, by index; n_domains for one that does not exist. */
+struct order {
+    size_t n;
+    size_t **on;
+    size_t *n_on;
+    bool *placed;
+};
 
-        *dependency = k;
-        if (on < conf->n_domains && !placed[on])
-            return on;
+static struct order order_new(struct load *l)
+{
+    const struct conf *conf = l->conf;
+    struct order o = {.n = conf->n_domains};
+
+    o.on = ARENA_ARRAY(l->arena, size_t *, o.n + 1);
+    o.n_on = ARENA_ARRAY(l->arena, size_t, o.n + 1);
+    o.placed = ARENA_ARRAY(l->arena, bool, o.n + 1);
+    for (size_t i = 0; i < o.n; i++) {
+        o.n_on[i] = conf->domains[i].n_depends_on;
+        o.on[i] = ARENA_ARRAY(l->arena, size_t, o.n_on[i] + 1);
+        for (size_t k = 0; k < o.n_on[i]; k++)
+            o.on[i][k] = index_of(conf, conf->domains[i].depends_on[k]);
     }
-    return conf->n_domains;
+    return o;
+}
+
+/* The first domain that i waits for, n_domains if there is none. */
+static size_t waits_for(const struct order *o, size_t i, size_t *dependency)
+{
+    for (size_t k = 0; k < o->n_on[i]; k++) {
+        *dependency = k;
+        if (o->on[i][k] < o->n && !o->placed[o->on[i][k]])
+            return o->on[i][k];
+    }
+    return o->n;
 }
 
 /* Every domain left waits for another: follow them from `at` until one comes again. Gives that one. */
-static size_t report_circle(struct load *l, const bool *placed, size_t at)
+static size_t report_circle(struct load *l, const struct order *o, size_t at)
 {
     const struct conf *conf = l->conf;
     size_t k = 0, start;
     struct buf path;
 
     for (size_t steps = 0; steps < conf->n_domains; steps++) /* leads into the circle */
-        at = waits_for(conf, placed, at, &k);
+        at = waits_for(o, at, &k);
     start = at;
-    for (size_t next = waits_for(conf, placed, at, &k); next != at; next = waits_for(conf, placed, next, &k))
+    for (size_t next = waits_for(o, at, &k); next != at; next = waits_for(o, next, &k))
         start = next < start ? next : start;
     at = start;
     buf_init(&path, 0);
     do {
         buf_printf(&path, "%s -> ", conf->domains[at].name);
-        at = waits_for(conf, placed, at, &k);
+        at = waits_for(o, at, &k);
     } while (at != start);
-    waits_for(conf, placed, start, &k);
+    waits_for(o, start, &k);
     load_problem(l, depends_node(l, start, k), "depends_on goes in a circle: %s%s", buf_cstr(&path),
                  conf->domains[start].name);
     buf_release(&path);
@@ -199,21 +222,21 @@ static void put_in_order(struct load *l)
 {
     struct conf *conf = l->conf;
     struct conf_domain *ordered = ARENA_ARRAY(l->arena, struct conf_domain, conf->n_domains + 1);
-    bool *placed = ARENA_ARRAY(l->arena, bool, conf->n_domains + 1);
+    struct order order = order_new(l), *o = &order;
 
     for (size_t n = 0; n < conf->n_domains; n++) {
         size_t i = 0, k, first = conf->n_domains;
 
         for (i = 0; i < conf->n_domains; i++) {
-            if (placed[i])
+            if (o->placed[i])
                 continue;
             first = first == conf->n_domains ? i : first;
-            if (waits_for(conf, placed, i, &k) == conf->n_domains)
+            if (waits_for(o, i, &k) == conf->n_domains)
                 break;
         }
         if (i == conf->n_domains)
-            i = report_circle(l, placed, first);
-        placed[i] = true;
+            i = report_circle(l, o, first);
+        o->placed[i] = true;
         ordered[n] = conf->domains[i];
         move_origins(l, &conf->domains[i], &ordered[n]);
     }
