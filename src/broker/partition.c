@@ -67,7 +67,8 @@ static void sync_done(void *arg)
 {
     struct partition *p = arg;
 
-    plog_sync_end(p->log, &p->sync, p->sync_rc, &p->sync_err);
+    /* A partition that was removed meanwhile has lost its folder: no reason to complain. */
+    plog_sync_end(p->log, &p->sync, p->removed ? IG_OK : p->sync_rc, &p->sync_err);
     p->syncing = false;
     p->b->syncs_running--;
     if (p->removed) {

@@ -10,7 +10,8 @@
 #define REQUESTS_MAX 64                     /* in flight on one connection; then it is not read from */
 #define QUEUED_BYTES_MAX ((size_t)64 << 20) /* the same for answers that the client does not take */
 #define IDLE_MS 600000
-#define FRAME_MIN 8 /* key, version, correlation id */
+#define OTHER_BYTES_MAX ((size_t)16 << 20) /* a request that is not Produce */
+#define FRAME_MIN 8                        /* key, version, correlation id */
 
 struct conn {
     struct conn *next, **pprev;
@@ -26,7 +27,8 @@ struct conn {
     /* requests, the oldest first */
     struct request *first, **last;
     size_t n_requests;
-    bool paused, marked;
+    bool paused, marked, resuming;
+    struct buf stash; /* what had been read when there were too many requests */
 };
 
 /* --- answers ------------------------------------------------------------------------------------------------ */
@@ -111,7 +113,7 @@ static void update_pause(struct conn *c)
 {
     const struct env_loop_ops *io = c->io->loop->ops;
     const bool full = io->queued_bytes(c->io) > QUEUED_BYTES_MAX;
-    const bool pause = full || c->n_requests >= REQUESTS_MAX || c->b->stopping;
+    const bool pause = full || c->n_requests >= REQUESTS_MAX || c->stash.n > 0 || c->b->stopping;
 
     if (full && !c->marked) {
         c->marked = true;
@@ -121,6 +123,21 @@ static void update_pause(struct conn *c)
         c->paused = pause;
         io->pause(c->io, pause);
     }
+}
+
+static bool consume(struct conn *c, const char *p, size_t n);
+
+/* There is room for requests again. */
+static void resume(void *arg)
+{
+    struct conn *c = arg;
+    struct buf stash = c->stash;
+
+    c->resuming = false;
+    buf_init(&c->stash, 0);
+    if (!consume(c, buf_cstr(&stash), stash.n))
+        c->io->loop->ops->close(c->io);
+    buf_release(&stash);
 }
 
 static void send_ready(struct conn *c)
@@ -137,6 +154,10 @@ static void send_ready(struct conn *c)
         request_free(r);
     }
     update_pause(c);
+    if (c->stash.n > 0 && !c->resuming && c->n_requests < REQUESTS_MAX / 2) {
+        c->resuming = true; /* not from here: this may be deep in a handler */
+        c->io->loop->ops->send_file(c->io, NULL, 0, 0, resume, c);
+    }
 }
 
 static void request_done(struct request *r)
@@ -300,38 +321,63 @@ static void grow_frame(struct conn *c, size_t n)
     c->frame_cap = cap;
 }
 
+/* A part of the frame that is coming in; false if the frame is one that is not taken. */
+static bool add_to_frame(struct conn *c, const char *p, size_t n)
+{
+    grow_frame(c, n);
+    memcpy(c->frame + c->frame_have, p, n);
+    c->frame_have += n;
+    if (c->frame_size > OTHER_BYTES_MAX && c->frame_have >= 2 && wire_load(c->frame, 2) != 0) {
+        log_warn(c->b->env, "broker", "closing the connection of %s: request %d of %zu bytes", c->peer,
+                 (int)wire_load(c->frame, 2), c->frame_size);
+        return false;
+    }
+    if (c->frame_have == c->frame_size) {
+        char *frame = c->frame;
+
+        c->frame = NULL;
+        c->size_have = 0;
+        return take_frame(c, frame, c->frame_size);
+    }
+    return true;
+}
+
+static bool consume(struct conn *c, const char *p, size_t n)
+{
+    while (n > 0) {
+        size_t part = 1;
+
+        if (c->n_requests >= REQUESTS_MAX) {
+            buf_add(&c->stash, p, n);
+            update_pause(c);
+            return true;
+        }
+        if (c->size_have < 4) {
+            c->size_bytes[c->size_have++] = (uint8_t)*p;
+            if (c->size_have == 4 && !begin_frame(c))
+                return false;
+        } else {
+            part = c->frame_size - c->frame_have < n ? c->frame_size - c->frame_have : n;
+            if (!add_to_frame(c, p, part))
+                return false;
+        }
+        p += part;
+        n -= part;
+    }
+    update_pause(c);
+    return true;
+}
+
 static bool conn_received(void *ctx, const void *bytes, size_t n)
 {
     struct conn *c = ctx;
-    const char *p = bytes;
 
     c->active_ms = env_monotonic_ms(c->b->env);
-    while (n > 0) {
-        size_t part;
-
-        if (c->size_have < 4) {
-            c->size_bytes[c->size_have++] = (uint8_t)*p++;
-            n--;
-            if (c->size_have == 4 && !begin_frame(c))
-                return false;
-            continue;
-        }
-        part = c->frame_size - c->frame_have < n ? c->frame_size - c->frame_have : n;
-        grow_frame(c, part);
-        memcpy(c->frame + c->frame_have, p, part);
-        c->frame_have += part;
-        p += part;
-        n -= part;
-        if (c->frame_have == c->frame_size) {
-            char *frame = c->frame;
-
-            c->frame = NULL;
-            c->size_have = 0;
-            if (!take_frame(c, frame, c->frame_size))
-                return false;
-        }
+    if (c->stash.n > 0) { /* read before the pause took hold */
+        buf_add(&c->stash, bytes, n);
+        return true;
     }
-    return true;
+    return consume(c, bytes, n);
 }
 
 static void conn_closed(void *ctx)
@@ -353,6 +399,7 @@ static void conn_closed(void *ctx)
     *c->pprev = c->next;
     c->b->n_conns--;
     free(c->frame);
+    buf_release(&c->stash);
     free(c);
 }
 

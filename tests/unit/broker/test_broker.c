@@ -252,6 +252,29 @@ static void a_fetch_waits_until_there_is_something(void **state)
     client_close(&reader);
 }
 
+/* Far more requests at once than the broker takes: it stops reading, and goes on when it can. */
+static void a_flood_of_requests_is_answered_in_order(void **state)
+{
+    const struct wire_list_groups_request request = {{NULL, 0}, {NULL, 0}};
+    struct rig r = rig_new(1);
+    struct client c = dial(&r);
+    struct wire_fetch_partition p = {.current_leader_epoch = -1, .partition_max_bytes = 1000};
+    struct wire_fetch_topic t = {.topic = STR("t"), .partitions = {&p, 1}};
+    const struct wire_fetch_request wait = {
+        .max_wait_ms = 100, .min_bytes = 1, .max_bytes = 1000, .session_epoch = -1, .topics = {&t, 1}};
+
+    (void)state;
+    assert_int_equal(client_create_topic(&c, "t", 1), 0);
+    assert_true(client_send(&c, 1, 11, &wait)); /* all others are answered behind this one */
+    for (int i = 0; i < 3000; i++)
+        assert_true(client_send(&c, 16, 0, &request));
+    assert_non_null(client_receive(&c, 1, 11));
+    for (int i = 0; i < 3000; i++)
+        assert_non_null(client_receive(&c, 16, 0));
+    client_close(&c);
+    rig_free(&r);
+}
+
 /* --- groups ------------------------------------------------------------------------------------------------------- */
 
 struct joined {
@@ -472,6 +495,7 @@ int main(void)
         cmocka_unit_test(errors_of_the_disk_reach_the_producer),
         cmocka_unit_test(a_power_cut_under_load_loses_nothing_acknowledged),
         cmocka_unit_test(a_fetch_waits_until_there_is_something),
+        cmocka_unit_test(a_flood_of_requests_is_answered_in_order),
         cmocka_unit_test(strangers_and_old_generations_are_refused),
         cmocka_unit_test(a_second_member_makes_a_rebalance),
         cmocka_unit_test(a_silent_member_is_put_out),
