@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define META_PATH "metadata/partition_meta"
 #define TRIES 3 /* a partition that is being processed changes while we look */
 
 /* --- for the parts --------------------------------------------------------------------------------------------- */
@@ -255,7 +254,7 @@ static enum ig_code read_meta(struct stage_ledger *l, int32_t date, struct audit
     buf_puts(&sql, "SELECT coalesce(status, ''), concat(status, ' ', run_id, ' ', updated_at), "
                    "coalesce(array_to_string(list_sort(source_files), chr(10)), ''), coalesce(error_message, ''), "
                    "coalesce(epoch_ms(processed_at), 0) FROM ");
-    rc = audit_scan(l, META_PATH, DATE_NONE, &sql, &there, NULL, err);
+    rc = audit_scan(l, AUDIT_META_PATH, DATE_NONE, &sql, &there, NULL, err);
     if (rc || !there)
         goto out;
     buf_puts(&sql, " WHERE domain = ");
@@ -310,6 +309,8 @@ static enum ig_code look(struct stage_ledger *l, int32_t date, struct stage_audi
         rc = read_meta(l, date, &after, err);
     if (!rc)
         *moved = strcmp(before.mark, after.mark) != 0;
+    for (size_t i = 0; i < l->d->n_gold && (rc || *moved); i++)
+        l->whole[i].done = false;
     meta_release(&before);
     meta_release(&after);
     return rc;
@@ -411,7 +412,7 @@ static enum ig_code add_dates(struct stage_ledger *l, struct buf *sql, struct er
         rc = add_table_dates(l, buf_cstr(&text), sql, err);
     buf_clear(&text);
     if (!rc)
-        rc = audit_scan(l, META_PATH, DATE_NONE, &text, &there, NULL, err);
+        rc = audit_scan(l, AUDIT_META_PATH, DATE_NONE, &text, &there, NULL, err);
     if (!rc && there) {
         buf_printf(sql, " UNION SELECT partition_date FROM %s WHERE domain = ", buf_cstr(&text));
         engine_add_literal(sql, str_of(l->d->name));
@@ -468,6 +469,7 @@ enum ig_code stage_ledger_open(const struct stage_context *x, const struct conf_
     l->x = x;
     l->d = d;
     l->o = o ? *o : defaults;
+    l->whole = check_calloc(d->n_gold ? d->n_gold : 1, sizeof(*l->whole));
     buf_init(&l->topic, 0);
     engine_add_literal(&l->topic, str_of(d->topic.name));
     rc = open_parts(l, err);
@@ -487,5 +489,6 @@ void stage_ledger_close(struct stage_ledger *l)
     engine_disconnect(l->c);
     vec_free(&l->bounds);
     buf_release(&l->topic);
+    free(l->whole);
     free(l);
 }

@@ -9,7 +9,15 @@
 #include "stage/stage.h"
 #include "stage/topic.h"
 
+#define AUDIT_META_PATH "metadata/partition_meta"
 #define AUDIT_SAMPLES 10 /* of each kind of difference */
+
+/* What was found about a gold table over all dates, for the next date. */
+struct audited_table {
+    bool done;
+    struct stage_gold_audit result;
+    enum stage_verdict verdict;
+};
 
 struct stage_ledger {
     const struct stage_context *x;
@@ -20,7 +28,8 @@ struct stage_ledger {
     struct buf topic; /* its name as an SQL literal */
     bool has_log;     /* tables audit_log, audit_dlq and audit_bounds are filled */
     struct topic_bounds bounds;
-    int64_t dlq_low; /* first offset that the DLQ still has: above 0, retention has removed some */
+    int64_t dlq_low;             /* first offset that the DLQ still has: above 0, retention has removed some */
+    struct audited_table *whole; /* gold tables over all dates: looked at once, one a gold table of the domain */
 };
 
 /* The row of partition_meta, as far as the ledger needs it. */
