@@ -30,6 +30,8 @@ struct load {
 void load_problem(struct load *l, const struct node *at, const char *fmt, ...) IG_PRINTF(3, 4);
 void load_origin(struct load *l, const void *at, const char *text);
 const char *conf_origin_of(const struct conf *conf, const void *at); /* NULL: nothing special was written */
+/* Some editors put a byte order mark in front of a text. */
+struct str load_without_bom(struct str text);
 /* A YAML file below the project's folder: NULL after reporting. `rel` is kept. IG_NOT_FOUND has `missing` reported. */
 const struct node *load_yaml(struct load *l, const char *rel, const char *missing);
 

@@ -67,6 +67,11 @@ void load_origin(struct load *l, const void *at, const char *text)
     vec_push(&l->origins, ((struct conf_origin){at, text}));
 }
 
+struct str load_without_bom(struct str text)
+{
+    return str_has_prefix(text, "\xef\xbb\xbf") ? (struct str){text.p + 3, text.n - 3} : text;
+}
+
 const struct node *load_yaml(struct load *l, const char *rel, const char *missing)
 {
     const struct node_reader reader = {l->arena, &l->vars, l->problems};
@@ -252,7 +257,7 @@ static void read_dotenv(struct load *l)
     buf_init(&text, FILE_MAX);
     rc = env_read_file(l->env, path, &text, &err);
     if (rc == IG_OK)
-        vars_read(&l->vars, ".env", buf_str(&text), l->problems);
+        vars_read(&l->vars, ".env", load_without_bom(buf_str(&text)), l->problems);
     else if (rc != IG_NOT_FOUND)
         problems_add(l->problems, ".env", 1, 1, "%s", err.msg);
     buf_release(&text);

@@ -158,8 +158,8 @@ static const char *read_sql(struct load *l, const struct node *at, const char *p
                      at->written ? node_shown(l->arena, at) : shown, at->written ? "" : err.msg);
     else if (!str_is_utf8(buf_str(&text)) || memchr(buf_cstr(&text), 0, text.n))
         problems_add(l->problems, shown, 1, 1, "not a text file in UTF-8");
-    else if (!load_one_statement(buf_str(&text), &one, &where))
-        statement_problem(l, shown, buf_str(&text), where);
+    else if (!load_one_statement(load_without_bom(buf_str(&text)), &one, &where))
+        statement_problem(l, shown, load_without_bom(buf_str(&text)), where);
     else
         sql = arena_printf(l->arena, STR_FMT "\n", STR_ARG(one));
     buf_release(&text);

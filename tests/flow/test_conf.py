@@ -6,6 +6,8 @@ import re
 
 import pytest
 
+from support.project import SOURCE_DIR
+
 CONTRACT = """
 contract:
   key: id
@@ -100,6 +102,26 @@ def test_sql_that_does_not_fit_is_found_before_it_runs(small, sql, place, says):
     assert found and says in found.group(2), result.err
     if "end of input" not in found.group(2):
         assert found.group(1) == place, result.err
+
+
+def test_the_examples_of_the_reference_are_right(project):
+    page = (SOURCE_DIR / "docs" / "configuration.md").read_text()
+    blocks = re.findall(r"```yaml\n(.*?)```", page, re.S)
+    assert len(blocks) >= 5
+    for block in blocks:
+        if block.startswith("name:"):
+            project.write("ingot.yml", block)
+            continue
+        project.write("domains/things/domain.yml", block + ("" if "contract:" in block else CONTRACT))
+        project.write("domains/things/source.sql", "SELECT * FROM input")
+        gold = project.root / "domains/things/gold"
+        if "gold:" in block:
+            project.write("domains/things/gold/daily_revenue.sql",
+                          "SELECT event_date, event_date AS order_date, 'x' AS city FROM silver")
+            project.write("domains/things/gold/customers.sql", "SELECT id AS customer_id FROM silver")
+        project("check")
+        for path in gold.glob("*.sql"):
+            path.unlink()
 
 
 def test_files_that_are_no_yaml(small):

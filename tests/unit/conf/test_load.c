@@ -236,6 +236,23 @@ static void a_file_source_is_loaded(void **state)
     project_end(&p);
 }
 
+static void a_byte_order_mark_is_no_text(void **state)
+{
+    struct project p;
+
+    (void)state;
+    unsetenv("TEST_BOM");
+    project_begin(&p);
+    project_write(&p, ".env", "\xef\xbb\xbfTEST_BOM=x\n");
+    project_write(&p, "ingot.yml", "\xef\xbb\xbfname: ${TEST_BOM}\n");
+    project_write(&p, "domains/a/domain.yml", "contract: {fields: {id: string}}\n");
+    project_write(&p, "domains/a/silver.sql", "\xef\xbb\xbfSELECT * FROM input");
+    project_expect(&p, "");
+    assert_string_equal(p.conf->name, "x");
+    assert_string_equal(p.conf->domains[0].silver.sql, "SELECT * FROM input\n");
+    project_end(&p);
+}
+
 static void the_root_is_found_from_below(void **state)
 {
     struct project p;
@@ -276,6 +293,7 @@ int main(void)
         cmocka_unit_test(a_contract_is_loaded),
         cmocka_unit_test(sql_is_read_without_its_semicolon),
         cmocka_unit_test(a_file_source_is_loaded),
+        cmocka_unit_test(a_byte_order_mark_is_no_text),
         cmocka_unit_test(the_root_is_found_from_below),
         cmocka_unit_test(a_folder_without_ingot_yml_is_no_project),
     };
