@@ -90,9 +90,14 @@ struct lake_result {
     int64_t files_added, files_removed, bytes_added;
 };
 
-/* Creates the table if it is not there, with the columns of `select` (DuckDB types mapped to Delta's; TIMESTAMP is
- * written as UTC `timestamp`). An existing table must have the same partition columns, and its columns are kept: new
- * columns of the select are added to the schema, a changed type is IG_INVALID. */
+/* Creates the table if it is not there, with the columns of `select` (DuckDB types mapped to Delta's: schema.h;
+ * TIMESTAMP is written as UTC `timestamp`). The select is only prepared, not run. An existing table must have the same
+ * partition columns, and its columns are kept: new columns of the select (also within structs) are added to the schema,
+ * a type whose values do not fit into the table's is IG_INVALID. Names with blanks or ,;{}()= and names that begin with
+ * _ingot_ are IG_INVALID.
+ *
+ * The writes below take a select whose columns are the table's by name, in any order; those it lacks are null (in a
+ * merge: keep their values). It is evaluated once. */
 IG_MUST_CHECK enum ig_code lake_create(struct lake_table *t, const char *select, const char *const *partition_by,
                                        size_t n_partition_by, struct error *err);
 
