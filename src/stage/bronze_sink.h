@@ -21,7 +21,7 @@
 #include <stdatomic.h>
 
 #define BRONZE_GROUP "s3-sink-consumer"
-#define BRONZE_WRITERS 3
+#define BRONZE_WRITERS 4       /* they wait for the disk most of the time */
 #define BRONZE_BATCH 4096      /* records read at once */
 #define BRONZE_SETTLE_MS 30000 /* how long revoked partitions, or a stop, wait for the store */
 

@@ -26,22 +26,21 @@ static void make_name(struct stage_sink *s, const struct bronze_file *f, struct 
                (int)(ms_of_day / 60000 % 60), (int)(ms_of_day / 1000 % 60), (int)(ms_of_day % 1000), uuid);
 }
 
-/* One try. A name that is taken is ours if we may have taken it, and its size is right; or else we want another one. */
+/*
+ * One try. If an earlier one may have put the object, it is put again over itself: nobody else has its name, and only
+ * an IG_OK says that it is durable. Otherwise a name that is taken is somebody else's, and we want another one.
+ */
 static enum ig_code put_once(struct stage_sink *s, const struct bronze_file *f, struct buf *name, struct str body,
                              bool *unsure, struct error *err)
 {
-    struct store_object there;
-    enum ig_code rc = store_put(s->x->store, buf_cstr(name), body, STORE_IF_ABSENT, err);
+    const enum store_put_mode mode = *unsure ? STORE_REPLACE : STORE_IF_ABSENT;
+    const enum ig_code rc = store_put(s->x->store, buf_cstr(name), body, mode, err);
 
-    if (rc == IG_UNKNOWN_OUTCOME)
+    if (rc == IG_EXISTS)
+        make_name(s, f, name);
+    else if (rc != IG_OK && error_code_retry(rc) != IG_RETRY_SAFE)
         *unsure = true;
-    if (rc != IG_EXISTS)
-        return rc;
-    if (*unsure && store_stat(s->x->store, buf_cstr(name), &there, err) == IG_OK && there.size_bytes == (int64_t)body.n)
-        return IG_OK;
-    make_name(s, f, name);
-    *unsure = false;
-    return store_put(s->x->store, buf_cstr(name), body, STORE_IF_ABSENT, err);
+    return rc;
 }
 
 /* Again until it is durable; false if the sink gives up first. */
