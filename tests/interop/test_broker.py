@@ -98,7 +98,7 @@ class Log:
                     assert not m.error(), m.error()
                     assert (m.partition(), m.offset()) not in out
                     out[m.partition(), m.offset()] = m.value()
-            assert len(out) == want
+            assert len(out) >= want  # more may have come meanwhile
             return out
         finally:
             c.close()
