@@ -120,4 +120,15 @@ bool reading_record(struct reading *x, struct str value, int64_t timestamp_us, i
 /* Sets the sizes of list vectors once all rows are read. */
 void reading_finish(struct reading *x, const struct column *c);
 
+/* --- take.c: scalars -------------------------------------------------------------------------------------- */
+
+/* A whole value (or, raw spanning it, a container that was gone through) for one column of the object `epoch`: written
+ * to row `row` of its vector, or refused. */
+void reading_take(struct reading *x, const struct column *c, const struct json_value *v, idx_t row, uint64_t epoch);
+/* NULL for a column and what is inside it. */
+void reading_null(struct reading *x, const struct column *c, idx_t row);
+/* The record is rejected. False if it was already: the first problem is the one that is told; otherwise the caller adds
+ * the detail. */
+bool reading_problem(struct reading *x, const char *reason, const char *label);
+
 #endif

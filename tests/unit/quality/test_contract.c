@@ -122,6 +122,32 @@ static void strings(void **state)
     CHECK(pattern, {"\"DE12\"", "DE12", "ok"}, {"\"DE\"", "NULL", "no_match:x"}, {"\"xDE12\"", "NULL", "no_match:x"});
 }
 
+static void a_reason_is_text_even_where_it_is_cut(void **state)
+{
+    struct conf_field field = {.name = "x", .type = CONF_STRING};
+    struct buf pattern, value;
+    struct fixture f;
+
+    (void)state;
+    buf_init(&pattern, 0);
+    buf_init(&value, 0);
+    buf_puts(&pattern, "a"); /* an odd beginning: two-byte characters are then cut in half at any even length */
+    buf_puts(&value, "{\"x\":\"b");
+    for (int i = 0; i < 200; i++) {
+        buf_puts(&pattern, "\xc3\xa9");
+        buf_puts(&value, "\xc3\xa9");
+    }
+    buf_puts(&value, "\"}");
+    field.pattern = buf_cstr(&pattern);
+    open_contract(&f, &field, 1);
+    start(&f);
+    assert_ask(&f, buf_cstr(&value), VERDICT, "no_match:x");
+    assert_non_null(strstr(ask(&f, buf_cstr(&value), "s._reject_detail"), "expected a match of a\xc3\xa9"));
+    stop(&f);
+    buf_release(&pattern);
+    buf_release(&value);
+}
+
 static void integers(void **state)
 {
     const struct conf_field plain = {.name = "x", .type = CONF_INT};
@@ -498,6 +524,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(strings),
+        cmocka_unit_test(a_reason_is_text_even_where_it_is_cut),
         cmocka_unit_test(integers),
         cmocka_unit_test(decimals_are_exact),
         cmocka_unit_test(doubles),
