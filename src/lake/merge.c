@@ -208,7 +208,7 @@ static enum ig_code find_files(struct merge *g, struct error *err)
         if (s->entries.p[i].live && is_within(g, &s->entries.p[i]))
             vec_push(&g->files, &s->entries.p[i]);
     for (size_t i = 0; i < s->metadata.n_partition_columns && !g->m->delete_unmatched; i++)
-        if (is_key(g, s->metadata.partition_columns[i]))
+        if (is_key(g, s->metadata.partition_columns[i]) && s->metadata.partition_fields[i]->type->kind != SCHEMA_BINARY)
             IG_TRY(prune_by_partition(g, i, err));
     return IG_OK;
 }

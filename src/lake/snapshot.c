@@ -412,9 +412,36 @@ enum ig_code lake_files(const struct lake_snapshot *s, lake_file_fn *each, void 
 
 /* --- partitions -------------------------------------------------------------------------------------------- */
 
+/* The digits of a decimal without sign, leading zeros, and zeros at the end of its fraction. */
+static struct str plain_decimal(const char *text, bool *negative)
+{
+    struct str s = str_of(text);
+
+    *negative = s.n > 0 && s.p[0] == '-';
+    while (s.n > 0 && (s.p[0] == '-' || s.p[0] == '+' || s.p[0] == '0')) {
+        s.p++;
+        s.n--;
+    }
+    if (s.n > 0 && memchr(s.p, '.', s.n))
+        while (s.p[s.n - 1] == '0')
+            s.n--;
+    if (s.n > 0 && s.p[s.n - 1] == '.')
+        s.n--;
+    *negative = *negative && s.n > 0;
+    return s;
+}
+
+static bool decimal_eq(const char *a, const char *b)
+{
+    bool a_negative, b_negative;
+
+    return str_eq(plain_decimal(a, &a_negative), plain_decimal(b, &b_negative)) && a_negative == b_negative;
+}
+
 /* Writers spell one value in several ways: 1.0 and 1, a space and a T in a time. */
 bool lake_value_eq(const struct schema_type *type, const char *a, const char *b)
 {
+    int32_t day, other_day;
     int64_t x, y;
     double d, e;
 
@@ -427,6 +454,10 @@ bool lake_value_eq(const struct schema_type *type, const char *a, const char *b)
     case SCHEMA_LONG:
         return str_to_int64(str_of(a), INT64_MIN, INT64_MAX, &x) && str_to_int64(str_of(b), INT64_MIN, INT64_MAX, &y) &&
                x == y;
+    case SCHEMA_DECIMAL:
+        return decimal_eq(a, b);
+    case SCHEMA_DATE:
+        return date_parse(str_of(a), &day) && date_parse(str_of(b), &other_day) && day == other_day;
     case SCHEMA_TIMESTAMP:
     case SCHEMA_TIMESTAMP_NTZ:
         return timestamp_parse(str_of(a), &x) && timestamp_parse(str_of(b), &y) && x == y;

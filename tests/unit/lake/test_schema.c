@@ -137,12 +137,48 @@ static void names_are_spelled_for_the_log_and_back(void **state)
     buf_release(&out);
 }
 
+static void one_partition_value_may_be_spelled_in_several_ways(void **state)
+{
+    static const struct {
+        enum schema_kind kind;
+        const char *a, *b;
+        bool want;
+    } cases[] = {
+        {SCHEMA_STRING, "a", "a", true},
+        {SCHEMA_STRING, "1", "1.0", false},
+        {SCHEMA_STRING, NULL, NULL, true},
+        {SCHEMA_STRING, NULL, "a", false},
+        {SCHEMA_LONG, "7", "07", true},
+        {SCHEMA_LONG, "7", "8", false},
+        {SCHEMA_DOUBLE, "1", "1.0", true},
+        {SCHEMA_DECIMAL, "1.50", "1.5", true},
+        {SCHEMA_DECIMAL, "0.0", "-0", true},
+        {SCHEMA_DECIMAL, "-1.5", "1.5", false},
+        {SCHEMA_DECIMAL, "100", "1", false},
+        {SCHEMA_DECIMAL, "100", "100.00", true},
+        {SCHEMA_DATE, "2024-01-15", "2024-01-15", true},
+        {SCHEMA_DATE, "2024-01-15", "2024-01-16", false},
+        {SCHEMA_TIMESTAMP, "2024-01-15 00:00:00", "2024-01-15T00:00:00.000000Z", true},
+        {SCHEMA_TIMESTAMP, "2024-01-15 00:00:00", "2024-01-15T00:00:00.000001Z", false},
+        {SCHEMA_BOOLEAN, "true", "True", true},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < IG_COUNT(cases); i++) {
+        const struct schema_type type = {.kind = cases[i].kind};
+
+        if (lake_value_eq(&type, cases[i].a, cases[i].b) != cases[i].want)
+            fail_msg("case %zu", i);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_schema_is_read_and_written_unchanged),
         cmocka_unit_test(unknown_and_broken_schemas_are_refused),
         cmocka_unit_test(a_wider_type_holds_a_narrower_one),
+        cmocka_unit_test(one_partition_value_may_be_spelled_in_several_ways),
         cmocka_unit_test(names_are_spelled_for_the_log_and_back),
     };
 
