@@ -106,16 +106,20 @@ static enum ig_code look_at_start(struct text_file *f, struct error *err)
 {
     static const uint8_t gzip_magic[] = {0x1f, 0x8b};
     uint8_t head[sizeof(gzip_magic)];
-    size_t done;
+    size_t have = 0, done = 1;
 
-    IG_TRY(env_read(f->env, f->file, 0, head, sizeof(head), &done, err));
-    if (done == sizeof(head) && memcmp(head, gzip_magic, sizeof(head)) == 0) {
+    while (have < sizeof(head) && done > 0) {
+        IG_TRY(env_read(f->env, f->file, (int64_t)have, head + have, sizeof(head) - have, &done, err));
+        have += done;
+    }
+    if (have == sizeof(head) && memcmp(head, gzip_magic, sizeof(head)) == 0) {
         f->raw = check_malloc(CHUNK_BYTES);
         if (inflateInit2(&f->z, 15 + 16) != Z_OK)
             return error_set(err, IG_IO, "gzip does not start");
         f->packed = true;
     }
-    IG_TRY(text_file_more(f, err));
+    while (text_file_have(f).n < 3 && !f->at_end)
+        IG_TRY(text_file_more(f, err));
     if (str_has_prefix(text_file_have(f), "\xef\xbb\xbf"))
         text_file_take(f, 3);
     return IG_OK;
@@ -127,6 +131,8 @@ enum ig_code text_file_open(struct env *env, const char *path, struct text_file 
     enum ig_code rc;
 
     f->env = env;
+    f->cap = CHUNK_BYTES;
+    f->text = check_malloc(f->cap);
     rc = env_open(env, path, ENV_OPEN_READ, &f->file, err);
     if (!rc)
         rc = look_at_start(f, err);
