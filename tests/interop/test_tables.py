@@ -86,11 +86,11 @@ def test_duckdb_reads_the_warehouse(worked):
     assert loads == [("daily_revenue", worked.delta("gold/orders/daily_revenue").version())]
 
 
-def test_spark_reads_every_version_as_delta_rs_does(worked, spark):
+def test_spark_reads_old_versions_as_delta_rs_does(worked, spark):
     path = "silver/orders"
     last = worked.delta(path).version()
     assert last >= 3
-    for version in range(last + 1):
+    for version in sorted({0, 1, 2, last // 2, last - 1, last}):
         ours = sorted((r["order_id"], r["status"]) for r in worked.table(path, version))
         theirs = spark.read.format("delta").option("versionAsOf", version).load(str(worked.lake / path))
         assert sorted((r["order_id"], r["status"]) for r in theirs.collect()) == ours
@@ -151,7 +151,6 @@ def test_green_taxi_trips_against_pyarrow(ingot, tmp_path, shared, spark):
     month = shared / "data" / "nyc-tlc-green" / "green_tripdata_2023-02.parquet"
     p = Project.at(ingot, root)
     p.write(".env", f"TLC_TRIPS={month}\nTLC_ZONES={shared}/data/nyc-tlc-zones/taxi_zone_lookup.csv\n")
-    p.write("ingot.yml", (root / "ingot.yml").read_text() + "listen: 127.0.0.1:0\n")
     p("run", timeout=300)
     found = recount(p, "trips", ["trip_id"], "pickup_date")
     # Every row of the file is in the log, and each has come to one of the places there are.
