@@ -421,6 +421,78 @@ static void a_silent_member_is_put_out(void **state)
     rig_free(&r);
 }
 
+#define MANY 300
+
+static enum ig_code add_size(void *ctx, const char *name, const struct env_stat *st, struct error *err)
+{
+    (void)name;
+    (void)err;
+    *(int64_t *)ctx += st->size_bytes;
+    return IG_OK;
+}
+
+static int64_t folder_bytes(struct env *env, const char *path)
+{
+    int64_t bytes = 0;
+
+    assert_int_equal(env_list(env, path, add_size, &bytes, NULL), IG_OK);
+    return bytes;
+}
+
+static void commit_many(struct client *c, int64_t offset, const char *metadata)
+{
+    struct wire_offset_commit_partition *parts = ARENA_ARRAY(&c->arena, struct wire_offset_commit_partition, MANY);
+    struct wire_offset_commit_topic t = {.name = STR("t"), .partitions = {parts, MANY}};
+    struct wire_offset_commit_request request = {
+        .group_id = STR("g"), .generation_id = -1, .member_id = STR(""), .topics = {&t, 1}};
+    const struct wire_offset_commit_response *r;
+
+    for (int32_t i = 0; i < MANY; i++)
+        parts[i] = (struct wire_offset_commit_partition){i, offset + i, -1, -1, str_of(metadata)};
+    r = client_call(c, 8, 7, &request);
+    assert_non_null(r);
+    for (int32_t i = 0; i < MANY; i++)
+        assert_int_equal(r->topics.p[0].partitions.p[i].error_code, 0);
+}
+
+static void check_many(struct client *c, int64_t offset)
+{
+    const struct wire_offset_fetch_request request = {.group_id = STR("g"), .topics = {NULL, -1}};
+    const struct wire_offset_fetch_response *r = client_call(c, 9, 7, &request);
+
+    assert_non_null(r);
+    assert_int_equal(r->topics.n, 1);
+    assert_int_equal(r->topics.p[0].partitions.n, MANY);
+    for (int32_t i = 0; i < MANY; i++)
+        assert_int_equal(r->topics.p[0].partitions.p[i].offset, offset + i);
+}
+
+/* The log of committed offsets does not grow for ever, and what holds survives its rewriting. */
+static void committed_offsets_are_compacted(void **state)
+{
+    struct rig r = rig_new(1);
+    struct client c = dial(&r);
+    char metadata[4001];
+
+    (void)state;
+    memset(metadata, 'm', sizeof(metadata) - 1);
+    metadata[sizeof(metadata) - 1] = 0;
+    assert_int_equal(client_create_topic(&c, "t", MANY), 0);
+    for (int64_t i = 0; i < 13; i++)
+        commit_many(&c, i * 1000, metadata);
+    for (int i = 0; i < 500 && folder_bytes(r.env, "log/groups") > 5000000; i++)
+        env_sleep_ms(r.env, 10);
+    assert_in_range(folder_bytes(r.env, "log/groups"), 1200000, 5000000);
+    check_many(&c, 12000);
+    client_close(&c);
+    broker_stop(r.broker);
+    rig_start(&r);
+    c = dial(&r);
+    check_many(&c, 12000);
+    client_close(&c);
+    rig_free(&r);
+}
+
 /* --- starting -------------------------------------------------------------------------------------------------------
  */
 
@@ -499,6 +571,7 @@ int main(void)
         cmocka_unit_test(strangers_and_old_generations_are_refused),
         cmocka_unit_test(a_second_member_makes_a_rebalance),
         cmocka_unit_test(a_silent_member_is_put_out),
+        cmocka_unit_test(committed_offsets_are_compacted),
         cmocka_unit_test(a_folder_has_one_broker),
         cmocka_unit_test(a_folder_that_cannot_be_used_is_an_error),
         cmocka_unit_test(a_topic_is_made_whole_or_not_at_all),
