@@ -129,9 +129,14 @@ enum ig_code plog_append(struct plog *log, struct batch *b, const void *bytes, s
 
 /* --- durability ------------------------------------------------------------------------------------------- */
 
+/* The last segment may be clean while the one in front is not: when it could not be begun. */
 bool plog_is_dirty(const struct plog *log)
 {
-    return last_segment(log)->dirty && !log->failed;
+    bool dirty = false;
+
+    for (size_t i = log->segments.n; i-- > 0 && log->segments.p[i]->base >= log->durable.base;)
+        dirty |= log->segments.p[i]->dirty;
+    return dirty && !log->failed;
 }
 
 void plog_sync_begin(struct plog *log, struct plog_sync *s)
@@ -140,9 +145,11 @@ void plog_sync_begin(struct plog *log, struct plog_sync *s)
 
     *s = (struct plog_sync){.dir = log->dir_dirty, .mark = {last->base, last->size, log->end}};
     log->dir_dirty = false;
-    for (size_t i = log->segments.n; i-- > 0 && log->segments.p[i]->dirty;) {
+    for (size_t i = log->segments.n; i-- > 0 && log->segments.p[i]->base >= log->durable.base;) {
         struct segment *seg = log->segments.p[i];
 
+        if (!seg->dirty)
+            continue;
         seg->dirty = false; /* its pin is the sync's now */
         vec_push(&s->files, seg->file);
         vec_push(&s->open, seg->open);

@@ -204,8 +204,13 @@ static enum ig_code check_closed(struct plog *log, size_t before, struct error *
         enum ig_code rc;
 
         if (segment_state_read(log->env, log->dir, s->base, &state, NULL, NULL, NULL) == IG_OK && state.closed &&
-            state.pos == s->size && state.mtime_ms == s->mtime_ms)
-            continue;
+            state.pos == s->size && state.mtime_ms == s->mtime_ms) {
+            if (state.next_offset == log->segments.p[i + 1]->base)
+                continue;
+            log->end = state.next_offset;
+            fail(log, s, s->size, "the segment behind it is missing");
+            return IG_OK;
+        }
         log_info(log->env, "broker", "%s has changed since it was closed: reading it again", file_path(s->file));
         fresh = segment_new(log->files, log->dir, s->base);
         rc = segment_verify(log->env, fresh, 0, &next, plog_ignore_batch, NULL, &valid, err);
@@ -244,9 +249,11 @@ static enum ig_code recover(struct plog *log, struct error *err)
     }
     if (!log->failed)
         IG_TRY(check_closed(log, first, err));
+    last = log->segments.p[log->segments.n - 1];
+    if (!log->failed && before.base >= 0 && log->end < before.offset)
+        fail(log, last, last->size, "the last records are missing");
     if (log->failed)
         return IG_OK;
-    last = log->segments.p[log->segments.n - 1];
     if (before.base == last->base && before.pos == last->size) {
         log->durable.offset = log->end;
         return IG_OK;
