@@ -332,7 +332,10 @@ static enum ig_code compare_with_warehouse(struct stage_ledger *l, const struct 
     if (!rc)
         rc = copy_warehouse(l, t, date, path, &why);
     if (rc == IG_NOT_FOUND) {
-        buf_printf(&a->differences, "gold.%s is not in the warehouse\n", t->name);
+        char text[16];
+
+        buf_printf(&a->differences, "gold.%s is not in the warehouse: `ingot run --select %s --date %s` loads it\n",
+                   t->name, l->d->name, date_format(date, text));
         a->verdict = STAGE_DIFFERS;
         return IG_OK;
     }

@@ -27,18 +27,61 @@ static struct duckdb_warehouse *self_of(struct warehouse *w)
 
 /* --- the file -------------------------------------------------------------------------------------------------- */
 
-static enum ig_code make_parent(struct env *env, const char *path, struct error *err)
+/* The folder of the file, by make (with what is missing) or sync. */
+static enum ig_code with_parent(struct env *env, const char *path,
+                                enum ig_code (*what)(struct env *, const char *, struct error *), struct error *err)
 {
     const char *slash = strrchr(path, '/');
-    char *parent;
+    char *parent = slash && slash != path ? check_strdup(path) : check_strdup(slash ? "/" : ".");
     enum ig_code rc;
 
-    if (!slash || slash == path)
-        return IG_OK;
-    parent = check_strdup(path);
-    parent[slash - path] = '\0';
-    rc = env_make_dirs(env, parent, err);
+    if (slash && slash != path)
+        parent[slash - path] = '\0';
+    rc = what(env, parent, err);
     free(parent);
+    return rc;
+}
+
+static enum ig_code make_database(const char *path, struct error *err)
+{
+    const struct engine_options options = {.path = path, .memory_bytes = LOAD_MEMORY_BYTES};
+    struct engine *e = NULL;
+    struct engine_conn *c = NULL;
+    enum ig_code rc = engine_open(&options, &e, err);
+
+    if (!rc)
+        rc = engine_connect(e, &c, err);
+    if (!rc)
+        rc = engine_exec(c, err, "CREATE SCHEMA gold; CHECKPOINT");
+    engine_disconnect(c);
+    engine_close(e);
+    return rc;
+}
+
+/* A new warehouse is made beside and then given its name: a death in between leaves no half of a file, which no program
+ * could open any more. */
+static enum ig_code create(struct env *env, const char *path, struct error *err)
+{
+    struct buf beside, wal;
+    enum ig_code rc = with_parent(env, path, env_make_dirs, err);
+
+    buf_init(&beside, 0);
+    buf_init(&wal, 0);
+    buf_printf(&beside, "%s.new", path);
+    buf_printf(&wal, "%s.new.wal", path);
+    (void)!env_unlink(env, buf_cstr(&beside), NULL);
+    (void)!env_unlink(env, buf_cstr(&wal), NULL);
+    if (!rc)
+        rc = make_database(buf_cstr(&beside), err);
+    if (!rc)
+        rc = env_link(env, buf_cstr(&beside), path, err);
+    if (rc == IG_EXISTS) /* somebody else was quicker */
+        rc = IG_OK;
+    (void)!env_unlink(env, buf_cstr(&beside), NULL);
+    if (!rc)
+        rc = with_parent(env, path, env_sync_dir, err);
+    buf_release(&wal);
+    buf_release(&beside);
     return rc;
 }
 
@@ -71,10 +114,13 @@ static enum ig_code load(struct warehouse *base, const struct warehouse_load *wh
     struct engine *e = NULL;
     struct engine_conn *c = NULL;
     struct error checkpoint_err = {0};
+    struct env_stat st;
     enum ig_code rc;
 
     pthread_mutex_lock(&w->lock);
-    rc = make_parent(base->env, w->path, err);
+    rc = env_stat(base->env, w->path, &st, err);
+    if (rc == IG_NOT_FOUND)
+        rc = create(base->env, w->path, err);
     if (!rc)
         rc = open_waiting(w, false, &e, err);
     if (!rc)

@@ -109,3 +109,26 @@ def test_the_text_has_what_the_json_has(worked):
     text = worked("trace", "o-000007").out
     for word in ("bronze/orders", "duplicate of", "stands for", "gold/orders/daily_revenue", "DONE"):
         assert word in text, text
+
+
+def test_keys_of_several_columns_and_of_numbers(project):
+    project.domain("lines", """
+contract:
+  key: [order_id, line]
+  event_time: at
+  fields:
+    order_id: {type: string, required: true}
+    line: {type: int, required: true}
+    at: {type: timestamp, required: true}
+bronze: {partition_by: day, flush_records: 100, flush_interval: 500ms}
+""")
+    values = [b'{"order_id": "a,b", "line": %d, "at": "2024-01-15T00:00:00Z"}' % i for i in range(3)]
+    values += [b'{"order_id": "a\\/b", "line": 1, "at": "2024-01-15T00:00:00Z"}']
+    with project.up() as up:
+        kafka.produce(up.bootstrap, "raw-lines", values)
+    project("run")
+    [record] = trace(project, "a,b,2")
+    assert hops(record)["silver"][0]["row"]["line"] == 2
+    [record] = trace(project, "a/b,1")
+    assert hops(record)["silver"][0]["row"]["order_id"] == "a/b"
+    project("trace", "a,b,7", code=1)

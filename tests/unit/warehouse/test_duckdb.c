@@ -335,6 +335,23 @@ static void a_load_waits_for_its_turn(void **state)
     assert_string_equal(ask(h, ROWS), "2024-01-01 Bonn 2");
 }
 
+/* What a death in the middle of making the first file leaves behind. */
+static void a_half_made_file_is_made_again(void **state)
+{
+    struct house *h = *state;
+    struct env_stat st;
+    char path[128];
+
+    gold(h, "2024-01-01", "SELECT " DAY1 "'Bonn' AS city, 1 AS n");
+    snprintf(path, sizeof(path), "%s/deep/er", h->folder);
+    must(h, env_make_dirs(h->env, path, &h->err));
+    snprintf(path, sizeof(path), "%s.new", h->file);
+    must(h, env_replace_file(h->env, path, STR("half a database"), &h->err));
+    load(h);
+    assert_string_equal(ask(h, ROWS), "2024-01-01 Bonn 1");
+    assert_int_equal(env_stat(h->env, path, &st, NULL), IG_NOT_FOUND);
+}
+
 static void other_warehouses_are_refused(void **state)
 {
     struct house *h = *state;
@@ -365,6 +382,7 @@ int main(void)
         TEST(a_load_that_fails_changes_nothing),
         TEST(a_dropped_table_comes_back),
         TEST(a_load_waits_for_its_turn),
+        TEST(a_half_made_file_is_made_again),
         TEST(other_warehouses_are_refused),
     };
 
