@@ -301,9 +301,12 @@ static enum ig_code connect_ordered(struct sql_rows *r, const struct source_opti
     if (own.memory_bytes > 0 && own.memory_bytes < OWN_MEMORY_MIN)
         own.memory_bytes = OWN_MEMORY_MIN;
     buf_init(&temp_dir, 0);
-    buf_printf(&temp_dir, "%s/tmp/source-%s-%d", conf->data_dir, options->domain->name, (int)getpid());
+    buf_printf(&temp_dir, "%s/tmp", conf->data_dir);
+    rc = env_make_dirs(options->env, buf_cstr(&temp_dir), err); /* the engine makes only the folder below */
+    buf_printf(&temp_dir, "/source-%s-%d", options->domain->name, (int)getpid());
     own.temp_dir = buf_cstr(&temp_dir);
-    rc = engine_open(&own, &r->own_engine, err);
+    if (!rc)
+        rc = engine_open(&own, &r->own_engine, err);
     buf_release(&temp_dir);
     return rc ? rc : engine_connect(r->own_engine, &r->conn, err);
 }
