@@ -168,11 +168,12 @@ enum ig_code lake_create(struct lake_table *t, const char *select, const char *c
         struct lake_snapshot *s = NULL;
 
         rc = lake_snapshot_latest(t, &s, err);
-        if (!rc || rc == IG_NOT_FOUND)
-            schema_find_nulls(&arena, t->conn, select, have, s ? s->metadata.schema : NULL);
+        IG_ASSERT(rc || s);
         if (rc == IG_NOT_FOUND) {
+            schema_find_nulls(&arena, t->conn, select, have, NULL);
             rc = create_new(t, have, partition_by, n_partition_by, err);
         } else if (!rc) {
+            schema_find_nulls(&arena, t->conn, select, have, s->metadata.schema);
             rc = check_same_partitioning(s, partition_by, n_partition_by, err);
             if (!rc)
                 rc = add_columns(t, s, &arena, have, err);
