@@ -1,75 +1,15 @@
 #include "base/env_sim.h"
 
-#include "base/arena.h"
 #include "base/env_internal.h"
-#include "base/vec.h"
+#include "base/env_sim_internal.h"
 
-#include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
-#define SECTOR ((size_t)512)
 #define FILE_BYTES_MAX ((int64_t)1 << 30)
 #define START_US INT64_C(1704067200000000) /* 2024-01-01 */
-
-struct inode {
-    struct inode *all_next;
-    bool is_dir;
-    int64_t mtime_us;
-    char *data; /* as programs see it */
-    size_t size, cap;
-    char *synced; /* as at the last sync */
-    size_t synced_size;
-    struct env_file *locked_by;
-};
-
-struct entry {
-    struct inode *dir, *node;
-    char *name;
-};
-
-struct entries {
-    struct entry *p;
-    size_t n, cap;
-};
-
-/* A change of folders that is not durable yet: `node` appears as dir/name (or, NULL, nothing is there any more), and
- * where it came from by a rename vanishes. */
-struct change {
-    struct inode *dir, *node, *from_dir;
-    char *name, *from_name;
-    bool forced; /* its folder was synced */
-};
-
-struct fault {
-    int64_t at; /* the count that fails; 0: none */
-    enum ig_code code;
-    bool for_good;
-};
-
-struct sim {
-    struct env base;
-    pthread_mutex_t lock; /* guards all of it */
-    uint64_t random;
-    int64_t now_us, age; /* age: how often the power has been cut */
-    bool real_clock, show_log, short_transfers, off;
-    int64_t cut_in; /* 0: not planned */
-    struct fault faults[ENV_SIM_OPS];
-    int64_t counts[ENV_SIM_OPS];
-    struct inode *inodes, *root;
-    struct entries entries; /* as programs see them */
-    struct entries durable;
-    VEC(struct change) changes;
-};
-
-struct env_file {
-    struct inode *node;
-    int64_t age;
-    unsigned flags;
-    char path[];
-};
 
 struct env_thread {
     pthread_t id;
@@ -82,211 +22,7 @@ static struct sim *sim_of(struct env *env)
     return (struct sim *)env;
 }
 
-/* --- randomness (splitmix64) ------------------------------------------------------------------------------------ */
-
-static uint64_t draw(struct sim *s)
-{
-    uint64_t z = (s->random += UINT64_C(0x9e3779b97f4a7c15));
-
-    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return z ^ (z >> 31);
-}
-
-static uint64_t draw_below(struct sim *s, uint64_t n)
-{
-    return n ? draw(s) % n : 0;
-}
-
-/* --- the file system as programs see it --------------------------------------------------------------------------- */
-
-static struct inode *inode_new(struct sim *s, bool is_dir)
-{
-    struct inode *node = check_calloc(1, sizeof(*node));
-
-    node->is_dir = is_dir;
-    node->mtime_us = s->now_us;
-    node->all_next = s->inodes;
-    s->inodes = node;
-    return node;
-}
-
-static struct entry *find_entry(struct sim *s, const struct inode *dir, const char *name, size_t n)
-{
-    for (size_t i = 0; i < s->entries.n; i++) {
-        struct entry *e = &s->entries.p[i];
-
-        if (e->dir == dir && strlen(e->name) == n && memcmp(e->name, name, n) == 0)
-            return e;
-    }
-    return NULL;
-}
-
-/* Walks to the folder that holds the last part of the path; *name is that part, "" for the root itself. */
-static struct inode *walk(struct sim *s, const char *path, const char **name, size_t *n)
-{
-    struct inode *dir = s->root;
-
-    *name = "";
-    *n = 0;
-    for (;;) {
-        const char *end;
-        struct entry *e;
-
-        while (*path == '/' || (path[0] == '.' && (path[1] == '/' || path[1] == 0)))
-            path++;
-        if (*path == 0)
-            return dir;
-        if (*n > 0) { /* the part before was not the last */
-            e = find_entry(s, dir, *name, *n);
-            if (!e || !e->node->is_dir)
-                return NULL;
-            dir = e->node;
-        }
-        end = strchr(path, '/');
-        *name = path;
-        *n = end ? (size_t)(end - path) : strlen(path);
-        path += *n;
-    }
-}
-
-static struct inode *lookup(struct sim *s, const char *path)
-{
-    const char *name;
-    size_t n;
-    struct inode *dir = walk(s, path, &name, &n);
-    const struct entry *e;
-
-    if (!dir || n == 0)
-        return dir;
-    e = find_entry(s, dir, name, n);
-    return e ? e->node : NULL;
-}
-
-static char *copy_name(const char *name, size_t n)
-{
-    char *copy = check_calloc(1, n + 1);
-
-    memcpy(copy, name, n);
-    return copy;
-}
-
-static void put_entry(struct entries *v, struct inode *dir, const char *name, size_t n, struct inode *node)
-{
-    const struct entry new = {dir, node, node ? copy_name(name, n) : NULL};
-
-    for (size_t i = 0; i < v->n; i++) {
-        if (v->p[i].dir != dir || strlen(v->p[i].name) != n || memcmp(v->p[i].name, name, n) != 0)
-            continue;
-        free(v->p[i].name);
-        if (node)
-            v->p[i] = new;
-        else
-            v->p[i] = v->p[--v->n];
-        return;
-    }
-    if (node)
-        vec_push(v, new);
-}
-
-static void set_entry(struct sim *s, struct inode *dir, const char *name, size_t n, struct inode *node)
-{
-    const struct change c = {.dir = dir, .node = node, .name = copy_name(name, n)};
-
-    put_entry(&s->entries, dir, name, n, node);
-    vec_push(&s->changes, c);
-}
-
-static void resize(struct inode *node, size_t size)
-{
-    if (size > node->cap) {
-        node->cap = size * 2;
-        node->data = check_realloc(node->data, node->cap);
-    }
-    if (size > node->size)
-        memset(node->data + node->size, 0, size - node->size);
-    node->size = size;
-}
-
-/* --- power cuts ------------------------------------------------------------------------------------------------------
- */
-
-static void apply_change(struct sim *s, const struct change *c)
-{
-    if (c->from_dir)
-        put_entry(&s->durable, c->from_dir, c->from_name, strlen(c->from_name), NULL);
-    put_entry(&s->durable, c->dir, c->name, strlen(c->name), c->node);
-}
-
-static void clear_changes(struct sim *s)
-{
-    for (size_t i = 0; i < s->changes.n; i++) {
-        free(s->changes.p[i].name);
-        free(s->changes.p[i].from_name);
-    }
-    s->changes.n = 0;
-}
-
-/* What the disk has of a file. */
-static void cut_file(struct sim *s, struct inode *node)
-{
-    const size_t longer = node->size > node->synced_size ? node->size : node->synced_size;
-    const size_t shorter = node->size < node->synced_size ? node->size : node->synced_size;
-    const uint64_t how = draw_below(s, 3);
-    const size_t size = how == 0   ? node->size
-                        : how == 1 ? node->synced_size
-                                   : shorter + (size_t)draw_below(s, longer - shorter + 1);
-    char *after = check_calloc(1, size + 1);
-
-    for (size_t at = 0; at < size; at += SECTOR) {
-        const size_t n = size - at < SECTOR ? size - at : SECTOR;
-        const bool new = draw_below(s, 2) == 1;
-        const char *from = new ? node->data : node->synced;
-        const size_t have = new ? node->size : node->synced_size;
-
-        if (from && at < have)
-            memcpy(after + at, from + at, have - at < n ? have - at : n);
-    }
-    free(node->data);
-    node->data = after;
-    node->size = size;
-    node->cap = size + 1;
-    free(node->synced);
-    node->synced = check_malloc(size + 1);
-    memcpy(node->synced, after, size);
-    node->synced_size = size;
-}
-
-static void cut(struct sim *s)
-{
-    const size_t upto = (size_t)draw_below(s, s->changes.n + 1);
-
-    for (size_t i = 0; i < s->changes.n; i++) {
-        if (i < upto || s->changes.p[i].forced)
-            apply_change(s, &s->changes.p[i]);
-    }
-    clear_changes(s);
-    for (size_t i = 0; i < s->entries.n; i++)
-        free(s->entries.p[i].name);
-    s->entries.n = 0;
-    for (size_t i = 0; i < s->durable.n; i++) {
-        struct entry e = s->durable.p[i];
-
-        e.name = check_strdup(e.name);
-        vec_push(&s->entries, e);
-    }
-    for (struct inode *node = s->inodes; node; node = node->all_next) {
-        node->locked_by = NULL;
-        if (!node->is_dir)
-            cut_file(s, node);
-    }
-    s->age++;
-    s->off = true;
-    s->cut_in = 0;
-}
-
-/* --- faults
- * ------------------------------------------------------------------------------------------------------------ */
+/* --- faults ---------------------------------------------------------------------------------------------- */
 
 static bool changes_something(enum env_sim_op op)
 {
@@ -300,7 +36,7 @@ static enum ig_code begin(struct sim *s, enum env_sim_op op, const char *path, s
 
     s->counts[op]++;
     if (!s->off && s->cut_in > 0 && changes_something(op) && --s->cut_in == 0)
-        cut(s);
+        sim_cut(s);
     if (s->off)
         return error_set(err, IG_IO, "%s: the power is off", path);
     if (f->at == 0 || s->counts[op] < f->at)
@@ -331,8 +67,7 @@ static enum ig_code alive(const struct sim *s, const struct env_file *f, struct 
         return locked_rc_;                \
     } while (0)
 
-/* --- files
- * ------------------------------------------------------------------------------------------------------------- */
+/* --- files ----------------------------------------------------------------------------------------------- */
 
 static enum ig_code open_locked(struct sim *s, const char *path, unsigned flags, struct env_file **out,
                                 struct error *err)
@@ -340,10 +75,10 @@ static enum ig_code open_locked(struct sim *s, const char *path, unsigned flags,
     const size_t length = strlen(path) + 1;
     const char *name;
     size_t n;
-    struct inode *dir = walk(s, path, &name, &n), *node;
+    struct inode *dir = sim_walk(s, path, &name, &n), *node;
 
     IG_TRY(begin(s, ENV_SIM_OPEN, path, err));
-    node = lookup(s, path);
+    node = sim_lookup(s, path);
     if (!dir || (!node && !(flags & ENV_OPEN_CREATE)))
         return missing(err, path);
     if (node && (flags & ENV_OPEN_CREATE) && (flags & ENV_OPEN_EXCLUSIVE))
@@ -351,11 +86,11 @@ static enum ig_code open_locked(struct sim *s, const char *path, unsigned flags,
     if (node && node->is_dir)
         return error_set(err, IG_INVALID, "%s is a folder", path);
     if (!node) {
-        node = inode_new(s, false);
-        set_entry(s, dir, name, n, node);
+        node = sim_inode_new(s, false);
+        sim_set_entry(s, dir, name, n, node);
     }
     if (flags & ENV_OPEN_TRUNCATE)
-        resize(node, 0);
+        sim_resize(node, 0);
     *out = check_calloc(1, sizeof(**out) + length);
     (*out)->node = node;
     (*out)->age = s->age;
@@ -383,7 +118,7 @@ static void sim_close(struct env *env, struct env_file *f)
 
 static size_t shorten(struct sim *s, size_t n)
 {
-    return s->short_transfers && n > 1 && draw_below(s, 2) ? 1 + (size_t)draw_below(s, n - 1) : n;
+    return s->short_transfers && n > 1 && sim_draw_below(s, 2) ? 1 + (size_t)sim_draw_below(s, n - 1) : n;
 }
 
 static enum ig_code read_locked(struct sim *s, struct env_file *f, int64_t at, void *p, size_t n, size_t *done,
@@ -420,10 +155,10 @@ static enum ig_code write_locked(struct sim *s, struct env_file *f, int64_t at, 
         n += iov[i].iov_len;
     if (at > FILE_BYTES_MAX - (int64_t)n)
         return error_set(err, IG_NO_SPACE, "%s: the simulated disk is full", f->path);
-    limit = rc ? (size_t)draw_below(s, n) : shorten(s, n); /* a failed write may have got some way */
+    limit = rc ? (size_t)sim_draw_below(s, n) : shorten(s, n); /* a failed write may have got some way */
     *done = limit;
     if ((size_t)at + limit > f->node->size)
-        resize(f->node, (size_t)at + limit);
+        sim_resize(f->node, (size_t)at + limit);
     for (int i = 0; i < n_iov && limit > 0; i++) {
         const size_t part = iov[i].iov_len < limit ? iov[i].iov_len : limit;
 
@@ -445,7 +180,7 @@ static enum ig_code truncate_locked(struct sim *s, struct env_file *f, int64_t s
 {
     IG_TRY(begin(s, ENV_SIM_TRUNCATE, f->path, err));
     IG_TRY(alive(s, f, err));
-    resize(f->node, (size_t)size);
+    sim_resize(f->node, (size_t)size);
     f->node->mtime_us = s->now_us;
     return IG_OK;
 }
@@ -516,8 +251,7 @@ static enum ig_code sim_lock(struct env *env, struct env_file *f, struct error *
     LOCKED(sim_of(env), lock_locked(sim_of(env), f, err));
 }
 
-/* --- names
- * --------------------------------------------------------------------------------------------------------------- */
+/* --- names ----------------------------------------------------------------------------------------------- */
 
 static void fill_stat(const struct inode *node, struct env_stat *st)
 {
@@ -526,7 +260,7 @@ static void fill_stat(const struct inode *node, struct env_stat *st)
 
 static enum ig_code stat_locked(struct sim *s, const char *path, struct env_stat *st, struct error *err)
 {
-    const struct inode *node = lookup(s, path);
+    const struct inode *node = sim_lookup(s, path);
 
     if (s->off)
         return error_set(err, IG_IO, "%s: the power is off", path);
@@ -549,18 +283,18 @@ static enum ig_code rename_locked(struct sim *s, const char *from, const char *t
     struct change c;
 
     IG_TRY(begin(s, ENV_SIM_RENAME, from, err));
-    from_dir = walk(s, from, &from_name, &from_n);
-    to_dir = walk(s, to, &to_name, &to_n);
-    node = lookup(s, from);
+    from_dir = sim_walk(s, from, &from_name, &from_n);
+    to_dir = sim_walk(s, to, &to_name, &to_n);
+    node = sim_lookup(s, from);
     if (!from_dir || !to_dir || !node || from_n == 0 || to_n == 0)
         return missing(err, node ? to : from);
     c = (struct change){.dir = to_dir,
                         .node = node,
                         .from_dir = from_dir,
-                        .name = copy_name(to_name, to_n),
-                        .from_name = copy_name(from_name, from_n)};
-    put_entry(&s->entries, from_dir, c.from_name, from_n, NULL);
-    put_entry(&s->entries, to_dir, c.name, to_n, node);
+                        .name = sim_copy_name(to_name, to_n),
+                        .from_name = sim_copy_name(from_name, from_n)};
+    sim_put_entry(&s->entries, from_dir, c.from_name, from_n, NULL);
+    sim_put_entry(&s->entries, to_dir, c.name, to_n, node);
     vec_push(&s->changes, c);
     return IG_OK;
 }
@@ -575,19 +309,19 @@ static enum ig_code add_name(struct sim *s, const char *path, struct inode *node
 {
     const char *name;
     size_t n;
-    struct inode *dir = walk(s, path, &name, &n);
+    struct inode *dir = sim_walk(s, path, &name, &n);
 
     if (!dir)
         return missing(err, path);
-    if (lookup(s, path))
+    if (sim_lookup(s, path))
         return error_set(err, IG_EXISTS, "%s exists", path);
-    set_entry(s, dir, name, n, node);
+    sim_set_entry(s, dir, name, n, node);
     return IG_OK;
 }
 
 static enum ig_code link_locked(struct sim *s, const char *from, const char *to, struct error *err)
 {
-    struct inode *node = lookup(s, from);
+    struct inode *node = sim_lookup(s, from);
 
     IG_TRY(begin(s, ENV_SIM_LINK, to, err));
     if (!node || node->is_dir)
@@ -605,10 +339,10 @@ static enum ig_code make_dir_locked(struct sim *s, const char *path, struct erro
     const struct inode *node;
 
     IG_TRY(begin(s, ENV_SIM_MAKE_DIR, path, err));
-    node = lookup(s, path);
+    node = sim_lookup(s, path);
     if (node)
         return node->is_dir ? IG_OK : error_set(err, IG_EXISTS, "%s is a file", path);
-    return add_name(s, path, inode_new(s, true), err);
+    return add_name(s, path, sim_inode_new(s, true), err);
 }
 
 static enum ig_code sim_make_dir(struct env *env, const char *path, struct error *err)
@@ -618,10 +352,10 @@ static enum ig_code sim_make_dir(struct env *env, const char *path, struct error
 
 static enum ig_code remove_locked(struct sim *s, const char *path, bool dir_wanted, struct error *err)
 {
-    const struct inode *node = lookup(s, path);
+    const struct inode *node = sim_lookup(s, path);
     const char *name;
     size_t n;
-    struct inode *dir = walk(s, path, &name, &n);
+    struct inode *dir = sim_walk(s, path, &name, &n);
 
     IG_TRY(begin(s, ENV_SIM_UNLINK, path, err));
     if (!dir || !node || n == 0 || node->is_dir != dir_wanted)
@@ -630,7 +364,7 @@ static enum ig_code remove_locked(struct sim *s, const char *path, bool dir_want
         if (s->entries.p[i].dir == node)
             return error_set(err, IG_EXISTS, "%s is not empty", path);
     }
-    set_entry(s, dir, name, n, NULL);
+    sim_set_entry(s, dir, name, n, NULL);
     return IG_OK;
 }
 
@@ -649,7 +383,7 @@ static enum ig_code sync_dir_locked(struct sim *s, const char *path, struct erro
     const struct inode *dir;
 
     IG_TRY(begin(s, ENV_SIM_SYNC_DIR, path, err));
-    dir = lookup(s, path);
+    dir = sim_lookup(s, path);
     if (!dir || !dir->is_dir)
         return missing(err, path);
     for (size_t i = 0; i < s->changes.n; i++) {
@@ -674,7 +408,7 @@ static enum ig_code sim_list(struct env *env, const char *path, env_list_fn *eac
     const struct inode *dir;
 
     pthread_mutex_lock(&s->lock);
-    dir = lookup(s, path);
+    dir = sim_lookup(s, path);
     if (s->off)
         rc = error_set(err, IG_IO, "%s: the power is off", path);
     else if (!dir || !dir->is_dir)
@@ -700,8 +434,7 @@ static enum ig_code sim_list(struct env *env, const char *path, env_list_fn *eac
     return rc;
 }
 
-/* --- clock, randomness, threads
- * ------------------------------------------------------------------------------------------- */
+/* --- clock, randomness, threads -------------------------------------------------------------------------- */
 
 static int64_t real_us(clockid_t id)
 {
@@ -754,7 +487,7 @@ static void sim_random(struct env *env, void *p, size_t n)
 
     pthread_mutex_lock(&s->lock);
     while (n-- > 0)
-        *at++ = (uint8_t)(draw(s) >> 32);
+        *at++ = (uint8_t)(sim_draw(s) >> 32);
     pthread_mutex_unlock(&s->lock);
 }
 
@@ -827,8 +560,7 @@ static const struct env_ops sim_ops = {
     .log = sim_log,
 };
 
-/* --- what tests say
- * --------------------------------------------------------------------------------------------------------- */
+/* --- what tests say -------------------------------------------------------------------------------------- */
 
 struct env *env_sim_new(uint64_t seed)
 {
@@ -839,7 +571,7 @@ struct env *env_sim_new(uint64_t seed)
     pthread_mutex_init(&s->lock, NULL);
     s->random = seed;
     s->now_us = START_US;
-    s->root = inode_new(s, true);
+    s->root = sim_inode_new(s, true);
     return &s->base;
 }
 
@@ -847,7 +579,7 @@ void env_sim_free(struct env *env)
 {
     struct sim *s = sim_of(env);
 
-    clear_changes(s);
+    sim_clear_changes(s);
     vec_free(&s->changes);
     for (size_t i = 0; i < s->entries.n; i++)
         free(s->entries.p[i].name);
@@ -898,7 +630,7 @@ void env_sim_power_cut(struct env *env)
 
     pthread_mutex_lock(&s->lock);
     if (!s->off)
-        cut(s);
+        sim_cut(s);
     s->off = false;
     pthread_mutex_unlock(&s->lock);
 }
@@ -958,7 +690,7 @@ uint64_t env_sim_random(struct env *env)
     uint64_t v;
 
     pthread_mutex_lock(&s->lock);
-    v = draw(s);
+    v = sim_draw(s);
     pthread_mutex_unlock(&s->lock);
     return v;
 }
