@@ -81,6 +81,7 @@ void sink_flush(struct stage_sink *s, struct sink_domain *d)
     pthread_cond_broadcast(&s->changed);
     sink_unlock(s);
     s->open_bytes -= d->n_bytes;
+    s->room_bytes -= d->n_bytes; /* until make_room() has a look, none of it counts as stored */
     d->n_rows = d->n_bytes = 0;
     d->hot = 0;
 }

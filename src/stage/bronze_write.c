@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 #define BACKOFF_FIRST_MS 100
-#define BACKOFF_MOST_MS 5000
+#define BACKOFF_MOST_MS 2000
 
 /* bronze/orders/order_date=2024-01-15/part-20240115T060001123Z-1a2b3c4d.parquet */
 static void make_name(struct stage_sink *s, const struct bronze_file *f, struct buf *out)

@@ -610,44 +610,73 @@ static void a_stop_does_not_wait_for_a_log_that_is_gone(void **state)
     assert_true(env_monotonic_ms(f->env) - begun_ms < 20000);
 }
 
+static void produce_megabytes(struct fixture *f, int n)
+{
+    static const char HEAD[] = "{\"id\": \"1\", \"ts\": \"2024-01-15T12:00:00Z\"";
+    const size_t size = 1 << 20;
+    char *value = check_malloc(size);
+    struct log_producer *p;
+    struct error err = {0};
+
+    memset(value, ' ', size);
+    memcpy(value, HEAD, strlen(HEAD));
+    value[size - 1] = '}';
+    ok(log_producer_new(f->x.log, NULL, NULL, &p, &err), &err);
+    for (int i = 0; i < n; i++) {
+        const struct log_record r = {.topic = f->topic, .partition = i % 3, .value = {value, size}};
+
+        ok(log_produce(p, &r, NULL, &err), &err);
+    }
+    ok(log_producer_flush(p, 30000, &err), &err);
+    log_producer_free(p);
+    free(value);
+}
+
+/* The store refuses everything for three seconds, long enough for the sink to pause its partitions. */
 static void buffers_stay_below_the_ceiling(void **state)
 {
     struct fixture *f = *state;
-    struct stage_sink_progress progress = {0};
-    struct log_producer *p;
-    struct error err = {0};
-    const size_t n = 1 << 20;
-    char *value = check_malloc(n);
-    struct log_record r = {.topic = f->topic, .partition = 0, .value = {value, n}};
+    int64_t most = 0;
 
-    /* The mock keeps 5 MB a partition, so three partitions, and a flush that would take more than the ceiling (16 MB)
-     * can not be made of them; the store fails meanwhile, and then takes everything. */
     f->domain.bronze.flush_records = 2;
-    memset(value, ' ', n);
-    snprintf(value, n, "{\"id\": \"1\", \"ts\": \"2024-01-15T12:00:00Z\"");
-    value[strlen(value)] = ' ';
-    value[n - 1] = '}';
+    f->conf.memory_bytes = 0; /* the least: 16 MiB of buffers */
     f->flaky.fail_names_with = "part-";
     f->flaky.fail_code = IG_UNAVAILABLE;
-    ok(log_producer_new(f->x.log, NULL, NULL, &p, &err), &err);
-    for (int i = 0; i < 12; i++) {
-        r.partition = i % 3;
-        ok(log_produce(p, &r, NULL, &err), &err);
-    }
-    ok(log_producer_flush(p, 10000, &err), &err);
-    log_producer_free(p);
+    produce_megabytes(f, 40);
     start(f);
-    free(value);
-    for (int i = 0; i < 1000 && !progress.failed; i++) {
+    for (int i = 0; i < 320; i++) {
+        int64_t now;
+
         usleep(10000);
-        stage_sink_progress(f->sink, &progress);
+        sink_lock(f->sink);
+        now = f->sink->in_flight_bytes;
+        sink_unlock(f->sink);
+        most = now > most ? now : most;
     }
+    assert_true(most > 12 << 20);
+    assert_true(most <= 17 << 20);
     pthread_mutex_lock(&f->flaky.lock);
     f->flaky.fail_names_with = NULL;
     pthread_mutex_unlock(&f->flaky.lock);
     drain(f);
-    assert_int_equal(bronze(f, "count(*)"), 12);
-    assert_int_equal(bronze(f, "count(DISTINCT (_partition, _offset))"), 12);
+    assert_int_equal(bronze(f, "count(*)"), 40);
+    assert_int_equal(bronze(f, "count(DISTINCT (_partition, _offset))"), 40);
+}
+
+static void a_flush_that_would_not_fit_is_made_early(void **state)
+{
+    struct fixture *f = *state;
+
+    f->domain.bronze.flush_records = 1000000;
+    f->domain.bronze.flush_ms = 3600000;
+    f->conf.memory_bytes = 0;
+    produce_megabytes(f, 40);
+    start(f);
+    for (int i = 0; i < 800 && n_files(f) < 2; i++)
+        usleep(10000);
+    assert_true(n_files(f) >= 2);
+    drain(f);
+    assert_int_equal(bronze(f, "count(*)"), 40);
 }
 
 /* --- crashes and companions ----------------------------------------------------------------------------------------
@@ -792,6 +821,7 @@ int main(int argc, char **argv)
         SINK_TEST(a_stop_gives_up_on_a_store_that_refuses),
         SINK_TEST(a_stop_does_not_wait_for_a_log_that_is_gone),
         SINK_TEST(buffers_stay_below_the_ceiling),
+        SINK_TEST(a_flush_that_would_not_fit_is_made_early),
         SINK_TEST(a_crash_repeats_rows_and_loses_none),
         SINK_TEST(a_crash_repeats_no_letter),
         SINK_TEST(records_of_ten_megabytes_pass),
