@@ -389,6 +389,58 @@ static void the_rate_is_kept(void **state)
     ok(source_stop(p, &e), &e);
 }
 
+static void pump_for(struct world *w, int64_t ms)
+{
+    struct source_pump *p;
+    struct error e;
+
+    ok(source_start(&w->options, &p, &e), &e);
+    env_sleep_ms(w->env, ms);
+    ok(source_stop(p, &e), &e);
+}
+
+static void without_a_start_events_are_of_now_and_go_on_after_a_stop(void **state)
+{
+    const int64_t began_us = env_now_us(((struct world *)*state)->env);
+    struct world *w = *state;
+    struct seen *s;
+    struct buf text;
+    int64_t us;
+
+    w->options.to_end = false;
+    w->domain.source.start = NULL;
+    w->domain.source.count = 0;
+    w->domain.source.rate_per_s = 300;
+    pump_for(w, 600);
+    pump_for(w, 600);
+    s = look(w, w->topic, 4);
+    assert_true(s->n > 50);
+    assert_int_equal(s->twice, 0);
+    assert_int_equal(s->max_ordinal, s->n - 1);
+    buf_init(&text, 0);
+    assert_true(json_member_string(buf_str(&s->first_value), "event_timestamp", &text));
+    assert_true(timestamp_parse(buf_str(&text), &us));
+    assert_in_range(us, began_us - 1000000, env_now_us(w->env));
+    buf_release(&text);
+    seen_free(s);
+}
+
+static void a_snapshot_of_the_next_hour_waits_for_it(void **state)
+{
+    struct world *w = *state;
+    struct seen *s;
+
+    w->options.to_end = false;
+    w->domain.source = (struct conf_source){
+        .type = CONF_SOURCE_GENERATE, .generator = "restaurants", .seed = 1, .users = 50, .rate_per_s = 10};
+    pump_for(w, 700);
+    s = look(w, w->topic, 4);
+    /* the hour may turn just now */
+    assert_true(s->n == 40 || s->n == 80);
+    assert_int_equal(s->twice, 0);
+    seen_free(s);
+}
+
 /* --- what is no record ----------------------------------------------------------------------------------------- */
 
 static void malformed_lines_reach_the_log_as_they_are(void **state)
@@ -520,6 +572,8 @@ int main(void)
         TEST(errors_of_the_broker_that_pass_cost_nothing),
         TEST(a_log_that_has_lost_records_is_not_written_to),
         TEST(the_rate_is_kept),
+        TEST(without_a_start_events_are_of_now_and_go_on_after_a_stop),
+        TEST(a_snapshot_of_the_next_hour_waits_for_it),
         TEST(malformed_lines_reach_the_log_as_they_are),
         TEST(csv_lines_that_are_no_rows_are_dead_letters),
         TEST(a_record_that_the_log_refuses_is_a_dead_letter_and_the_others_go_on),
