@@ -7,7 +7,8 @@
 
 #include <stdlib.h>
 
-#define RECENT 64 /* records a duplicate can be of */
+#define USERS_MAX 1000000 /* each is in memory */
+#define RECENT 64         /* records a duplicate can be of */
 #define BATCH_BYTES (1 << 20)
 #define DEFAULT_RATE 10.0 /* of a stream that has a start but no rate: how far apart events are */
 #define LATE_MIN_US (INT64_C(3600) * 1000000)
@@ -161,7 +162,7 @@ static size_t spoil(struct generator *g, enum flaw flaw, char *text, size_t n)
 static size_t make_record(struct generator *g, char *p, int64_t *due_us)
 {
     struct text text = {p, p + MODEL_RECORD_MAX};
-    struct model_step step = {.ordinal = g->next, .chance = &g->chance, .out = &text};
+    struct model_step step = {.chance = &g->chance, .out = &text};
     size_t n;
 
     if (g->next % MODEL_EPOCH == 0 || !g->begun)
@@ -339,8 +340,8 @@ enum ig_code generate_reader_new(const struct source_options *options, struct so
     g->room = check_malloc(BATCH_BYTES);
     if (!g->model)
         rc = error_set(err, IG_INVALID, "there is no generator %s", c->generator ? c->generator : "without a name");
-    else if (g->setup.users > 10000000)
-        rc = error_set(err, IG_INVALID, "%lld users are too many: at most 10000000", (long long)g->setup.users);
+    else if (g->setup.users > USERS_MAX)
+        rc = error_set(err, IG_INVALID, "%lld users are too many: at most %d", (long long)g->setup.users, USERS_MAX);
     else if (c->start && !timestamp_parse(str_of(c->start), &g->base_us))
         rc = error_set(err, IG_INVALID, "start is no time: %s", c->start);
     if (rc)

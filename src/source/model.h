@@ -90,7 +90,6 @@ struct model_setup {
 };
 
 struct model_step {
-    int64_t ordinal;
     int64_t left;      /* records until the state starts afresh, this one included */
     int64_t time_us;   /* the record's moment */
     int64_t first_us;  /* of the whole sequence; nothing is dated before it */
