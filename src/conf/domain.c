@@ -39,7 +39,7 @@ static const struct key generate_keys[] = {
     {.name = "rate", .kind = KEY_RATE, .at = SOURCE(rate_per_s), .default_text = "10/s"},
     {.name = "count", .kind = KEY_INT64, .at = SOURCE(count), .min = 1, .max = INT64_MAX},
     {.name = "seed", .kind = KEY_UINT64, .at = SOURCE(seed), .default_text = "42"},
-    {.name = "users", .kind = KEY_INT64, .at = SOURCE(users), .default_text = "50", .min = 1, .max = 100000000},
+    {.name = "users", .kind = KEY_INT64, .at = SOURCE(users), .default_text = "50", .min = 1, .max = 1000000},
     {.name = "start", .kind = KEY_TIME, .at = SOURCE(start)},
     {.name = "span", .kind = KEY_DURATION, .at = SOURCE(span_ms), .default_text = "0s", .max = 36500 * DAY_MS},
     {.name = "late", .kind = KEY_RATIO, .at = SOURCE(late_ratio), .default_text = "0"},
