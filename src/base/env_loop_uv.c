@@ -434,7 +434,7 @@ static int bound_socket(const struct addrinfo *ai, int *saved_errno)
 
 static int port_of(int fd)
 {
-    struct sockaddr_storage sa;
+    struct sockaddr_storage sa = {0};
     socklen_t len = sizeof(sa);
 
     if (getsockname(fd, (struct sockaddr *)&sa, &len))

@@ -81,6 +81,7 @@ static void answer_join(struct group *g, struct member *m, struct request *r, co
 {
     struct wire_join_group_response *response = RESPONSE_NEW(r, join_group_response);
 
+    IG_ASSERT(leader);
     response->generation_id = g->generation;
     response->protocol_type = str_of(g->protocol_type);
     response->protocol_name = str_of(g->protocol);
@@ -186,8 +187,7 @@ static char *host_of(const char *peer)
     const size_t n = colon ? (size_t)(colon - peer) : strlen(peer);
     char *host = check_calloc(1, n + 2);
 
-    host[0] = '/';
-    memcpy(host + 1, peer, n);
+    snprintf(host, n + 2, "/%s", peer);
     return host;
 }
 
@@ -222,6 +222,7 @@ static bool everyone_has(const struct group *g, struct str protocol, const struc
         const struct member *m = g->members.p[i];
         bool has = m == but;
 
+        IG_ASSERT(m && (m->protocols.p || m->protocols.n == 0));
         for (size_t k = 0; k < m->protocols.n && !has; k++)
             has = str_eq(m->protocols.p[k].name, protocol);
         if (!has)

@@ -18,6 +18,7 @@ static uint32_t *index_slot(const struct group *g, struct str topic, int32_t par
 {
     size_t i = hash_of(topic, partition) & (g->index_cap - 1);
 
+    IG_ASSERT(g->index);
     while (g->index[i] != 0) {
         const struct committed *c = &g->offsets.p[g->index[i] - 1];
 
@@ -40,8 +41,11 @@ static void grow_index(struct group *g)
     g->index_cap = g->index_cap ? g->index_cap * 2 : 16;
     free(g->index);
     g->index = check_calloc(g->index_cap, sizeof(*g->index));
-    for (size_t i = 0; i < g->offsets.n; i++)
-        *index_slot(g, g->offsets.p[i].topic, g->offsets.p[i].partition) = (uint32_t)i + 1;
+    for (size_t i = 0; i < g->offsets.n; i++) {
+        const struct committed *c = &g->offsets.p[i];
+
+        *index_slot(g, c->topic, c->partition) = (uint32_t)i + 1;
+    }
 }
 
 static void free_text(struct str s)

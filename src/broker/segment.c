@@ -195,7 +195,7 @@ static bool add_walked(void *ctx, const struct batch *b, int64_t pos)
 enum ig_code segment_load(struct env *env, const char *dir, struct segment *s, struct error *err)
 {
     const int64_t size = s->size;
-    struct segment_state state;
+    struct segment_state state = {0};
     enum ig_code rc;
 
     if (s->indexed)

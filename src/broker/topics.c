@@ -234,17 +234,24 @@ static enum ig_code write_meta(struct topics *ts, const struct topic *t, int32_t
     return rc;
 }
 
+static int hex_digit(char c)
+{
+    static const char digits[] = "0123456789abcdef";
+    const char *at = c ? strchr(digits, c) : NULL;
+
+    return at ? (int)(at - digits) : -1;
+}
+
 static bool parse_id(struct str s, struct wire_uuid *id)
 {
     if (s.n != 32)
         return false;
     for (size_t i = 0; i < 16; i++) {
-        unsigned v;
-        char two[3] = {s.p[2 * i], s.p[2 * i + 1], 0};
+        const int high = hex_digit(s.p[2 * i]), low = hex_digit(s.p[2 * i + 1]);
 
-        if (sscanf(two, "%2x", &v) != 1)
+        if (high < 0 || low < 0)
             return false;
-        id->b[i] = (uint8_t)v;
+        id->b[i] = (uint8_t)(high << 4 | low);
     }
     return true;
 }
@@ -297,6 +304,7 @@ static struct topic *topic_new(struct str name)
 {
     struct topic *t = check_calloc(1, sizeof(*t));
 
+    IG_ASSERT(name.p);
     t->name = check_calloc(1, name.n + 1);
     memcpy(t->name, name.p, name.n);
     return t;
