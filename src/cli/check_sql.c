@@ -403,3 +403,17 @@ enum ig_code check_sql(const struct conf *conf, struct conf_problems *problems, 
     vec_free(&k.shown);
     return rc;
 }
+
+int check_sql_or_say(struct cli_context *c, const struct conf *conf)
+{
+    struct conf_problems problems = {0};
+    struct error err = {0};
+    int status = CLI_OK;
+
+    if (check_sql(conf, &problems, &err) != IG_OK)
+        status = cli_error(c, &err);
+    else if (problems.n > 0)
+        status = cli_problems(c, &problems);
+    conf_problems_free(&problems);
+    return status;
+}

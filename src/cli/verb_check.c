@@ -67,17 +67,12 @@ static void note_missing_files(struct cli_context *c, const struct conf *conf)
 
 static int run_on(struct cli_context *c, const struct check_options *o, const struct conf *conf)
 {
-    struct conf_problems problems = {0};
-    struct error err = {0};
-    enum ig_code rc = check_sql(conf, &problems, &err);
-    int status = CLI_OK;
+    const int status = check_sql_or_say(c, conf);
     struct buf text;
 
-    if (rc != IG_OK) {
-        status = cli_error(c, &err);
-    } else if (problems.n > 0) {
-        status = cli_problems(c, &problems);
-    } else if (o->print) {
+    if (status)
+        return status;
+    if (o->print) {
         buf_init(&text, 0);
         conf_print(conf, &text);
         fwrite(buf_cstr(&text), 1, text.n, c->out);
@@ -86,8 +81,7 @@ static int run_on(struct cli_context *c, const struct check_options *o, const st
         print_summary(c, conf);
         note_missing_files(c, conf);
     }
-    conf_problems_free(&problems);
-    return status;
+    return CLI_OK;
 }
 
 static int run(struct cli_context *c, const void *parsed)

@@ -1,6 +1,7 @@
 /*
  * ingot run: brings in what the sources have, then brings every partition that needs it to DONE.
  */
+#include "cli/check_sql.h"
 #include "cli/cli.h"
 #include "cli/select.h"
 #include "platform/platform.h"
@@ -117,12 +118,13 @@ static void add_work_hops(struct run *r, struct cli_table *t)
         (void)snprintf(notes, sizeof(notes), "%lld rows of %lld dates; %lld duplicates, %lld in quarantine and DLQ",
                        (long long)w->silver_rows, (long long)w->partitions, (long long)w->duplicates,
                        (long long)w->quarantined);
-        add_hop(t, "bronze -> silver", d->name, w->bronze_rows, w->silver_us, notes);
+        if (w->silver_us > 0)
+            add_hop(t, "bronze -> silver", d->name, w->bronze_rows, w->silver_us, notes);
         if (d->n_gold == 0)
             continue;
         (void)snprintf(notes, sizeof(notes), "%lld rows in %zu tables%s", (long long)w->gold_rows, d->n_gold,
                        w->checks ? ", checks passed" : "");
-        add_hop(t, "silver -> gold", d->name, w->silver_rows, w->gold_us, notes);
+        add_hop(t, "silver -> gold", d->name, w->gold_input_rows, w->gold_us, notes);
         if (r->conf->warehouse_url && *r->conf->warehouse_url)
             add_hop(t, "gold -> warehouse", d->name, w->load_rows, w->load_us, "");
     }
@@ -255,6 +257,8 @@ static int run(struct cli_context *c, const void *parsed)
         return status;
     cli_catch_signals(c);
     status = choose(&r);
+    if (status == CLI_OK)
+        status = check_sql_or_say(c, r.conf);
     if (status == CLI_OK)
         status = run_steps(&r, &err);
     platform_ingest_free(&r.in);

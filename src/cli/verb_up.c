@@ -1,6 +1,7 @@
 /*
  * ingot up: the whole platform in one process, until it is told to stop.
  */
+#include "cli/check_sql.h"
 #include "cli/cli.h"
 #include "platform/platform.h"
 
@@ -19,9 +20,13 @@ static int run(struct cli_context *c, const void *options)
     struct error err = {0};
     const int64_t began_us = env_monotonic_us(c->env);
     (void)options;
-    const int status = cli_load_project(c, &conf);
-    if (status)
+    int status = cli_load_project(c, &conf);
+    if (status == CLI_OK)
+        status = check_sql_or_say(c, conf);
+    if (status) {
+        conf_free(conf);
         return status;
+    }
     cli_catch_signals(c);
     enum ig_code rc = platform_open(c->env, conf, PLATFORM_LOG | PLATFORM_SINK | PLATFORM_SERVING, &p, &err);
     if (rc == IG_OK) {

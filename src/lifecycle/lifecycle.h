@@ -107,6 +107,7 @@ struct lifecycle_selection {
 /* What a run did for one domain: rows, and the time that each hop took. */
 struct lifecycle_work {
     int64_t partitions, bronze_rows, silver_rows, duplicates, quarantined, gold_rows, load_rows, checks;
+    int64_t gold_input_rows; /* silver rows that gold was computed from; more than silver_rows if only gold was */
     int64_t silver_us, gold_us, load_us;
 };
 struct lifecycle_outcome {

@@ -399,6 +399,7 @@ static enum ig_code run_gold(struct run *r, const struct batch *b, struct error 
     for (size_t i = 0; i < b->n && rc == IG_OK; i++) {
         b->p[i]->row.gold_records = rows[i];
         w->gold_rows += rows[i];
+        w->gold_input_rows += b->p[i]->row.silver_records;
     }
     w->checks += checks;
     w->gold_us += env_monotonic_us(r->x->env) - began_us;
