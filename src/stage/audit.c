@@ -316,6 +316,15 @@ static enum ig_code look(struct stage_ledger *l, int32_t date, struct stage_audi
     return rc;
 }
 
+static bool is_empty(const struct stage_audit *a)
+{
+    uint64_t n = 0;
+
+    for (size_t i = 0; i < a->n_counts; i++)
+        n += a->counts[i].f.count;
+    return n == 0;
+}
+
 enum ig_code stage_ledger_partition(struct stage_ledger *l, int32_t date, struct stage_audit *out, struct error *err)
 {
     char text[16];
@@ -332,6 +341,8 @@ enum ig_code stage_ledger_partition(struct stage_ledger *l, int32_t date, struct
     }
     if (!l->has_log)
         audit_note(out, STAGE_BALANCED, "the log was not looked at");
+    if (!rc && is_empty(out))
+        audit_note(out, STAGE_BALANCED, "no hop has a record of this date");
     if (!rc && moved) {
         buf_clear(&out->differences);
         out->verdict = STAGE_OPEN;

@@ -181,6 +181,7 @@ def test_keys_that_are_unique_in_the_table_have_their_witness_on_another_date(pr
 def test_a_date_of_nothing_is_balanced(worked):
     row = ledger(worked, "orders", "1999-01-01")["1999-01-01"]
     assert row["hops"]["log"]["records"] == 0 and row["verdict"] == "balanced"
+    assert "no hop has a record" in row["notes"][0]
 
 
 def test_unknown_domains_and_dates(worked):
