@@ -44,6 +44,7 @@ static void grow_index(struct group *g)
     for (size_t i = 0; i < g->offsets.n; i++) {
         const struct committed *c = &g->offsets.p[i];
 
+        IG_ASSERT(g->offsets.p);
         *index_slot(g, c->topic, c->partition) = (uint32_t)i + 1;
     }
 }
@@ -74,6 +75,7 @@ void group_set_committed(struct group *g, const struct committed *c)
     }
     if ((g->offsets.n + 1) * 4 > g->index_cap * 3)
         grow_index(g);
+    IG_ASSERT(g->offsets.p || g->offsets.cap == 0);
     vec_push(&g->offsets, *c);
     *index_slot(g, c->topic, c->partition) = (uint32_t)g->offsets.n;
 }
