@@ -29,8 +29,10 @@ struct log_consumer {
     bool rewinding; /* until the group has assigned anew, records are dropped */
     bool paused;
     bool to_assign; /* by hand: librdkafka 2.0 aborts if partitions are assigned while they start, so once for all */
-    struct error pending;  /* met behind the records of a batch: for the next call */
-    struct batch *filling; /* by librdkafka, now */
+    struct error pending;      /* met behind the records of a batch: for the next call */
+    struct batch *filling;     /* by librdkafka, now */
+    int64_t busy_ms, woken_ms; /* monotonic: the last full batch, the last wake_fetcher() */
+    size_t next_woken;
     struct batch *spare;
 };
 
@@ -176,12 +178,11 @@ enum ig_code log_consumer_new(struct log_client *c, const char *group, struct lo
         {"session.timeout.ms", "10000"},
         {"heartbeat.interval.ms", "1000"},
         {"max.poll.interval.ms", "600000"},
-        /* What is fetched ahead is bounded by bytes; when that is full, look again soon (2.0 waits 500 ms). */
+        /* What is fetched ahead is bounded by bytes, in one queue; see wake_fetcher(). */
         {"queued.min.messages", "1000000"},
         {"queued.max.messages.kbytes", "32768"},
         {"fetch.error.backoff.ms", "5"},
         {"fetch.wait.max.ms", "100"},
-        {"fetch.message.max.bytes", "4194304"},
         {"fetch.max.bytes", "33554432"},
         {"receive.message.max.bytes", "100000000"},
     };
@@ -385,6 +386,26 @@ static void batch_fill(struct batch *b, size_t max, int64_t wait_ms)
         b->n_stale = b->n;
 }
 
+/*
+ * librdkafka 2.0 fetches ahead until its queue is full, then looks again only when something wakes that broker's
+ * thread, or a second later: long after we have emptied the queue. A question that the thread has to send wakes it.
+ */
+static void wake_fetcher(struct log_consumer *k, size_t got, size_t max)
+{
+    const int64_t now_ms = env_monotonic_ms(k->h.env);
+    int64_t low, high;
+
+    if (got == max)
+        k->busy_ms = now_ms;
+    if (k->assigned.n == 0 || k->paused || now_ms - k->busy_ms > 1500 || now_ms - k->woken_ms < 5 ||
+        rd_kafka_queue_length(k->queue) > 4 * max)
+        return;
+    k->next_woken = (k->next_woken + 1) % k->assigned.n;
+    rd_kafka_query_watermark_offsets(k->h.rk, k->assigned.p[k->next_woken].name, k->assigned.p[k->next_woken].partition,
+                                     &low, &high, 200);
+    k->woken_ms = now_ms;
+}
+
 static void batch_read(struct log_consumer *k, struct batch *b, struct log_batch *out)
 {
     const rd_kafka_message_t *last = NULL;
@@ -432,6 +453,7 @@ enum ig_code log_consume(struct log_consumer *k, size_t max, int64_t wait_ms, st
     }
     b = batch_get(k, max);
     batch_fill(b, max, wait_ms);
+    wake_fetcher(k, b->n, max);
     batch_read(k, b, out);
     return IG_OK;
 }
