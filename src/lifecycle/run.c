@@ -45,6 +45,7 @@ struct run {
     struct arena arena;
     char run_id[64];
     VEC(struct partition) parts; /* by domain as in the configuration, then date */
+    bool *abandoned;             /* one a domain: the run before died while it worked on it */
     size_t done, total;          /* partitions of this run */
 };
 
@@ -221,8 +222,10 @@ static void plan_partition(struct run *r, struct partition *p)
         enqueue(r, p, "asked for again");
         return;
     }
-    if (p->row.state == LIFECYCLE_IN_FLIGHT && apply(r, p, LIFECYCLE_ON_ABANDON))
+    if (p->row.state == LIFECYCLE_IN_FLIGHT && apply(r, p, LIFECYCLE_ON_ABANDON)) {
         p->row.error_message = "the run that worked on it did not end";
+        r->abandoned[p->domain] = true;
+    }
     switch (p->row.state) {
     case LIFECYCLE_UNDISCOVERED:
         (void)apply(r, p, LIFECYCLE_ON_DISCOVER);
@@ -254,6 +257,21 @@ static void plan_partition(struct run *r, struct partition *p)
     }
 }
 
+/* With keys that are unique in the table, silver of one date changes others in the same commit. A run that died may
+ * have done so without having said which: all of the domain is looked at again. */
+static void plan_after_death(struct run *r)
+{
+    for (size_t i = 0; i < r->parts.n; i++) {
+        struct partition *p = &r->parts.p[i];
+        if (!r->abandoned[p->domain] || domain_of(r, p)->contract.unique != CONF_UNIQUE_TABLE ||
+            !apply(r, p, LIFECYCLE_ON_UPSTREAM))
+            continue;
+        r->out->late++;
+        if (is_selected(r, p))
+            enqueue(r, p, "keys may have moved to another date when a run died");
+    }
+}
+
 /* LATE partitions of the queue become REPROCESSING: a commit of its own, so that both states are on record. */
 static enum ig_code requeue_late(struct run *r, struct error *err)
 {
@@ -275,6 +293,7 @@ static enum ig_code plan(struct run *r, struct error *err)
         if (is_selected(r, &r->parts.p[i]))
             plan_partition(r, &r->parts.p[i]);
     }
+    plan_after_death(r);
     for (size_t i = 0; i < r->parts.n; i++) {
         if (r->parts.p[i].queued)
             report(r, &r->parts.p[i], "plan");
@@ -576,6 +595,7 @@ enum ig_code lifecycle_run(const struct stage_context *x, const struct lifecycle
     struct run r = {.x = x, .sel = sel, .out = out, .progress = progress, .ctx = ctx, .stop = stop};
     *out = (struct lifecycle_outcome){.n_work = x->conf->n_domains};
     out->work = check_calloc(out->n_work ? out->n_work : 1, sizeof(*out->work));
+    r.abandoned = check_calloc(out->n_work ? out->n_work : 1, sizeof(bool));
     arena_init(&r.arena);
     arena_init(&r.stored.arena);
     name_run(&r);
@@ -586,6 +606,7 @@ enum ig_code lifecycle_run(const struct stage_context *x, const struct lifecycle
         rc = work(&r, err);
     meta_close(&r.meta);
     vec_free(&r.parts);
+    free(r.abandoned);
     lifecycle_rows_free(&r.stored);
     arena_release(&r.arena);
     return rc;

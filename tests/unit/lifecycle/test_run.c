@@ -345,6 +345,54 @@ static void rows_that_move_to_another_date_bring_that_date_up_again(void **state
     assert_string_equal(script.calls, "silver orders 19738;gold orders 19738;silver orders 19737;gold orders 19737;");
 }
 
+/* What a run that died leaves in partition_meta: the row as it was when its work began. */
+static void leave_in_flight(struct fixture *f, const char *date)
+{
+    struct engine_conn *c;
+    struct lake_table *t;
+    struct lake_snapshot *s;
+    struct error err;
+    struct buf sql;
+    static const char *const key[] = {"domain", "partition_date"};
+    must(engine_connect(f->x.engine, &c, &err), &err);
+    must(lake_open(f->x.store, c, "metadata/partition_meta", &t, &err), &err);
+    must(lake_snapshot_open(t, LAKE_LATEST, &s, &err), &err);
+    buf_init(&sql, 0);
+    buf_puts(&sql, "SELECT * REPLACE ('IN_FLIGHT' AS status) FROM ");
+    must(lake_add_scan(s, NULL, 0, &sql, &err), &err);
+    buf_printf(&sql, " WHERE partition_date = '%s'", date);
+    const struct lake_merge m = {.select = buf_cstr(&sql), .key = key, .n_key = 2};
+    must(lake_merge(t, &m, NULL, NULL, &err), &err);
+    buf_release(&sql);
+    lake_snapshot_free(s);
+    lake_close(t);
+    engine_disconnect(c);
+}
+
+static void a_partition_of_a_run_that_died_is_taken_up_without_costing_a_retry(void **state)
+{
+    struct fixture *f = *state;
+    add_file(f, "orders", "2024-01-15", "1");
+    add_file(f, "orders", "2024-01-16", "1");
+    run(f);
+    leave_in_flight(f, "2024-01-16");
+    run(f);
+    assert_string_equal(script.calls, "silver orders 19738;gold orders 19738;");
+    expect_state(f, "orders", DAY_2, "DONE", 0);
+}
+
+static void when_a_run_died_keys_unique_in_the_table_bring_all_dates_up_again(void **state)
+{
+    struct fixture *f = *state;
+    f->domains[1].contract.unique = CONF_UNIQUE_TABLE;
+    add_file(f, "orders", "2024-01-15", "1");
+    add_file(f, "orders", "2024-01-16", "1");
+    run(f);
+    leave_in_flight(f, "2024-01-16");
+    run(f);
+    assert_string_equal(script.calls, "silver orders 19737;silver orders 19738;gold orders 19737;gold orders 19738;");
+}
+
 static void a_dry_run_changes_nothing(void **state)
 {
     struct fixture *f = *state;
@@ -387,6 +435,8 @@ int main(void)
         RUN_TEST(silver_is_made_again_when_its_batch_changed_it),
         RUN_TEST(a_run_that_stops_leaves_the_rest_for_the_next_one),
         RUN_TEST(rows_that_move_to_another_date_bring_that_date_up_again),
+        RUN_TEST(a_partition_of_a_run_that_died_is_taken_up_without_costing_a_retry),
+        RUN_TEST(when_a_run_died_keys_unique_in_the_table_bring_all_dates_up_again),
         RUN_TEST(a_dry_run_changes_nothing),
         RUN_TEST(only_what_is_selected_is_processed),
     };
