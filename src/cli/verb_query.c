@@ -4,6 +4,7 @@
 #include "cli/cli.h"
 #include "cli/query_sql.h"
 #include "cli/query_views.h"
+#include "platform/platform.h"
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -124,9 +125,7 @@ static enum ig_code open_engine(struct query *q, struct error *err)
     if (q->conf) {
         engine.memory_bytes = q->conf->memory_bytes;
         engine.threads = q->conf->threads;
-        buf_printf(&temp, "%s/tmp", q->conf->data_dir);
-        rc = env_make_dirs(q->c->env, buf_cstr(&temp), err);
-        buf_printf(&temp, "/query-%ld", (long)getpid());
+        rc = platform_scratch(q->c->env, q->conf, "query", &temp, err);
     } else {
         buf_printf(&temp, "%s/ingot-query-%ld", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp", (long)getpid());
     }

@@ -14,7 +14,6 @@ enum ig_code platform_start_pump(struct platform *p, size_t domain, bool to_end,
         .conf = p->conf,
         .domain = &p->conf->domains[domain],
         .log = p->log,
-        .engine = p->engine,
         .to_end = to_end,
     };
     return source_start(&options, &p->pumps[domain], err);

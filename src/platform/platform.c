@@ -7,8 +7,7 @@ static enum ig_code open_engine(struct platform *p, struct error *err)
 {
     struct buf temp;
     buf_init(&temp, 0);
-    buf_printf(&temp, "%s/tmp", p->conf->data_dir);
-    enum ig_code rc = env_make_dirs(p->env, buf_cstr(&temp), err);
+    enum ig_code rc = platform_scratch(p->env, p->conf, "engine", &temp, err);
     if (rc == IG_OK) {
         const struct engine_options options = {
             .memory_bytes = p->conf->memory_bytes,

@@ -44,6 +44,11 @@ struct platform_endpoint {
 IG_MUST_CHECK enum ig_code platform_endpoint(struct env *env, const struct conf *conf, struct platform_endpoint *out,
                                              struct error *err);
 
+/* Appends the path of a scratch folder of this process alone, data/tmp/WHAT-PID, for an engine to spill to (which makes
+ * and removes it); removes those of processes that are dead. */
+IG_MUST_CHECK enum ig_code platform_scratch(struct env *env, const struct conf *conf, const char *what, struct buf *out,
+                                            struct error *err);
+
 /* Called again and again while something goes on: `hop` is log or bronze; total -1: unknown. */
 typedef void platform_progress_fn(void *ctx, const char *hop, const char *domain, int64_t done, int64_t total,
                                   int64_t elapsed_us);
