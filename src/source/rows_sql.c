@@ -1,3 +1,4 @@
+#include "engine/engine.h"
 #include "source/csv.h"
 #include "source/rows.h"
 
@@ -8,7 +9,7 @@
 
 struct sql_rows {
     struct rows rows;
-    struct engine *own_engine; /* NULL: the given one keeps rows in order */
+    struct engine *engine;
     struct engine_conn *conn;
     struct engine_rows result;
     bool in_chunk;     /* the row that the result is at has not been given out */
@@ -273,31 +274,22 @@ static void sql_rows_free(struct rows *rows)
 
     engine_rows_free(&r->result);
     engine_disconnect(r->conn);
-    engine_close(r->own_engine);
+    engine_close(r->engine);
     free(r->items);
     free(r);
 }
 
 static const struct rows_ops sql_rows_ops = {sql_rows_next, sql_rows_free};
 
-/* Ordinals are positions: the rows have to come in the same order every time. The platform's engine may have been
- * opened without that promise. */
-static enum ig_code connect_ordered(struct sql_rows *r, const struct source_options *options, struct error *err)
+/* An engine for this file alone. The platform's may give rows in any order, and ordinals are positions; and a file that
+ * runs into a bug of the engine invalidates the whole database that it is read with. */
+static enum ig_code open_engine(struct sql_rows *r, const struct source_options *options, struct error *err)
 {
     const struct conf *conf = options->conf;
     struct engine_options own = {.threads = 2, .memory_bytes = conf->memory_bytes / 4};
     struct buf temp_dir;
-    int64_t ordered = 0;
     enum ig_code rc;
 
-    if (options->engine) {
-        IG_TRY(engine_connect(options->engine, &r->conn, err));
-        rc = engine_query_int64(r->conn, "SELECT current_setting('preserve_insertion_order')::INTEGER", &ordered, err);
-        if (rc || ordered)
-            return rc;
-        engine_disconnect(r->conn);
-        r->conn = NULL;
-    }
     if (own.memory_bytes > 0 && own.memory_bytes < OWN_MEMORY_MIN)
         own.memory_bytes = OWN_MEMORY_MIN;
     buf_init(&temp_dir, 0);
@@ -306,9 +298,9 @@ static enum ig_code connect_ordered(struct sql_rows *r, const struct source_opti
     buf_printf(&temp_dir, "/source-%s-%d", options->domain->name, (int)getpid());
     own.temp_dir = buf_cstr(&temp_dir);
     if (!rc)
-        rc = engine_open(&own, &r->own_engine, err);
+        rc = engine_open(&own, &r->engine, err);
     buf_release(&temp_dir);
-    return rc ? rc : engine_connect(r->own_engine, &r->conn, err);
+    return rc ? rc : engine_connect(r->engine, &r->conn, err);
 }
 
 enum ig_code rows_open_sql(const struct source_options *options, const char *path, enum conf_file_format format,
@@ -324,7 +316,7 @@ enum ig_code rows_open_sql(const struct source_options *options, const char *pat
     r->has_rejected = format == CONF_FORMAT_CSV;
     buf_init(&sql, 0);
     buf_init(&query, 0);
-    rc = connect_ordered(r, options, err);
+    rc = open_engine(r, options, err);
     if (rc)
         goto out;
     if (format == CONF_FORMAT_CSV)

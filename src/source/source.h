@@ -12,7 +12,6 @@
 
 #include "base/base.h"
 #include "conf/conf.h"
-#include "engine/engine.h"
 #include "log/log.h"
 
 struct source_pump;
@@ -33,7 +32,6 @@ struct source_options {
     const struct conf *conf;
     const struct conf_domain *domain;
     struct log_client *log;
-    struct engine *engine; /* for Parquet and CSV files */
     bool to_end; /* `run`: read what there is now at full speed (a file to its end, a generator to its count; one
                     without a count gives nothing) and finish; otherwise keep going at the source's rate */
 };
