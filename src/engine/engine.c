@@ -1,5 +1,6 @@
 #include "engine/engine.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -10,6 +11,7 @@ struct engine {
 
 struct engine_conn {
     duckdb_connection con;
+    atomic_bool interrupted; /* by us, since the last statement began */
 };
 
 /* What a failed statement means to the caller. */
@@ -35,12 +37,20 @@ static enum ig_code code_of_error(duckdb_error_type type, const char *message)
     return IG_INVALID;
 }
 
+static enum ig_code set_error(duckdb_error_type type, const char *message, struct error *err)
+{
+    message = message ? message : "the engine gives no reason";
+    return error_set(err, code_of_error(type, message), "%s", message);
+}
+
 static enum ig_code set_result_error(duckdb_result *result, struct error *err)
 {
-    const char *message = duckdb_result_error(result);
+    return set_error(duckdb_result_error_type(result), duckdb_result_error(result), err);
+}
 
-    message = message ? message : "the engine gives no reason";
-    return error_set(err, code_of_error(duckdb_result_error_type(result), message), "%s", message);
+static enum ig_code set_prepare_error(duckdb_prepared_statement statement, struct error *err)
+{
+    return set_error(DUCKDB_ERROR_INVALID, duckdb_prepare_error(statement), err);
 }
 
 /* --- database ---------------------------------------------------------------------------------------------- */
@@ -156,6 +166,7 @@ duckdb_connection engine_handle(struct engine_conn *c)
 
 void engine_interrupt(struct engine_conn *c)
 {
+    atomic_store(&c->interrupted, true);
     duckdb_interrupt(c->con);
 }
 
@@ -209,10 +220,7 @@ static enum ig_code run_extracted(struct engine_conn *c, duckdb_extracted_statem
     enum ig_code rc = IG_OK;
 
     if (duckdb_prepare_extracted_statement(c->con, all, i, &statement) != DuckDBSuccess) {
-        const char *message = duckdb_prepare_error(statement);
-
-        message = message ? message : "the engine gives no reason";
-        rc = error_set(err, code_of_error(DUCKDB_ERROR_INVALID, message), "%s", message);
+        rc = set_prepare_error(statement, err);
     } else if (duckdb_execute_prepared(statement, result) != DuckDBSuccess) {
         rc = set_result_error(result, err);
         duckdb_destroy_result(result);
@@ -228,6 +236,7 @@ static enum ig_code run(struct engine_conn *c, const char *sql, duckdb_result *r
     const idx_t n = duckdb_extract_statements(c->con, sql, &all);
     enum ig_code rc = IG_OK;
 
+    atomic_store(&c->interrupted, false);
     memset(result, 0, sizeof(*result));
     if (n == 0) {
         const char *message = duckdb_extract_statements_error(all);
@@ -289,27 +298,56 @@ enum ig_code engine_query_streaming(struct engine_conn *c, const char *sql, stru
     duckdb_prepared_statement statement = NULL;
     enum ig_code rc = IG_OK;
 
+    atomic_store(&c->interrupted, false);
     memset(rows, 0, sizeof(*rows));
     if (duckdb_prepare(c->con, sql, &statement) != DuckDBSuccess) {
-        const char *message = duckdb_prepare_error(statement);
-
-        message = message ? message : "the engine gives no reason";
-        rc = error_set(err, code_of_error(DUCKDB_ERROR_INVALID, message), "%s", message);
+        rc = set_prepare_error(statement, err);
     } else if (duckdb_execute_prepared_streaming(statement, &rows->result) != DuckDBSuccess) {
         rc = set_result_error(&rows->result, err);
         duckdb_destroy_result(&rows->result);
     } else {
         rows->open = true;
+        rows->streaming_from = c;
+        rows->sql = check_strdup(sql);
     }
     duckdb_destroy_prepare(&statement);
     return rc;
 }
 
+/*
+ * DuckDB's thread that meets an error interrupts the others. If the one that fetches a streamed result sees that before
+ * it sees the error, "interrupted" is all that is left of it. The statement is run once more then, now without handing
+ * out its rows: that way the error is not lost.
+ */
+static enum ig_code find_lost_error(struct engine_conn *c, const char *sql, struct error *err)
+{
+    duckdb_prepared_statement statement = NULL;
+    duckdb_result result = {0};
+    enum ig_code rc = IG_OK;
+    struct buf again;
+
+    buf_init(&again, 0);
+    buf_printf(&again, "EXPLAIN ANALYZE %s", sql);
+    if (duckdb_prepare(c->con, buf_cstr(&again), &statement) == DuckDBSuccess &&
+        duckdb_execute_prepared(statement, &result) != DuckDBSuccess)
+        rc = set_result_error(&result, err);
+    duckdb_destroy_result(&result);
+    duckdb_destroy_prepare(&statement);
+    buf_release(&again);
+    /* IG_CONFLICT: the failure has ended the transaction that it was in. */
+    return rc && rc != IG_CONFLICT ? rc : error_set(err, IG_IO, "the engine has stopped the query and gives no reason");
+}
+
 enum ig_code engine_rows_check(struct engine_rows *rows, struct error *err)
 {
     const char *message = rows->open ? duckdb_result_error(&rows->result) : NULL;
+    struct engine_conn *c = rows->streaming_from;
 
-    return message && *message ? set_result_error(&rows->result, err) : IG_OK;
+    if (!message || !*message)
+        return IG_OK;
+    if (c && !atomic_load(&c->interrupted) && duckdb_result_error_type(&rows->result) == DUCKDB_ERROR_INTERRUPT)
+        return find_lost_error(c, rows->sql, err);
+    return set_result_error(&rows->result, err);
 }
 
 bool engine_next(struct engine_rows *rows)
@@ -337,6 +375,8 @@ void engine_rows_free(struct engine_rows *rows)
     if (rows->chunk)
         duckdb_destroy_data_chunk(&rows->chunk);
     duckdb_destroy_result(&rows->result);
+    free(rows->sql);
+    rows->sql = NULL;
     rows->open = false;
 }
 
@@ -460,12 +500,8 @@ enum ig_code engine_describe(struct engine_conn *c, const char *sql, struct engi
 {
     memset(shape, 0, sizeof(*shape));
     if (duckdb_prepare(c->con, sql, &shape->statement) != DuckDBSuccess) {
-        const char *message = duckdb_prepare_error(shape->statement);
+        const enum ig_code rc = set_prepare_error(shape->statement, err);
 
-        enum ig_code rc;
-
-        message = message ? message : "the engine gives no reason";
-        rc = error_set(err, code_of_error(DUCKDB_ERROR_INVALID, message), "%s", message);
         engine_shape_free(shape);
         return rc;
     }

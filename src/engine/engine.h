@@ -52,6 +52,8 @@ struct engine_rows {
     duckdb_data_chunk chunk;
     idx_t row, n_rows; /* within the chunk */
     bool open;
+    struct engine_conn *streaming_from; /* NULL: the whole result is there */
+    char *sql;                          /* of a streamed one */
 };
 IG_MUST_CHECK enum ig_code engine_query(struct engine_conn *c, const char *sql, struct engine_rows *rows,
                                         struct error *err);
