@@ -178,7 +178,7 @@ static enum ig_code add_property(struct log_client *c, rd_kafka_conf_t *scratch,
         rc = error_set(err, IG_INVALID, "kafka URL: property " STR_FMT ": a %% must be followed by two hex digits",
                        STR_ARG(name));
     for (size_t i = 0; rc == IG_OK && i < IG_COUNT(OURS); i++)
-        if (strcmp(p.name, OURS[i]) == 0)
+        if (str_is(str_of(p.name), OURS[i]))
             rc = error_set(err, IG_INVALID, "kafka URL: property %s is set by ingot and can not be changed", p.name);
     /* The text that librdkafka would give may hold the value, which may be a password. */
     if (rc == IG_OK && rd_kafka_conf_set(scratch, p.name, p.value, ignored, sizeof(ignored)) != RD_KAFKA_CONF_OK)
@@ -232,16 +232,16 @@ static bool servers_ok(struct str s)
 
 enum ig_code log_client_new(struct env *env, const char *url, struct log_client **out, struct error *err)
 {
-    struct str all = str_of(url), servers, query = {0};
+    struct str servers, query = {0};
     struct log_client *c;
     const char *mark;
     enum ig_code rc;
 
     *out = NULL;
-    if (!str_has_prefix(all, "kafka://"))
+    if (strncmp(url, "kafka://", 8) != 0)
         return error_set(err, IG_INVALID, "a log's URL begins with kafka://");
-    servers = (struct str){all.p + 8, all.n - 8};
-    mark = memchr(servers.p, '?', servers.n);
+    servers = str_of(url + 8);
+    mark = strchr(servers.p, '?');
     if (mark) {
         const size_t n = (size_t)(mark - servers.p);
 

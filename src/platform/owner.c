@@ -43,7 +43,7 @@ static enum ig_code read_endpoint(struct env *env, const struct conf *conf, stru
                                   struct error *err)
 {
     struct buf path, text, bootstrap;
-    struct json_value serving;
+    struct json_value serving = {0};
     endpoint_path(conf, &path);
     buf_init(&text, 4096);
     buf_init(&bootstrap, sizeof(out->bootstrap) - 1);

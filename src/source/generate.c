@@ -326,9 +326,13 @@ enum ig_code generate_reader_new(const struct source_options *options, struct so
                                  struct source_reader **out, struct error *err)
 {
     const struct conf_source *c = &options->domain->source;
-    struct generator *g = check_calloc(1, sizeof(*g));
+    const struct model *model = model_named(c->generator);
+    struct generator *g;
     enum ig_code rc = IG_OK;
 
+    if (!model)
+        return error_set(err, IG_INVALID, "there is no generator %s", c->generator ? c->generator : "without a name");
+    g = check_calloc(1, sizeof(*g));
     g->reader.ops = &generate_ops;
     g->reader.total = c->count > 0 ? c->count : -1;
     g->env = options->env;
@@ -336,17 +340,15 @@ enum ig_code generate_reader_new(const struct source_options *options, struct so
     g->setup = (struct model_setup){c->seed, c->users > 0 ? c->users : 50};
     g->live = !c->start;
     g->stop_here = options->to_end && c->count == 0;
-    g->model = model_named(c->generator);
+    g->model = model;
+    g->state = check_calloc(1, model->state_bytes ? model->state_bytes : 1);
     g->room = check_malloc(BATCH_BYTES);
-    if (!g->model)
-        rc = error_set(err, IG_INVALID, "there is no generator %s", c->generator ? c->generator : "without a name");
-    else if (g->setup.users > USERS_MAX)
+    if (g->setup.users > USERS_MAX)
         rc = error_set(err, IG_INVALID, "%lld users are too many: at most %d", (long long)g->setup.users, USERS_MAX);
     else if (c->start && !timestamp_parse(str_of(c->start), &g->base_us))
         rc = error_set(err, IG_INVALID, "start is no time: %s", c->start);
     if (rc)
         goto out;
-    g->state = check_calloc(1, g->model->state_bytes ? g->model->state_bytes : 1);
     rc = find_part(g, state, options->to_end, err);
     if (rc)
         goto out;

@@ -39,7 +39,7 @@ static struct bronze_file *file_of_date(struct sink_domain *d, int32_t date)
         f->date = date;
         bronze_rows_init(&f->rows, d->conf->topic.name);
         vec_push(&d->files, f);
-        memmove(&d->files.p[at + 1], &d->files.p[at], (d->files.n - 1 - at) * sizeof(f));
+        memmove(&d->files.p[at + 1], &d->files.p[at], (d->files.n - 1 - at) * sizeof(d->files.p[0]));
         d->files.p[at] = f;
     }
     d->hot = at;
