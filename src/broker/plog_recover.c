@@ -254,7 +254,7 @@ static enum ig_code recover(struct plog *log, struct error *err)
         fail(log, last, last->size, "the last records are missing");
     if (log->failed)
         return IG_OK;
-    if (before.base == last->base && before.pos == last->size) {
+    if (!stop && before.base == last->base && before.pos == last->size) { /* nothing to sync, and nothing was cut */
         log->durable.offset = log->end;
         return IG_OK;
     }

@@ -471,6 +471,38 @@ static void a_power_cut_never_takes_what_was_acknowledged(void **state)
     }
 }
 
+/* Segments that recovery removed must not come back with the next power cut, behind a record that fills the gap. */
+static void what_recovery_has_cut_stays_cut(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 200; seed++) {
+        const int64_t acked = 1 + (int64_t)seed % 12; /* so that the segment which is cut has room or not */
+        struct rig r = rig_new(seed, 4000);
+        struct error err;
+        int64_t base, found;
+
+        append_many(&r, 0, acked);
+        assert_int_equal(sync_log(&r, &err), IG_OK);
+        for (int64_t i = acked; i < acked + 12; i++) /* several segments, never synced */
+            assert_int_equal(append_number(&r, i, &base, &err), IG_OK);
+        for (int life = 0; life < 2; life++) {
+            rig_close(&r, false);
+            env_sim_power_cut(r.env);
+            env_sim_power_on(r.env);
+            assert_int_equal(rig_open(&r, &err), IG_OK);
+            assert_false(r.log->failed);
+            if (life == 0) {
+                found = count_batches(&r, 0);
+                assert_int_equal(append_number(&r, found, &base, &err), IG_OK);
+                assert_int_equal(sync_log(&r, &err), IG_OK);
+            }
+        }
+        if (count_batches(&r, 0) != found + 1)
+            fail_msg("seed %llu: what was cut is there again", (unsigned long long)seed);
+        rig_free(&r);
+    }
+}
+
 /* The same with the power cut while the log is being opened. */
 static void a_power_cut_during_recovery_is_survived(void **state)
 {
@@ -591,6 +623,7 @@ int main(void)
         cmocka_unit_test(a_failed_sync_ends_the_log_and_recovery_begins_it_again),
         cmocka_unit_test(a_full_disk_refuses_and_then_goes_on),
         cmocka_unit_test(a_power_cut_never_takes_what_was_acknowledged),
+        cmocka_unit_test(what_recovery_has_cut_stays_cut),
         cmocka_unit_test(a_power_cut_during_recovery_is_survived),
         cmocka_unit_test(records_are_found_by_time),
         cmocka_unit_test(old_segments_go_by_time_and_by_size),
