@@ -30,6 +30,8 @@ static inline void mock_start(struct mock *m)
     char text[256];
 
     rd_kafka_conf_set_log_cb(conf, mock_quiet);
+    /* Or each of its answers waits 40 ms for a delayed acknowledgement. */
+    rd_kafka_conf_set(conf, "socket.nagle.disable", "true", NULL, 0);
     m->rk = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof(text));
     assert_non_null(m->rk);
     m->cluster = rd_kafka_mock_cluster_new(m->rk, 1);
