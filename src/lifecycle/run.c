@@ -10,6 +10,7 @@
  */
 #include "lifecycle/lifecycle_internal.h"
 
+#include <limits.h>
 #include <stdio.h>
 
 /* So many partitions go through gold and load together; what a crash makes the next run do again. */
@@ -474,13 +475,27 @@ static void finish_partition(struct run *r, struct partition *p)
     report(r, p, "done");
 }
 
-/* Takes partitions of a domain out of the queue and marks them IN_FLIGHT. */
+/* So often have those partitions of a domain come up that came up least. */
+static unsigned fewest_visits(const struct run *r, size_t domain)
+{
+    unsigned fewest = UINT_MAX;
+    for (size_t i = 0; i < r->parts.n; i++) {
+        const struct partition *p = &r->parts.p[i];
+        if (p->domain == domain && p->queued && p->visits < fewest)
+            fewest = p->visits;
+    }
+    return fewest;
+}
+
+/* Takes partitions of a domain out of the queue and marks them IN_FLIGHT. Those that come up again wait until each has
+ * had its turn: what moved from one date to another is then known, and once more is enough. */
 static size_t take_batch(struct run *r, size_t domain)
 {
+    const unsigned visits = fewest_visits(r, domain);
     size_t n = 0;
     for (size_t i = 0; i < r->parts.n && n < BATCH_MAX; i++) {
         struct partition *p = &r->parts.p[i];
-        if (p->domain != domain || !p->queued)
+        if (p->domain != domain || !p->queued || p->visits != visits)
             continue;
         p->queued = false;
         if (!apply(r, p, LIFECYCLE_ON_START))
@@ -499,15 +514,19 @@ static bool is_stopped(const struct run *r)
     return r->stop && *r->stop;
 }
 
-/* The next one of the batch whose silver is to be made. */
+/* The next one of the batch whose silver is to be made: first each for the first time, then those that others changed.
+ */
 static struct partition *next_silver(struct run *r)
 {
+    struct partition *again = NULL;
     for (size_t i = 0; i < r->parts.n; i++) {
         struct partition *p = &r->parts.p[i];
-        if (p->in_batch && (p->again || !p->made))
+        if (p->in_batch && !p->made)
             return p;
+        if (p->in_batch && p->again && !again)
+            again = p;
     }
-    return NULL;
+    return again;
 }
 
 /* IG_CANCELLED ends the run and leaves the batch to the next one; any other failure is the partition's. */

@@ -214,6 +214,25 @@ def test_a_key_in_two_dates_is_one_row_where_the_contract_says_so(project):
     audit_all(project)
 
 
+def test_keys_that_move_from_date_to_date_leave_true_counts_behind(project):
+    """Every date takes a key from each one before it."""
+    days = [str(datetime.date(2024, 1, 1) + datetime.timedelta(days=d)) for d in range(7)]
+    pairs = [(first, then) for first in range(7) for then in range(first, 7)]
+    rows = [orders.order(key, day=days[d], version=d) for key, pair in enumerate(pairs) for d in sorted(set(pair))]
+    project.write("input/one.ndjson", orders.ndjson(rows))
+    orders.add_to(project, source='source: {type: file, path: "input/*.ndjson"}', unique="table")
+    project("run")
+    check_tables(project, "table")
+    wrong = project.query("""
+        SELECT m.partition_date, m.status, m.silver_records, m.gold_records, count(s.order_id) AS silver
+        FROM partition_meta m LEFT JOIN silver.orders s ON s.order_date = m.partition_date
+        GROUP BY ALL HAVING m.status <> 'DONE' OR m.silver_records <> count(s.order_id)""")
+    assert wrong == []
+    before = project.versions()
+    project("run")
+    assert project.versions() == before
+
+
 def test_select_runs_only_what_it_names(project):
     for name in ("orders", "returns"):
         project.write(f"input/{name}.ndjson", orders.ndjson([orders.order(i) for i in range(20)]))
