@@ -21,6 +21,7 @@
 struct partition {
     struct lifecycle_row row;
     size_t domain;    /* index in conf->domains */
+    bool interrupted; /* an attempt before this run did not come to its end */
     bool dirty;       /* its row is to be written */
     bool queued;      /* of this run's work */
     bool gold_only;   /* its silver is up to date */
@@ -217,6 +218,8 @@ static void plan_done(struct run *r, struct partition *p)
 /* What a partition's state, its files and the selection make of it at the start of a run. */
 static void plan_partition(struct run *r, struct partition *p)
 {
+    p->interrupted = p->row.state == LIFECYCLE_IN_FLIGHT || p->row.state == LIFECYCLE_FAILED ||
+                     p->row.state == LIFECYCLE_RETRYING || p->row.state == LIFECYCLE_DEAD;
     if (r->sel->requeue && lifecycle_next(p->row.state, LIFECYCLE_ON_REQUEUE) != LIFECYCLE_NONE) {
         (void)apply(r, p, LIFECYCLE_ON_REQUEUE);
         p->row.retry_count = 0;
@@ -386,7 +389,7 @@ static enum ig_code run_silver(struct run *r, struct partition *p, struct error 
     p->made = true;
     p->again = false;
     report(r, p, "silver");
-    enum ig_code rc = stage_silver(r->x, domain_of(r, p), p->row.date, p->files, p->n_files, &s, err);
+    enum ig_code rc = stage_silver(r->x, domain_of(r, p), p->row.date, p->files, p->n_files, p->interrupted, &s, err);
     if (rc == IG_OK) {
         p->row.record_count = p->row.silver_records = s.silver_rows;
         w->bronze_rows += s.bronze_rows;

@@ -69,19 +69,16 @@ static enum ig_code keep_record(void *ctx, const struct log_record *record, stru
 static enum ig_code keep_letter(void *ctx, const struct log_record *record, struct error *err)
 {
     struct keeping *k = ctx;
-    const struct str topic = topic_header(record, "ingot-topic"), stage = topic_header(record, "ingot-stage");
     struct fingerprint f = {0};
-    int64_t partition = -1, offset = -1;
-    const bool placed = topic.n > 0 &&
-                        str_to_int64(topic_header(record, "ingot-partition"), 0, INT32_MAX, &partition) &&
-                        str_to_int64(topic_header(record, "ingot-offset"), 0, INT64_MAX, &offset);
+    struct topic_letter letter;
+    const bool placed = topic_read_letter(record, &letter);
 
-    duckdb_append_varchar_length(k->appender, stage.p ? stage.p : "", stage.n);
+    duckdb_append_varchar_length(k->appender, letter.stage.p ? letter.stage.p : "", letter.stage.n);
     if (placed) {
-        f = fingerprint_of(topic, partition, offset, record->value);
-        duckdb_append_varchar_length(k->appender, topic.p, topic.n);
-        duckdb_append_int32(k->appender, (int32_t)partition);
-        duckdb_append_int64(k->appender, offset);
+        f = fingerprint_of(letter.topic, (int32_t)letter.partition, letter.offset, record->value);
+        duckdb_append_varchar_length(k->appender, letter.topic.p, letter.topic.n);
+        duckdb_append_int32(k->appender, (int32_t)letter.partition);
+        duckdb_append_int64(k->appender, letter.offset);
     } else {
         duckdb_append_null(k->appender);
         duckdb_append_null(k->appender);

@@ -6,6 +6,7 @@
  * not send again what is there.
  */
 #include "stage/bronze_sink.h"
+#include "stage/topic.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,27 +25,15 @@ static int compare_letters(const void *a, const void *b)
     return x->offset < y->offset ? -1 : x->offset > y->offset;
 }
 
-/* The coordinates in a letter's headers, if it is one of ours about this domain's topic. */
+/* Is it one of ours about this domain's topic? */
 static bool read_letter(const struct sink_domain *d, const struct log_record *r, struct sink_letter *out)
 {
-    bool bronze = false, topic = false, partition = false, offset = false;
-    int64_t n;
+    struct topic_letter letter;
 
-    for (size_t i = 0; i < r->n_headers; i++) {
-        const struct log_header *h = &r->headers[i];
-
-        if (strcmp(h->name, "ingot-stage") == 0) {
-            bronze = str_is(h->value, "bronze");
-        } else if (strcmp(h->name, "ingot-topic") == 0) {
-            topic = str_is(h->value, d->conf->topic.name);
-        } else if (strcmp(h->name, "ingot-partition") == 0) {
-            partition = str_to_int64(h->value, 0, INT32_MAX, &n);
-            out->partition = partition ? (int32_t)n : 0;
-        } else if (strcmp(h->name, "ingot-offset") == 0) {
-            offset = str_to_int64(h->value, 0, INT64_MAX, &out->offset);
-        }
-    }
-    return bronze && topic && partition && offset;
+    if (!topic_read_letter(r, &letter) || !str_is(letter.stage, "bronze") || !str_is(letter.topic, d->conf->topic.name))
+        return false;
+    *out = (struct sink_letter){(int32_t)letter.partition, letter.offset};
+    return true;
 }
 
 static enum ig_code assign_ends(struct stage_sink *s, struct sink_domain *d, struct log_consumer *k, bool *any,

@@ -128,9 +128,10 @@ static enum ig_code build(struct silver_run *s, const char *const *files, size_t
 }
 
 enum ig_code stage_silver(const struct stage_context *x, const struct conf_domain *d, int32_t date,
-                          const char *const *files, size_t n_files, struct stage_silver_result *out, struct error *err)
+                          const char *const *files, size_t n_files, bool again, struct stage_silver_result *out,
+                          struct error *err)
 {
-    struct silver_run s = {.x = x, .d = d, .date = date, .result = out};
+    struct silver_run s = {.x = x, .d = d, .date = date, .again = again, .result = out};
     enum ig_code rc;
 
     *out = (struct stage_silver_result){0};

@@ -23,6 +23,7 @@ struct silver_run {
     struct buf path;    /* silver's table */
     char read_name[96]; /* the contract's SQL functions */
     char whoami_name[96];
+    bool again;        /* an attempt before this one may have sent letters and not have come to say so */
     int64_t n_winners; /* rows that silver will have of this partition */
     struct stage_silver_result *result;
 };

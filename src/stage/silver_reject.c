@@ -1,9 +1,12 @@
 #include "stage/bronze_parquet.h"
 #include "stage/silver.h"
+#include "stage/topic.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #define DLQ_LIMIT_MS 60000
+#define LETTERS_LOOK_BACK 1000000 /* a partition of the DLQ */
 
 /* --- dead letters ----------------------------------------------------------------------------------------- */
 
@@ -43,19 +46,77 @@ static enum ig_code send_row(const struct silver_run *s, struct log_producer *pr
     return rc;
 }
 
+struct coordinates {
+    int64_t partition, offset;
+};
+struct letters {
+    const struct silver_run *s;
+    VEC(struct coordinates) list; /* sorted once all are there */
+};
+
+static int compare_coordinates(const void *a, const void *b)
+{
+    const struct coordinates *x = a, *y = b;
+
+    if (x->partition != y->partition)
+        return x->partition < y->partition ? -1 : 1;
+    return (x->offset > y->offset) - (x->offset < y->offset);
+}
+
+static enum ig_code keep_letter(void *ctx, const struct log_record *record, struct error *err)
+{
+    struct letters *sent = ctx;
+    struct topic_letter letter;
+
+    (void)err;
+    if (topic_read_letter(record, &letter) && str_is(letter.stage, "silver") &&
+        str_is(letter.topic, sent->s->d->topic.name))
+        vec_push(&sent->list, ((struct coordinates){letter.partition, letter.offset}));
+    return IG_OK;
+}
+
+/* The letters that are in the DLQ, as far back as an attempt that ended in the middle can have sent them. */
+static enum ig_code read_letters(const struct silver_run *s, struct letters *sent, struct error *err)
+{
+    struct topic_bounds bounds = {0};
+    const struct topic_reading reading = {
+        .x = s->x, .topic = s->d->topic.dlq_name, .bounds = &bounds, .on_record = keep_letter, .ctx = sent};
+    enum ig_code rc = topic_bounds_read(s->x, s->d->topic.dlq_name, &bounds, err);
+
+    if (rc == IG_NOT_FOUND)
+        return IG_OK;
+    for (size_t i = 0; !rc && i < bounds.n; i++)
+        if (bounds.p[i].low < bounds.p[i].high - LETTERS_LOOK_BACK)
+            bounds.p[i].low = bounds.p[i].high - LETTERS_LOOK_BACK;
+    if (!rc)
+        rc = topic_read(&reading, err);
+    if (!rc && sent->list.n > 0)
+        qsort(sent->list.p, sent->list.n, sizeof(*sent->list.p), compare_coordinates);
+    free(bounds.p);
+    return rc;
+}
+
+static bool was_sent(const struct letters *sent, struct engine_rows *row)
+{
+    const struct coordinates c = {engine_int64(row, BAD_PARTITION), engine_int64(row, BAD_OFFSET)};
+
+    return sent->list.n > 0 && bsearch(&c, sent->list.p, sent->list.n, sizeof(c), compare_coordinates);
+}
+
 /* The records of ingot_bad that the quarantine table (if there is one) does not have: those had their letter. */
 static enum ig_code send_letters(const struct silver_run *s, const struct lake_snapshot *known, struct error *err)
 {
     const struct lake_partition only = {s->d->bronze.date_column, s->date_text};
     struct log_producer *producer = NULL;
     struct engine_rows rows = {0};
+    struct letters sent = {.s = s};
     struct buf sql;
     int64_t n = 0;
-    enum ig_code rc = IG_OK;
+    enum ig_code rc = s->again ? read_letters(s, &sent, err) : IG_OK;
 
     buf_init(&sql, 0);
     buf_puts(&sql, "SELECT t, p, o, ts, value, key, reason, field, detail FROM ingot_bad");
-    if (known) {
+    if (!rc && known) {
         buf_puts(&sql, " b WHERE NOT EXISTS (FROM (SELECT _topic, _partition, _offset FROM ");
         rc = lake_add_scan(known, &only, 1, &sql, err);
         buf_puts(&sql, ") q WHERE q._topic = b.t AND q._partition = b.p AND q._offset = b.o)");
@@ -63,7 +124,10 @@ static enum ig_code send_letters(const struct silver_run *s, const struct lake_s
     buf_puts(&sql, " ORDER BY t, p, o");
     if (!rc)
         rc = engine_query_streaming(s->c, buf_cstr(&sql), &rows, err);
-    for (; !rc && engine_next(&rows); n++) {
+    while (!rc && engine_next(&rows)) {
+        if (was_sent(&sent, &rows))
+            continue;
+        n++;
         if (!producer)
             rc = log_producer_new(s->x->log, NULL, NULL, &producer, err);
         if (!rc)
@@ -75,6 +139,7 @@ static enum ig_code send_letters(const struct silver_run *s, const struct lake_s
     if (!rc && n > 0)
         rc = log_producer_flush(producer, DLQ_LIMIT_MS, err);
     log_producer_free(producer);
+    vec_free(&sent.list);
     buf_release(&sql);
     if (rc)
         return error_context(err, rc, "dead letters to %s", s->d->topic.dlq_name);

@@ -65,10 +65,11 @@ struct stage_silver_result {
     int32_t *touched_dates; /* other partitions that changed too (unique: table); free() */
     size_t n_touched_dates;
 };
-/* `files` are names of bronze objects, all of the partition's. */
+/* `files` are names of bronze objects, all of the partition's. `again`: an attempt before this one did not come to its
+ * end, so it is looked up which dead letters it has sent. */
 IG_MUST_CHECK enum ig_code stage_silver(const struct stage_context *x, const struct conf_domain *d, int32_t date,
-                                        const char *const *files, size_t n_files, struct stage_silver_result *out,
-                                        struct error *err);
+                                        const char *const *files, size_t n_files, bool again,
+                                        struct stage_silver_result *out, struct error *err);
 
 /* --- silver -> gold -> warehouse --------------------------------------------------------------------------- */
 

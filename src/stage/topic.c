@@ -136,3 +136,13 @@ enum ig_code topic_read(const struct topic_reading *r, struct error *err)
     free(s.ended);
     return rc;
 }
+
+bool topic_read_letter(const struct log_record *record, struct topic_letter *out)
+{
+    *out = (struct topic_letter){.topic = topic_header(record, "ingot-topic"),
+                                 .stage = topic_header(record, "ingot-stage"),
+                                 .partition = -1,
+                                 .offset = -1};
+    return out->topic.n > 0 && str_to_int64(topic_header(record, "ingot-partition"), 0, INT32_MAX, &out->partition) &&
+           str_to_int64(topic_header(record, "ingot-offset"), 0, INT64_MAX, &out->offset);
+}

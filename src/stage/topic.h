@@ -39,4 +39,12 @@ IG_MUST_CHECK enum ig_code topic_read(const struct topic_reading *r, struct erro
 /* The value of a header, {NULL, 0} if there is none. */
 struct str topic_header(const struct log_record *record, const char *name);
 
+/* What a letter in a DLQ says about the record that it is about. */
+struct topic_letter {
+    struct str topic, stage; /* within the record */
+    int64_t partition, offset;
+};
+/* False if it is none of ours, or about something that never was in a topic (a source's line). */
+bool topic_read_letter(const struct log_record *record, struct topic_letter *out);
+
 #endif

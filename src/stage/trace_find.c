@@ -33,17 +33,16 @@ struct letter_search {
 static enum ig_code take_letter(void *ctx, const struct log_record *record, struct error *err)
 {
     const struct letter_search *s = ctx;
-    const struct str topic = topic_header(record, "ingot-topic");
     struct trace_place p = {.domain = s->d};
+    struct topic_letter letter;
 
     (void)err;
-    if (record->partition != s->partition || record->offset != s->offset || topic.n == 0)
+    if (record->partition != s->partition || record->offset != s->offset || !topic_read_letter(record, &letter))
         return IG_OK;
-    if (str_to_int64(topic_header(record, "ingot-partition"), 0, INT32_MAX, &p.partition) &&
-        str_to_int64(topic_header(record, "ingot-offset"), 0, INT64_MAX, &p.offset)) {
-        p.topic = arena_strndup(&s->t->arena, topic.p, topic.n);
-        add_place(s->t, p);
-    }
+    p.topic = arena_strndup(&s->t->arena, letter.topic.p, letter.topic.n);
+    p.partition = letter.partition;
+    p.offset = letter.offset;
+    add_place(s->t, p);
     return IG_OK;
 }
 
@@ -260,23 +259,19 @@ struct outside {
 static enum ig_code keep_outside(void *ctx, const struct log_record *record, struct error *err)
 {
     struct outside *o = ctx;
-    const struct str topic = o->letters ? topic_header(record, "ingot-topic") : str_of(record->topic);
-    int64_t partition = record->partition, offset = record->offset;
+    struct topic_letter at = {.topic = str_of(record->topic), .partition = record->partition, .offset = record->offset};
     enum ig_code rc;
 
     o->n++;
     if (o->first_part &&
         !(record->value.n && memmem(record->value.p, record->value.n, o->first_part, strlen(o->first_part))))
         return IG_OK;
-    if (topic.n == 0 || !str_is_utf8(record->value))
-        return IG_OK;
-    if (o->letters && (!str_to_int64(topic_header(record, "ingot-partition"), 0, INT32_MAX, &partition) ||
-                       !str_to_int64(topic_header(record, "ingot-offset"), 0, INT64_MAX, &offset)))
+    if (!str_is_utf8(record->value) || (o->letters && !topic_read_letter(record, &at)))
         return IG_OK;
     buf_clear(&o->sql);
     buf_puts(&o->sql, "INSERT INTO trace_outside VALUES (");
-    engine_add_literal(&o->sql, topic);
-    buf_printf(&o->sql, ", %lld, %lld, make_timestamptz(%lld), ", (long long)partition, (long long)offset,
+    engine_add_literal(&o->sql, at.topic);
+    buf_printf(&o->sql, ", %lld, %lld, make_timestamptz(%lld), ", (long long)at.partition, (long long)at.offset,
                (long long)record->timestamp_ms * 1000);
     engine_add_literal(&o->sql, record->value);
     buf_putc(&o->sql, ')');

@@ -181,10 +181,13 @@ static enum ig_code take_letter(void *ctx, const struct log_record *record, stru
     struct trace_letter letter = {
         .dlq_partition = record->partition, .dlq_offset = record->offset, .dlq_timestamp_ms = record->timestamp_ms};
 
+    struct topic_letter said;
+
     (void)err;
-    if (!str_to_int64(topic_header(record, "ingot-partition"), 0, INT32_MAX, &letter.partition) ||
-        !str_to_int64(topic_header(record, "ingot-offset"), 0, INT64_MAX, &letter.offset))
+    if (!topic_read_letter(record, &said))
         return IG_OK;
+    letter.partition = said.partition;
+    letter.offset = said.offset;
     letter.topic = header_text(t, record, "ingot-topic");
     letter.stage = header_text(t, record, "ingot-stage");
     letter.reason = header_text(t, record, "ingot-reason");

@@ -256,7 +256,7 @@ static void silver(struct bench *b, int32_t date, const char *const *files, size
     struct stage_silver_result result;
     struct error err = {0};
 
-    check(stage_silver(&b->x, b->d, date, files, n, &result, &err), &err);
+    check(stage_silver(&b->x, b->d, date, files, n, false, &result, &err), &err);
 }
 
 /* The dates of the partitions, each once; free(). */

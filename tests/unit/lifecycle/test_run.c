@@ -35,10 +35,12 @@ static enum ig_code called(const char *stage, const char *domain, int32_t date, 
 }
 
 enum ig_code stage_silver(const struct stage_context *x, const struct conf_domain *d, int32_t date,
-                          const char *const *files, size_t n_files, struct stage_silver_result *out, struct error *err)
+                          const char *const *files, size_t n_files, bool again, struct stage_silver_result *out,
+                          struct error *err)
 {
     (void)x;
     (void)files;
+    (void)again;
     *out = (struct stage_silver_result){.silver_rows = 10 * (int64_t)n_files, .bronze_rows = 10 * (int64_t)n_files};
     if (script.stop)
         *script.stop = true;

@@ -124,7 +124,7 @@ enum ig_code project_try_silver(struct project *p, const char *domain, const cha
                                 struct stage_silver_result *out)
 {
     return stage_silver(&p->x, project_domain(p, domain), project_date(date), (const char *const *)p->files, p->n_files,
-                        out, &p->err);
+                        p->again, out, &p->err);
 }
 
 struct stage_silver_result project_silver(struct project *p, const char *domain, const char *date)

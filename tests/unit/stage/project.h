@@ -17,6 +17,7 @@ struct project {
     struct bronze_rows rows; /* of the file that is being made */
     char **files;
     size_t n_files;
+    bool again; /* what project_try_silver tells stage_silver */
     struct buf text;
     struct error err;
 };

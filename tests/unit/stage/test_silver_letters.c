@@ -3,6 +3,8 @@
 
 #include "broker/broker.h"
 
+#include <stdio.h>
+
 #define DAY "2024-01-01"
 #define DLQ "dlq-raw-t"
 
@@ -120,6 +122,26 @@ static void each_rejected_record_has_one_letter(void **state)
     end(&f);
 }
 
+/* The process died when the letter was acknowledged and the quarantine's commit was not. */
+static void a_letter_of_an_attempt_that_died_is_not_sent_again(void **state)
+{
+    const char *first = "raw-t/2/7@1704067207000 missing_field id silver k {\"at\":\"" DAY "\"};";
+    struct fixture f;
+    char path[128];
+
+    (void)state;
+    begin(&f);
+    project_record(&f.p, 2, 7, "{\"at\":\"" DAY "\"}");
+    project_bronze(&f.p, "t", DAY);
+    (void)project_silver(&f.p, "t", DAY);
+    snprintf(path, sizeof(path), "%s/quarantine", f.p.x.store->url + strlen("file:"));
+    ok(&f, env_remove_tree(f.p.x.env, path, &f.p.err));
+    f.p.again = true;
+    (void)project_silver(&f.p, "t", DAY);
+    assert_string_equal(letters(&f), first);
+    end(&f);
+}
+
 static void without_the_log_nothing_is_quarantined(void **state)
 {
     struct stage_silver_result r;
@@ -147,6 +169,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_rejected_record_has_one_letter),
+        cmocka_unit_test(a_letter_of_an_attempt_that_died_is_not_sent_again),
         cmocka_unit_test(without_the_log_nothing_is_quarantined),
     };
 
