@@ -134,7 +134,7 @@ static void a_letter_of_an_attempt_that_died_is_not_sent_again(void **state)
     project_record(&f.p, 2, 7, "{\"at\":\"" DAY "\"}");
     project_bronze(&f.p, "t", DAY);
     (void)project_silver(&f.p, "t", DAY);
-    snprintf(path, sizeof(path), "%s/quarantine", f.p.x.store->url + strlen("file:"));
+    snprintf(path, sizeof(path), "%s/lake/quarantine", f.p.folder);
     ok(&f, env_remove_tree(f.p.x.env, path, &f.p.err));
     f.p.again = true;
     (void)project_silver(&f.p, "t", DAY);
