@@ -350,16 +350,25 @@ static enum ig_code plan_upstream(struct run *r, size_t domain, struct error *er
     return any ? requeue_late(r, err) : IG_OK;
 }
 
-/* Silver of other dates has changed along with this one's (a key that is unique in the table has moved). */
-static enum ig_code plan_touched(struct run *r, const struct partition *from, const int32_t *dates, size_t n,
+/* Has silver of `p` changed along with `from`'s, or may it have to (keys that are unique in the table)? */
+static bool is_touched(const struct partition *p, const struct partition *from, const struct stage_silver_result *s)
+{
+    if (p->domain != from->domain || p == from)
+        return false;
+    for (size_t k = 0; k < s->n_touched_dates; k++) {
+        if (p->row.date == s->touched_dates[k])
+            return true;
+    }
+    return s->withdrawn > 0; /* which dates have the next best record of a key is not known */
+}
+
+static enum ig_code plan_touched(struct run *r, const struct partition *from, const struct stage_silver_result *s,
                                  struct error *err)
 {
     bool any = false;
     for (size_t i = 0; i < r->parts.n; i++) {
         struct partition *p = &r->parts.p[i];
-        bool touched = false;
-        for (size_t k = 0; k < n; k++)
-            touched |= p->domain == from->domain && p != from && p->row.date == dates[k];
+        const bool touched = is_touched(p, from, s);
         if (touched && p->in_batch && p->made && p->visits < VISITS_MAX)
             p->again = true;
         if (!touched || !apply(r, p, LIFECYCLE_ON_UPSTREAM))
@@ -368,7 +377,7 @@ static enum ig_code plan_touched(struct run *r, const struct partition *from, co
         any = true;
         r->out->late++;
         if (is_selected(r, p) && p->visits < VISITS_MAX)
-            enqueue(r, p, "rows moved to another date");
+            enqueue(r, p, s->withdrawn ? "records of another date are refused now" : "rows moved to another date");
     }
     return any ? requeue_late(r, err) : IG_OK;
 }
@@ -396,7 +405,7 @@ static enum ig_code run_silver(struct run *r, struct partition *p, struct error 
         w->silver_rows += s.silver_rows;
         w->duplicates += s.duplicates;
         w->quarantined += s.quarantined;
-        rc = plan_touched(r, p, s.touched_dates, s.n_touched_dates, err);
+        rc = plan_touched(r, p, &s, err);
     }
     w->silver_us += env_monotonic_us(r->x->env) - began_us;
     free(s.touched_dates);

@@ -63,6 +63,26 @@ static enum ig_code read_touched(struct silver_run *s, struct error *err)
     return rc;
 }
 
+/* Rows that silver has of our partition, and whose records the contract does not take (any more). */
+static enum ig_code count_withdrawn(struct silver_run *s, const struct lake_snapshot *snapshot, struct error *err)
+{
+    const struct lake_partition ours = {s->d->bronze.date_column, s->date_text};
+    struct buf sql;
+    enum ig_code rc;
+
+    buf_init(&sql, 0);
+    buf_puts(&sql, "SELECT count(*) FROM ");
+    rc = lake_add_scan(snapshot, &ours, 1, &sql, err);
+    buf_puts(&sql, " r ANTI JOIN (FROM ingot_seen WHERE reason IS NULL) w ON r._topic = w.t AND r._partition = w.p AND"
+                   " r._offset = w.o");
+    if (!rc)
+        rc = buf_check(&sql, err, "the query");
+    if (!rc)
+        rc = engine_query_int64(s->c, buf_cstr(&sql), &s->result->withdrawn, err);
+    buf_release(&sql);
+    return rc;
+}
+
 enum ig_code silver_compare(struct silver_run *s, int64_t *version, struct error *err)
 {
     struct lake_table *table = NULL;
@@ -86,6 +106,8 @@ enum ig_code silver_compare(struct silver_run *s, int64_t *version, struct error
         rc = engine_exec(s->c, err, "INSERT INTO ingot_out SELECT DISTINCT rid FROM ingot_rival WHERE wins");
     if (!rc)
         rc = read_touched(s, err);
+    if (!rc)
+        rc = count_withdrawn(s, snapshot, err);
     if (rc)
         goto out;
     *version = lake_version(snapshot);

@@ -64,6 +64,8 @@ struct stage_silver_result {
     int64_t silver_version;
     int32_t *touched_dates; /* other partitions that changed too (unique: table); free() */
     size_t n_touched_dates;
+    int64_t withdrawn; /* rows that silver had of this partition (unique: table), and whose records are refused now:
+                        * whom they beat in other partitions is to be looked at again */
 };
 /* `files` are names of bronze objects, all of the partition's. `again`: an attempt before this one did not come to its
  * end, so it is looked up which dead letters it has sent. */

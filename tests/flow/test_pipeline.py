@@ -233,6 +233,25 @@ def test_keys_that_move_from_date_to_date_leave_true_counts_behind(project):
     assert project.versions() == before
 
 
+@pytest.mark.parametrize("dates", [("--start", "2024-01-15", "--end", "2024-01-17"), ("--date", "2024-01-17")])
+def test_a_corrected_contract_brings_back_what_a_refused_record_had_beaten(project, dates):
+    """A key's best record is refused by the new contract; the next best is of another date."""
+    rows = [orders.order(1, "2024-01-15", version=1), orders.order(1, "2024-01-16", version=2, status="paid"),
+            orders.order(1, "2024-01-17", version=3, status="cancelled"), orders.order(2, "2024-01-15")]
+    project.write("input/a.ndjson", orders.ndjson(rows))
+    orders.add_to(project, source='source: {type: file, path: "input/*.ndjson"}', unique="table")
+    project("run")
+    place = lambda: sorted((r["order_id"], str(r["order_date"])) for r in project.silver("orders"))  # noqa: E731
+    assert place() == [("o-000001", "2024-01-17"), ("o-000002", "2024-01-15")]
+    yml = project.root / "domains/orders/domain.yml"
+    yml.write_text(yml.read_text().replace(", cancelled]", "]"))
+    project("run", *dates)
+    project("run")
+    assert place() == [("o-000001", "2024-01-16"), ("o-000002", "2024-01-15")]
+    assert {str(r["order_date"]) for r in project.gold("orders", "daily_revenue")} == {"2024-01-15", "2024-01-16"}
+    audit_all(project)
+
+
 def test_select_runs_only_what_it_names(project):
     for name in ("orders", "returns"):
         project.write(f"input/{name}.ndjson", orders.ndjson([orders.order(i) for i in range(20)]))
