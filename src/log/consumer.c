@@ -11,11 +11,17 @@
 #include <limits.h>
 #include <stdlib.h>
 
+#define AHEAD_KB "32768" /* what librdkafka fetches ahead, and the same in bytes */
+#define AHEAD_BYTES (INT64_C(32768) << 10)
+#define PATIENCE_MS 50 /* with a queue that stays empty */
+#define SILENCE_MS 200 /* between looks for the reason */
+
 struct position {
     rd_kafka_topic_t *topic; /* of the last record; NULL before the first one */
     char *name;
     int32_t partition;
     int64_t offset; /* of the next record; RD_KAFKA_OFFSET_* before the first one */
+    bool at_end;
 };
 
 struct log_consumer {
@@ -29,10 +35,11 @@ struct log_consumer {
     bool rewinding; /* until the group has assigned anew, records are dropped */
     bool paused;
     bool to_assign; /* by hand: librdkafka 2.0 aborts if partitions are assigned while they start, so once for all */
-    struct error pending;      /* met behind the records of a batch: for the next call */
-    struct batch *filling;     /* by librdkafka, now */
-    int64_t busy_ms, woken_ms; /* monotonic: the last full batch, the last wake_fetcher() */
+    struct error pending;  /* met behind the records of a batch: for the next call */
+    struct batch *filling; /* by librdkafka, now */
+    int64_t woken_ms;      /* monotonic, the last wake_fetcher() */
     size_t next_woken;
+    bool was_full, drained; /* the queue */
     struct batch *spare;
 };
 
@@ -180,7 +187,7 @@ enum ig_code log_consumer_new(struct log_client *c, const char *group, struct lo
         {"max.poll.interval.ms", "600000"},
         /* What is fetched ahead is bounded by bytes, in one queue; see wake_fetcher(). */
         {"queued.min.messages", "1000000"},
-        {"queued.max.messages.kbytes", "32768"},
+        {"queued.max.messages.kbytes", AHEAD_KB},
         {"fetch.error.backoff.ms", "5"},
         {"fetch.wait.max.ms", "100"},
         {"fetch.max.bytes", "33554432"},
@@ -283,8 +290,10 @@ static void advance(struct log_consumer *k, const rd_kafka_message_t *m, int64_t
 {
     struct position *p = m->rkt ? position_of(k, m->rkt, m->partition) : NULL;
 
-    if (p)
-        p->offset = next;
+    if (!p)
+        return;
+    p->offset = next;
+    p->at_end = m->err == RD_KAFKA_RESP_ERR__PARTITION_EOF;
 }
 
 /* The record that a message is. Its headers, if any, are appended to b->headers; their place is known in the end. */
@@ -365,45 +374,75 @@ static void batch_drop(struct batch *b)
         b->consumer->spare = b;
 }
 
-/* Waits for one message, then takes what is there: librdkafka would wait until the batch is full. */
-static void batch_fill(struct batch *b, size_t max, int64_t wait_ms)
-{
-    const int wait = wait_ms > INT_MAX ? INT_MAX : (int)wait_ms;
-    rd_kafka_queue_t *q = b->consumer->queue;
-    ssize_t n;
-
-    memset(b->messages, 0, b->max * sizeof(struct rd_kafka_message_s *));
-    b->n_stale = 0;
-    b->consumer->filling = b;
-    n = rd_kafka_consume_batch_queue(q, wait, b->messages, 1);
-    b->n = n > 0 ? (size_t)n : 0;
-    if (b->n > 0 && max > 1) {
-        n = rd_kafka_consume_batch_queue(q, 0, b->messages + 1, max - 1);
-        b->n += n > 0 ? (size_t)n : 0;
-    }
-    b->consumer->filling = NULL;
-    if (b->consumer->rewinding)
-        b->n_stale = b->n;
-}
-
 /*
- * librdkafka 2.0 fetches ahead until its queue is full, then looks again only when something wakes that broker's
- * thread, or a second later: long after we have emptied the queue. A question that the thread has to send wakes it.
+ * A broker's thread of librdkafka 2.0 that has stopped fetching, since its queue is full or a partition was not ready,
+ * looks again only when something wakes it, or a second later. A question that it has to send wakes it. The answer may
+ * wait behind that of a fetch, so it is asked only for a partition whose end was not reached, and
+ *  - when nothing is left of a batch, or nothing came for a while;
+ *  - when the queue was nearly full, and half of it is gone.
  */
-static void wake_fetcher(struct log_consumer *k, size_t got, size_t max)
+static void wake_fetcher(struct log_consumer *k, int64_t pause_ms)
 {
     const int64_t now_ms = env_monotonic_ms(k->h.env);
     int64_t low, high;
 
-    if (got == max)
-        k->busy_ms = now_ms;
-    if (k->assigned.n == 0 || k->paused || now_ms - k->busy_ms > 1500 || now_ms - k->woken_ms < 5 ||
-        rd_kafka_queue_length(k->queue) > 4 * max)
+    if (k->paused || now_ms - k->woken_ms < pause_ms)
         return;
-    k->next_woken = (k->next_woken + 1) % k->assigned.n;
-    rd_kafka_query_watermark_offsets(k->h.rk, k->assigned.p[k->next_woken].name, k->assigned.p[k->next_woken].partition,
-                                     &low, &high, 200);
-    k->woken_ms = now_ms;
+    for (size_t i = 0; i < k->assigned.n; i++) {
+        const struct position *p = &k->assigned.p[k->next_woken++ % k->assigned.n];
+
+        if (p->at_end)
+            continue;
+        rd_kafka_query_watermark_offsets(k->h.rk, p->name, p->partition, &low, &high, 200);
+        k->woken_ms = env_monotonic_ms(k->h.env);
+        return;
+    }
+}
+
+/* Is the queue less than half full, after it was more than that? As if what is left were as big as what is here. */
+static bool is_half_empty(struct log_consumer *k, const struct batch *b, size_t left)
+{
+    int64_t taken = 0, left_bytes;
+
+    for (size_t i = 0; i < b->n; i++)
+        taken += (int64_t)(b->messages[i]->len + b->messages[i]->key_len);
+    left_bytes = taken / (int64_t)b->n * (int64_t)left;
+    if (taken + left_bytes > AHEAD_BYTES / 2)
+        k->was_full = true;
+    return k->was_full && left_bytes <= AHEAD_BYTES / 2;
+}
+
+/* Waits for one message, then takes what is there: librdkafka would wait until the batch is full. */
+static void batch_fill(struct batch *b, size_t max, int64_t wait_ms)
+{
+    const int wait = wait_ms > INT_MAX ? INT_MAX : (int)wait_ms, first = wait < PATIENCE_MS ? wait : PATIENCE_MS;
+    struct log_consumer *k = b->consumer;
+    ssize_t n;
+    size_t left;
+
+    memset(b->messages, 0, b->max * sizeof(struct rd_kafka_message_s *));
+    b->n_stale = 0;
+    k->filling = b;
+    n = rd_kafka_consume_batch_queue(k->queue, first, b->messages, 1);
+    if (n <= 0 && first == PATIENCE_MS) {
+        wake_fetcher(k, SILENCE_MS);
+        n = rd_kafka_consume_batch_queue(k->queue, wait - first, b->messages, 1);
+    }
+    b->n = n > 0 ? (size_t)n : 0;
+    if (b->n > 0 && max > 1) {
+        n = rd_kafka_consume_batch_queue(k->queue, 0, b->messages + 1, max - 1);
+        b->n += n > 0 ? (size_t)n : 0;
+    }
+    k->filling = NULL;
+    if (k->rewinding)
+        b->n_stale = b->n;
+    if (b->n == 0)
+        return;
+    left = rd_kafka_queue_length(k->queue);
+    if (is_half_empty(k, b, left) || left == 0)
+        k->drained = true;
+    if (left == 0)
+        k->was_full = false;
 }
 
 static void batch_read(struct log_consumer *k, struct batch *b, struct log_batch *out)
@@ -453,8 +492,10 @@ enum ig_code log_consume(struct log_consumer *k, size_t max, int64_t wait_ms, st
     }
     b = batch_get(k, max);
     batch_fill(b, max, wait_ms);
-    wake_fetcher(k, b->n, max);
-    batch_read(k, b, out);
+    batch_read(k, b, out); /* which sees the ends of partitions */
+    if (k->drained)
+        wake_fetcher(k, 5);
+    k->drained = false;
     return IG_OK;
 }
 
