@@ -10,7 +10,7 @@
 
 /* --- for the parts --------------------------------------------------------------------------------------------- */
 
-static char *format(const char *fmt, va_list ap)
+IG_PRINTF(1, 0) static char *format(const char *fmt, va_list ap)
 {
     char *text = NULL;
     const int n = vasprintf(&text, fmt, ap);

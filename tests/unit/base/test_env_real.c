@@ -26,7 +26,7 @@ static int teardown(void **state)
 
     env_real_free(f->env);
     free(f);
-    return rc;
+    return rc == IG_OK ? 0 : -1;
 }
 
 static const char *in(const struct fixture *f, const char *name, char *out, size_t n)
