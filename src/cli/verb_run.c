@@ -188,7 +188,9 @@ static int process(struct run *r, struct error *err)
     cli_progress_end(&r->progress);
     if (rc != IG_OK)
         return cli_error(r->c, err);
-    return r->outcome.failed || r->outcome.dead ? CLI_FAILED : CLI_OK;
+    if (r->outcome.left)
+        cli_note(r->c, "stopped; %lld partitions are left to the next run", (long long)r->outcome.left);
+    return r->outcome.failed || r->outcome.dead || r->outcome.left ? CLI_FAILED : CLI_OK;
 }
 
 static int dry_run(struct run *r, struct error *err)

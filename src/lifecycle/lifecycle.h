@@ -112,6 +112,7 @@ struct lifecycle_work {
 };
 struct lifecycle_outcome {
     int64_t discovered, late, processed, failed, dead, unchanged;
+    int64_t left;                /* not come to, because the run was stopped */
     struct lifecycle_work *work; /* one a domain of the configuration, in its order */
     size_t n_work;
 };

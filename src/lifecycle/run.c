@@ -635,6 +635,7 @@ enum ig_code lifecycle_run(const struct stage_context *x, const struct lifecycle
         rc = plan(&r, err);
     if (rc == IG_OK && !sel->dry_run)
         rc = work(&r, err);
+    out->left = is_stopped(&r) && !sel->dry_run ? (int64_t)(r.total - r.done) : 0;
     meta_close(&r.meta);
     vec_free(&r.parts);
     free(r.abandoned);

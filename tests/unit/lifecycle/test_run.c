@@ -328,11 +328,11 @@ static void a_run_that_stops_leaves_the_rest_for_the_next_one(void **state)
     add_file(f, "orders", "2024-01-15", "1");
     add_file(f, "orders", "2024-01-16", "1");
     script.stop = &stop;
-    run(f);
+    assert_int_equal(run(f).left, 1);
     expect_state(f, "orders", DAY_1, "DONE", 0);
     expect_state(f, "orders", DAY_2, "RETRYING", 0);
     script.stop = NULL;
-    run(f);
+    assert_int_equal(run(f).left, 0);
     expect_state(f, "orders", DAY_2, "DONE", 0);
 }
 
