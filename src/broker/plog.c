@@ -501,11 +501,14 @@ enum ig_code plog_trim(struct plog *log, int64_t offset, struct error *err)
     return IG_OK;
 }
 
-/* Is the oldest segment due to go? */
+/* Is the oldest segment due to go? Its age is the time since it was written, or its records' own if they are of later:
+ * records of last year, brought in today, are there for as long as any others. */
 static enum ig_code is_due(struct plog *log, int64_t now_ms, int64_t retention_ms, int64_t excess, bool *due,
                            struct error *err)
 {
     struct segment *s = log->segments.p[0];
+    struct env_stat st;
+    char path[4096];
 
     *due = false;
     if (s->size == 0)
@@ -517,7 +520,11 @@ static enum ig_code is_due(struct plog *log, int64_t now_ms, int64_t retention_m
     if (retention_ms < 0)
         return IG_OK;
     IG_TRY(segment_load(log->env, log->dir, s, err));
-    *due = s->max_time_ms >= 0 && s->max_time_ms < now_ms - retention_ms;
+    if (s->max_time_ms < 0 || s->max_time_ms >= now_ms - retention_ms)
+        return IG_OK;
+    segment_path(log->dir, s->base, ".log", path, sizeof(path));
+    IG_TRY(env_stat(log->env, path, &st, err));
+    *due = st.mtime_ms < now_ms - retention_ms;
     return IG_OK;
 }
 
