@@ -179,54 +179,6 @@ enum ig_code audit_scan(struct stage_ledger *l, const char *path, int32_t date, 
     return rc;
 }
 
-struct file_list {
-    struct stage_ledger *l;
-    struct buf *paths, *names;
-    size_t n;
-};
-
-static enum ig_code add_file(void *ctx, const struct store_object *object, struct error *err)
-{
-    struct file_list *list = ctx;
-    struct buf name, path;
-    enum ig_code rc;
-
-    if (!str_has_suffix(object->name, ".parquet"))
-        return IG_OK;
-    buf_init(&name, 0);
-    buf_init(&path, 0);
-    buf_add_str(&name, object->name);
-    rc = store_local_path(list->l->x->store, buf_cstr(&name), &path, err);
-    buf_puts(list->paths, list->n ? ", " : "");
-    engine_add_literal(list->paths, buf_str(&path));
-    buf_puts(list->names, list->n ? "\n" : "");
-    buf_add_str(list->names, object->name);
-    list->n++;
-    buf_release(&path);
-    buf_release(&name);
-    return rc;
-}
-
-enum ig_code audit_bronze_files(struct stage_ledger *l, int32_t date, struct buf *list, struct buf *names, size_t *n,
-                                struct error *err)
-{
-    struct file_list files = {l, list, names, 0};
-    struct buf prefix;
-    enum ig_code rc;
-
-    buf_init(&prefix, 0);
-    if (date == DATE_NONE)
-        buf_printf(&prefix, "bronze/%s/", l->d->name);
-    else
-        stage_bronze_prefix(l->d, date, &prefix);
-    buf_putc(list, '[');
-    rc = store_list(l->x->store, buf_cstr(&prefix), add_file, &files, err);
-    buf_putc(list, ']');
-    *n = files.n;
-    buf_release(&prefix);
-    return rc;
-}
-
 /* --- the partition's state ------------------------------------------------------------------------------------- */
 
 static void meta_init(struct audit_meta *m)

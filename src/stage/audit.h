@@ -81,8 +81,5 @@ void audit_note(struct stage_audit *a, enum stage_verdict at_least, const char *
  * such table. `version` may be NULL. */
 IG_MUST_CHECK enum ig_code audit_scan(struct stage_ledger *l, const char *path, int32_t date, struct buf *from,
                                       bool *there, int64_t *version, struct error *err);
-/* A literal list ['PATH', ...] of bronze files; *n how many. DATE_NONE: of all dates. */
-IG_MUST_CHECK enum ig_code audit_bronze_files(struct stage_ledger *l, int32_t date, struct buf *list, struct buf *names,
-                                              size_t *n, struct error *err);
 
 #endif

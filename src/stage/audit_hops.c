@@ -5,6 +5,7 @@
  * a row, nor a witness, nor a rejection is lost.
  */
 #include "stage/audit.h"
+#include "stage/tables.h"
 
 #include <stdlib.h>
 
@@ -244,18 +245,17 @@ static enum ig_code prove_by_silver(struct hops *h, struct error *err)
 /* Witnesses by the keys of the bronze records that silver's rows came from: for a silver.sql that renames the key. */
 static enum ig_code prove_by_bronze(struct hops *h, struct error *err)
 {
-    struct buf files, names, which;
+    struct buf files, which;
     size_t n = 0;
     int32_t date = h->l->d->contract.unique == CONF_UNIQUE_TABLE ? DATE_NONE : h->date;
     enum ig_code rc;
 
     buf_init(&files, 0);
-    buf_init(&names, 0);
     buf_init(&which, 0);
     buf_printf(&which,
                "SEMI JOIN (SELECT _topic AS topic, _partition AS part, _offset AS off FROM %s) USING " SAME_RECORD,
                buf_cstr(&h->all_silver));
-    rc = audit_bronze_files(h->l, date, &files, &names, &n, err);
+    rc = tables_add_bronze_files(h->l->x, h->l->d, date, &files, NULL, &n, err);
     if (!rc && n)
         rc = make_keys(h, "audit_kept_keys", buf_cstr(&files), buf_cstr(&which), err);
     if (!rc && n)
@@ -263,7 +263,6 @@ static enum ig_code prove_by_bronze(struct hops *h, struct error *err)
                          "INSERT INTO audit_proven SELECT topic, part, off FROM audit_keys ANTI JOIN audit_proven "
                          "USING " SAME_RECORD " WHERE reject IS NULL AND key IN (SELECT key FROM audit_kept_keys)");
     buf_release(&which);
-    buf_release(&names);
     buf_release(&files);
     return rc;
 }
@@ -406,7 +405,7 @@ static enum ig_code compare_all(struct hops *h, const struct audit_meta *meta, s
 
     /* silver first: bronze only grows, so whatever is in silver must then be found in bronze */
     IG_TRY(make_silver_and_quarantine(h, err));
-    IG_TRY(audit_bronze_files(l, h->date, &h->files, &h->names, &h->n_files, err));
+    IG_TRY(tables_add_bronze_files(l->x, l->d, h->date, &h->files, &h->names, &h->n_files, err));
     IG_TRY(make_bronze(h, err));
     if (l->has_log)
         IG_TRY(compare_log(h, err));
@@ -446,14 +445,13 @@ enum ig_code audit_hops(struct stage_ledger *l, int32_t date, const struct audit
 
 enum ig_code audit_topic(struct stage_ledger *l, struct stage_audit *a, struct error *err)
 {
-    struct buf files, names;
+    struct buf files;
     size_t n = 0;
     int64_t outside = 0;
     enum ig_code rc;
 
     buf_init(&files, 0);
-    buf_init(&names, 0);
-    rc = audit_bronze_files(l, DATE_NONE, &files, &names, &n, err);
+    rc = tables_add_bronze_files(l->x, l->d, DATE_NONE, &files, NULL, &n, err);
     if (!rc && n)
         rc = audit_execf(l, err,
                          "CREATE OR REPLACE TEMP TABLE audit_coordinates AS SELECT DISTINCT _topic AS topic, "
@@ -462,7 +460,6 @@ enum ig_code audit_topic(struct stage_ledger *l, struct stage_audit *a, struct e
     else if (!rc)
         rc = audit_execf(
             l, err, "CREATE OR REPLACE TEMP TABLE audit_coordinates AS SELECT topic, part, off FROM (" EMPTY_SHAPE ")");
-    buf_release(&names);
     buf_release(&files);
     IG_TRY(rc);
     IG_TRY(audit_execf(l, err,

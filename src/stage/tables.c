@@ -113,3 +113,55 @@ enum ig_code tables_need_columns(struct engine_conn *c, const char *select, cons
     free(found);
     return rc;
 }
+
+/* --- bronze files ---------------------------------------------------------------------------------------------- */
+
+struct file_list {
+    struct store *store;
+    struct buf *paths, *names;
+    size_t n;
+};
+
+static enum ig_code add_file(void *ctx, const struct store_object *object, struct error *err)
+{
+    struct file_list *list = ctx;
+    struct buf name, path;
+    enum ig_code rc;
+
+    if (!str_has_suffix(object->name, ".parquet"))
+        return IG_OK;
+    buf_init(&name, 0);
+    buf_init(&path, 0);
+    buf_add_str(&name, object->name);
+    rc = store_local_path(list->store, buf_cstr(&name), &path, err);
+    buf_puts(list->paths, list->n ? ", " : "");
+    engine_add_literal(list->paths, buf_str(&path));
+    if (list->names) {
+        buf_puts(list->names, list->n ? "\n" : "");
+        buf_add_str(list->names, object->name);
+    }
+    list->n++;
+    buf_release(&path);
+    buf_release(&name);
+    return rc;
+}
+
+enum ig_code tables_add_bronze_files(const struct stage_context *x, const struct conf_domain *d, int32_t date,
+                                     struct buf *list, struct buf *names, size_t *n, struct error *err)
+{
+    struct file_list files = {x->store, list, names, 0};
+    struct buf prefix;
+    enum ig_code rc;
+
+    buf_init(&prefix, 0);
+    if (date == DATE_NONE)
+        buf_printf(&prefix, "bronze/%s/", d->name);
+    else
+        stage_bronze_prefix(d, date, &prefix);
+    buf_putc(list, '[');
+    rc = store_list(x->store, buf_cstr(&prefix), add_file, &files, err);
+    buf_putc(list, ']');
+    *n = files.n;
+    buf_release(&prefix);
+    return rc;
+}

@@ -32,6 +32,12 @@ IG_MUST_CHECK enum ig_code tables_view(const struct stage_context *x, struct eng
                                        const char *name, const char *date_column, int32_t date, int64_t *version,
                                        struct error *err);
 
+/* Appends SQL's list of the paths of a domain's bronze files (of the date; all with DATE_NONE), and to `names`, unless
+ * that is NULL, their names in the store, one a line. */
+IG_MUST_CHECK enum ig_code tables_add_bronze_files(const struct stage_context *x, const struct conf_domain *d,
+                                                   int32_t date, struct buf *list, struct buf *names, size_t *n,
+                                                   struct error *err);
+
 /* Does the SELECT give these columns? IG_INVALID names the first that it does not; `who` is in front of the message,
  * `why` behind. */
 IG_MUST_CHECK enum ig_code tables_need_columns(struct engine_conn *c, const char *select, const char *const *columns,

@@ -2,6 +2,7 @@
  * Which records does an id mean? TOPIC/PARTITION/OFFSET says it itself; a key is looked for in bronze, in what is on
  * the way to bronze, and in the DLQ.
  */
+#include "stage/tables.h"
 #include "stage/trace.h"
 
 #include <ctype.h>
@@ -111,45 +112,18 @@ void trace_add_where(const struct trace_place *p, struct buf *sql)
     buf_printf(sql, " AND _partition = %lld AND _offset = %lld", (long long)p->partition, (long long)p->offset);
 }
 
-struct file_list {
-    struct trace *t;
-    struct buf *sql;
-    size_t n;
-};
-
-static enum ig_code add_file(void *ctx, const struct store_object *object, struct error *err)
-{
-    struct file_list *list = ctx;
-    struct buf name, path;
-    enum ig_code rc;
-
-    if (!str_has_suffix(object->name, ".parquet"))
-        return IG_OK;
-    buf_init(&name, 0);
-    buf_init(&path, 0);
-    buf_add_str(&name, object->name);
-    rc = store_local_path(list->t->x->store, buf_cstr(&name), &path, err);
-    buf_puts(list->sql, list->n++ ? ", " : "read_parquet([");
-    engine_add_literal(list->sql, buf_str(&path));
-    buf_release(&path);
-    buf_release(&name);
-    return rc;
-}
-
 enum ig_code trace_add_bronze(struct trace *t, const struct conf_domain *d, struct buf *sql, size_t *n,
                               struct error *err)
 {
-    struct file_list list = {t, sql, 0};
-    struct buf prefix;
+    struct buf files;
     enum ig_code rc;
 
-    buf_init(&prefix, 0);
-    buf_printf(&prefix, "bronze/%s/", d->name);
-    rc = store_list(t->x->store, buf_cstr(&prefix), add_file, &list, err);
-    if (list.n)
-        buf_puts(sql, "], union_by_name = true, filename = true, hive_partitioning = false)");
-    *n = list.n;
-    buf_release(&prefix);
+    buf_init(&files, 0);
+    rc = tables_add_bronze_files(t->x, d, DATE_NONE, &files, NULL, n, err);
+    if (!rc && *n > 0)
+        buf_printf(sql, "read_parquet(%s, union_by_name = true, filename = true, hive_partitioning = false)",
+                   buf_cstr(&files));
+    buf_release(&files);
     return rc;
 }
 
