@@ -32,7 +32,8 @@
     X(UPSTREAM, "a table that its gold reads has changed")   \
     X(REQUEUE, "a person or a backfill wants it again")
 
-/* from, event, to. What is not listed is refused. A run that died costs no retry: it was not the partition's fault. */
+/* from, event, to. What is not listed is refused. A run that died costs no retry, nor does a failure that passes (the
+ * disk is full, the warehouse is locked, the log does not answer): it was not the partition's fault. */
 #define LIFECYCLE_MOVES(X)             \
     X(UNDISCOVERED, DISCOVER, PENDING) \
     X(PENDING, START, IN_FLIGHT)       \

@@ -3,7 +3,7 @@
  *
  * A batch is some partitions of one domain. Silver is made date by date; gold and load once for the batch, because what
  * they cost is mostly per table. If they fail, each partition goes through them alone, so that one bad partition does
- * not take the others along.
+ * not take the others along; except when what failed is the world around them, which each would only find again.
  *
  * Every transition is in partition_meta before the work that it announces begins, and after the work that it reports
  * is durable. A run that dies leaves IN_FLIGHT rows, which the next run takes up again; the stages are idempotent.
@@ -460,6 +460,13 @@ static enum ig_code run_gold_and_load(struct run *r, const struct batch *b, stru
     return run_load(r, b, err);
 }
 
+/* Will the same work succeed once the outside world lets it: a disk with room, a warehouse that nobody has locked? Then
+ * the failure is not the partition's. */
+static bool is_passing(const struct error *why)
+{
+    return error_code_retry(why->code) != IG_RETRY_NEVER;
+}
+
 static void fail_partition(struct run *r, struct partition *p, const struct error *why)
 {
     p->in_batch = false;
@@ -468,7 +475,9 @@ static void fail_partition(struct run *r, struct partition *p, const struct erro
     p->row.error_message = arena_strdup(&r->arena, why->msg);
     r->out->failed++;
     report(r, p, "failed");
-    if (p->row.retry_count >= domain_of(r, p)->max_retries) {
+    if (is_passing(why)) {
+        (void)apply(r, p, LIFECYCLE_ON_RETRY); /* the next run takes it, and it costs no retry */
+    } else if (p->row.retry_count >= domain_of(r, p)->max_retries) {
         (void)apply(r, p, LIFECYCLE_ON_GIVE_UP);
         r->out->dead++;
         report(r, p, "dead");
@@ -569,14 +578,13 @@ static enum ig_code gold_batch(struct run *r, const struct batch *b, struct erro
     const enum ig_code rc = run_gold_and_load(r, b, &why);
     if (rc == IG_CANCELLED)
         return error_set(err, rc, "%s", why.msg);
-    if (rc != IG_OK && b->n == 1) {
-        fail_partition(r, b->p[0], &why);
-        return IG_OK;
-    }
+    const bool is_common = rc != IG_OK && (b->n == 1 || is_passing(&why)); /* alone, each would fail as well */
     for (size_t i = 0; i < b->n; i++) {
         const struct batch alone = {&b->p[i], 1};
         if (rc == IG_OK)
             finish_partition(r, b->p[i]);
+        else if (is_common)
+            fail_partition(r, b->p[i], &why);
         else
             IG_TRY(gold_batch(r, &alone, err));
     }

@@ -57,8 +57,8 @@ static enum ig_code view_others(const struct gold_run *g, const char *sql, struc
             continue;
         stage_silver_path(other, &path);
         rc = tables_view(g->x, g->c, buf_cstr(&path), buf_cstr(&name), other->bronze.date_column, DATE_NONE, NULL, err);
-        if (rc == IG_NOT_FOUND)
-            rc = error_set(err, IG_NOT_FOUND,
+        if (rc == IG_NOT_FOUND) /* it comes with the other domain's first records: to wait costs no retry */
+            rc = error_set(err, IG_UNAVAILABLE,
                            "%s has no silver table yet: process %s first (name it in depends_on of %s)",
                            buf_cstr(&name), other->name, g->d->name);
     }

@@ -19,6 +19,7 @@
 struct script {
     char calls[2000];    /* "silver orders 19737;..." in order */
     const char *fail_at; /* stages of this name fail */
+    enum ig_code code;   /* with this; 0: IG_CORRUPT */
     int32_t bad_date;    /* gold of this date fails; 0: none */
     int32_t touched;     /* silver of DAY_2 changes this date too; 0: none */
     volatile bool *stop; /* set by the first silver stage */
@@ -30,7 +31,7 @@ static enum ig_code called(const char *stage, const char *domain, int32_t date, 
     const size_t n = strlen(script.calls);
     (void)snprintf(script.calls + n, sizeof(script.calls) - n, "%s %s %d;", stage, domain, date);
     if (script.fail_at && strcmp(script.fail_at, stage) == 0)
-        return error_set(err, IG_CORRUPT, "the disk ate it");
+        return error_set(err, script.code ? script.code : IG_CORRUPT, "the disk ate it");
     return IG_OK;
 }
 
@@ -285,6 +286,28 @@ static void a_failing_partition_is_retried_and_then_dead(void **state)
     expect_state(f, "orders", DAY_1, "DONE", 0);
 }
 
+static void a_failure_that_passes_costs_no_retry(void **state)
+{
+    static const enum ig_code passing[] = {IG_UNAVAILABLE, IG_NO_SPACE, IG_CONFLICT};
+    struct fixture *f = *state;
+    add_file(f, "orders", "2024-01-15", "1");
+    add_file(f, "orders", "2024-01-16", "1");
+    script.fail_at = "gold";
+    for (size_t i = 0; i < IG_COUNT(passing); i++) {
+        script.code = passing[i];
+        const struct lifecycle_outcome out = run(f);
+        assert_int_equal(out.failed, 2);
+        assert_int_equal(out.dead, 0);
+        /* once for both: alone, each would find the same */
+        assert_string_equal(script.calls, "silver orders 19737;silver orders 19738;gold orders 19737;");
+        expect_state(f, "orders", DAY_1, "RETRYING", 0);
+        expect_state(f, "orders", DAY_2, "RETRYING", 0);
+    }
+    script.fail_at = NULL;
+    assert_int_equal(run(f).processed, 2);
+    expect_state(f, "orders", DAY_1, "DONE", 0);
+}
+
 static void a_failure_does_not_stop_the_others(void **state)
 {
     struct fixture *f = *state;
@@ -432,6 +455,7 @@ int main(void)
         RUN_TEST(domains_are_processed_as_they_depend_on_each_other),
         RUN_TEST(gold_is_computed_again_when_what_it_reads_has_changed),
         RUN_TEST(a_failing_partition_is_retried_and_then_dead),
+        RUN_TEST(a_failure_that_passes_costs_no_retry),
         RUN_TEST(a_failure_does_not_stop_the_others),
         RUN_TEST(one_bad_partition_does_not_take_its_batch_along),
         RUN_TEST(silver_is_made_again_when_its_batch_changed_it),

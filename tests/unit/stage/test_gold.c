@@ -123,7 +123,7 @@ static void other_domains_are_views(void **state)
                  "contract:\n  key: city\n  fields:\n    city: {type: string, required: true}\n    country: string\n"
                  "bronze: {partition_by: loaded}\n");
     silver_of_three(&p);
-    assert_int_equal(project_try_gold(&p, "t", DAY, &r), IG_NOT_FOUND);
+    assert_int_equal(project_try_gold(&p, "t", DAY, &r), IG_UNAVAILABLE);
     assert_non_null(strstr(p.err.msg, "silver_cities has no silver table yet"));
     project_forget(&p);
     project_record(&p, 0, 0, "{\"city\":\"Bonn\",\"country\":\"DE\"}");
