@@ -92,8 +92,10 @@ static void take_record(struct stage_sink *s, struct sink_domain *d, const struc
         const size_t before = f->rows.n_bytes;
 
         bronze_rows_add(&f->rows, r);
-        d->n_bytes += (int64_t)(f->rows.n_bytes - before);
-        s->open_bytes += (int64_t)(f->rows.n_bytes - before);
+        const int64_t added = (int64_t)(f->rows.n_bytes - before);
+        d->n_bytes += added;
+        d->wide_bytes += added > BRONZE_WIDE_RECORD ? added : 0;
+        s->open_bytes += added;
         d->n_rows++;
     } else {
         sink_send_letter(s, d, r, &why);
@@ -209,6 +211,11 @@ static void make_room(struct stage_sink *s)
 
 /* --- the loop ----------------------------------------------------------------------------------------------------- */
 
+static bool is_full(const struct sink_domain *d)
+{
+    return d->n_rows >= d->conf->bronze.flush_records || d->wide_bytes >= BRONZE_WIDE_FLUSH;
+}
+
 static void take_batch(struct stage_sink *s, const struct log_batch *batch)
 {
     const int64_t now_ms = env_now_ms(s->env);
@@ -226,7 +233,7 @@ static void take_batch(struct stage_sink *s, const struct log_batch *batch)
             continue; /* taken already */
         take_record(s, d, r, now_ms);
         p->next = r->offset + 1;
-        if (d->n_rows >= d->conf->bronze.flush_records)
+        if (is_full(d))
             sink_flush(s, d);
         if (s->open_bytes > s->room_bytes) {
             make_room(s);
@@ -276,7 +283,7 @@ static void flush_due(struct stage_sink *s)
 
         if (!d->open)
             continue;
-        due = d->n_rows >= d->conf->bronze.flush_records || now - d->oldest_ms >= d->conf->bronze.flush_ms;
+        due = is_full(d) || now - d->oldest_ms >= d->conf->bronze.flush_ms;
         if (!due) {
             sink_lock(s);
             due = drain_due(d);

@@ -82,7 +82,7 @@ void sink_flush(struct stage_sink *s, struct sink_domain *d)
     sink_unlock(s);
     s->open_bytes -= d->n_bytes;
     s->room_bytes -= d->n_bytes; /* until make_room() has a look, none of it counts as stored */
-    d->n_rows = d->n_bytes = 0;
+    d->n_rows = d->n_bytes = d->wide_bytes = 0;
     d->hot = 0;
 }
 
@@ -127,7 +127,7 @@ static void drop_domain(struct stage_sink *s, struct sink_domain *d)
         bronze_file_free(d->files.p[i]);
     d->files.n = 0;
     s->open_bytes -= d->n_bytes;
-    d->n_rows = d->n_bytes = 0;
+    d->n_rows = d->n_bytes = d->wide_bytes = 0;
     d->hot = 0;
     if (d->open) {
         d->open->n_open--; /* it takes no more records */

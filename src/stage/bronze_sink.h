@@ -21,9 +21,11 @@
 #include <stdatomic.h>
 
 #define BRONZE_GROUP "s3-sink-consumer"
-#define BRONZE_WRITERS 4       /* they wait for the disk most of the time */
-#define BRONZE_BATCH 4096      /* records read at once */
-#define BRONZE_SETTLE_MS 30000 /* how long revoked partitions, or a stop, wait for the store */
+#define BRONZE_WRITERS 4                       /* they wait for the disk most of the time */
+#define BRONZE_BATCH 4096                      /* records read at once */
+#define BRONZE_WIDE_RECORD ((int64_t)16 << 10) /* 2,048 of them, what the engine takes at once, fill a flush */
+#define BRONZE_WIDE_FLUSH ((int64_t)32 << 20)  /* bytes of wide records that end a flush: silver reads files whole */
+#define BRONZE_SETTLE_MS 30000                 /* how long revoked partitions, or a stop, wait for the store */
 
 struct sink_domain;
 
@@ -64,6 +66,7 @@ struct sink_domain {
     size_t hot;                      /* the one used last */
     struct bronze_flush *open;       /* what the next flush will be; NULL: nothing was read since the last one */
     int64_t n_rows, n_bytes;
+    int64_t wide_bytes;                    /* of them in wide records */
     int64_t oldest_ms;                     /* monotonic: when `open` was begun */
     VEC(struct sink_letter) letters;       /* sorted */
     VEC(struct sink_partition) partitions; /* it grows under the lock, since others look at `committed` */

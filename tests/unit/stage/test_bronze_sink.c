@@ -684,6 +684,22 @@ static void a_flush_that_would_not_fit_is_made_early(void **state)
     assert_int_equal(bronze(f, "count(*)"), 40);
 }
 
+/* Silver reads a file whole: what is wide must not come in hundreds. */
+static void a_file_has_not_too_many_wide_records(void **state)
+{
+    struct fixture *f = *state;
+
+    f->domain.bronze.flush_records = 1000000;
+    f->domain.bronze.flush_ms = 3600000;
+    f->conf.memory_bytes = (int64_t)4 << 30; /* 512 MiB of buffers: they are not what ends the file */
+    produce_megabytes(f, 40);
+    start(f);
+    wait_for_files(f, 1);
+    assert_int_equal(bronze(f, "count(*)"), 32);
+    drain(f);
+    assert_int_equal(bronze(f, "count(*)"), 40);
+}
+
 /* --- crashes and companions ----------------------------------------------------------------------------------------
  */
 
@@ -827,6 +843,7 @@ int main(int argc, char **argv)
         SINK_TEST(a_stop_does_not_wait_for_a_log_that_is_gone),
         SINK_TEST(buffers_stay_below_the_ceiling),
         SINK_TEST(a_flush_that_would_not_fit_is_made_early),
+        SINK_TEST(a_file_has_not_too_many_wide_records),
         SINK_TEST(a_crash_repeats_rows_and_loses_none),
         SINK_TEST(a_crash_repeats_no_letter),
         SINK_TEST(records_of_ten_megabytes_pass),
