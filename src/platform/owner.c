@@ -129,6 +129,8 @@ static enum ig_code find_owner(struct platform *p, struct error *err)
                              (long long)p->endpoint.pid, p->conf->root);
         env_sleep_ms(p->env, OWNER_POLL_MS);
     }
+    if (rc == IG_OK && p->owner_lock)
+        remove_endpoint(p); /* of an owner that was killed: with our lock, others would believe it */
     return rc;
 }
 
