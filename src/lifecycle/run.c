@@ -261,17 +261,19 @@ static void plan_partition(struct run *r, struct partition *p)
     }
 }
 
-/* With keys that are unique in the table, silver of one date changes others in the same commit. A run that died may
- * have done so without having said which: all of the domain is looked at again. */
-static void plan_after_death(struct run *r)
+/* With keys that are unique in the table, silver of one date changes others in the same commit. Who died, or does not
+ * know whether it committed, may have done so without having said which: all of the domain is looked at again, by this
+ * run if it is only planned `now`. */
+static void doubt_domain(struct run *r, size_t domain, bool now)
 {
+    if (r->x->conf->domains[domain].contract.unique != CONF_UNIQUE_TABLE)
+        return;
     for (size_t i = 0; i < r->parts.n; i++) {
         struct partition *p = &r->parts.p[i];
-        if (!r->abandoned[p->domain] || domain_of(r, p)->contract.unique != CONF_UNIQUE_TABLE ||
-            !apply(r, p, LIFECYCLE_ON_UPSTREAM))
+        if (p->domain != domain || !apply(r, p, LIFECYCLE_ON_UPSTREAM))
             continue;
         r->out->late++;
-        if (is_selected(r, p))
+        if (now && is_selected(r, p))
             enqueue(r, p, "keys may have moved to another date when a run died");
     }
 }
@@ -297,7 +299,10 @@ static enum ig_code plan(struct run *r, struct error *err)
         if (is_selected(r, &r->parts.p[i]))
             plan_partition(r, &r->parts.p[i]);
     }
-    plan_after_death(r);
+    for (size_t i = 0; i < r->x->conf->n_domains; i++) {
+        if (r->abandoned[i])
+            doubt_domain(r, i, true);
+    }
     for (size_t i = 0; i < r->parts.n; i++) {
         if (r->parts.p[i].queued)
             report(r, &r->parts.p[i], "plan");
@@ -561,6 +566,8 @@ static enum ig_code silver_batch(struct run *r, struct error *err)
             return error_set(err, rc, "%s", why.msg);
         if (rc != IG_OK)
             fail_partition(r, p, &why);
+        if (rc == IG_UNKNOWN_OUTCOME)
+            doubt_domain(r, p->domain, false);
     }
     while ((p = next_silver(r))) { /* stopped before their turn */
         p->in_batch = false;

@@ -308,6 +308,23 @@ static void a_failure_that_passes_costs_no_retry(void **state)
     expect_state(f, "orders", DAY_1, "DONE", 0);
 }
 
+static void what_may_have_been_committed_is_looked_at_in_all_dates(void **state)
+{
+    struct fixture *f = *state;
+    f->domains[1].contract.unique = CONF_UNIQUE_TABLE;
+    add_file(f, "orders", "2024-01-15", "1");
+    run(f);
+    add_file(f, "orders", "2024-01-16", "1");
+    script.fail_at = "silver";
+    script.code = IG_UNKNOWN_OUTCOME;
+    run(f);
+    expect_state(f, "orders", DAY_1, "LATE", 0);
+    expect_state(f, "orders", DAY_2, "RETRYING", 0);
+    script.fail_at = NULL;
+    assert_int_equal(run(f).processed, 2);
+    expect_state(f, "orders", DAY_1, "DONE", 0);
+}
+
 static void a_failure_does_not_stop_the_others(void **state)
 {
     struct fixture *f = *state;
@@ -456,6 +473,7 @@ int main(void)
         RUN_TEST(gold_is_computed_again_when_what_it_reads_has_changed),
         RUN_TEST(a_failing_partition_is_retried_and_then_dead),
         RUN_TEST(a_failure_that_passes_costs_no_retry),
+        RUN_TEST(what_may_have_been_committed_is_looked_at_in_all_dates),
         RUN_TEST(a_failure_does_not_stop_the_others),
         RUN_TEST(one_bad_partition_does_not_take_its_batch_along),
         RUN_TEST(silver_is_made_again_when_its_batch_changed_it),
