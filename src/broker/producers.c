@@ -14,27 +14,37 @@ static struct producer *slot_of(const struct producers *p, int64_t id)
     return &p->slots[i];
 }
 
-static void grow(struct producers *p)
+static bool is_expired(const struct producer *s, int64_t now_ms)
 {
-    struct producers bigger = {.cap = p->cap ? p->cap * 2 : 4, .n = p->n};
+    return now_ms - s->seen_ms > PRODUCER_EXPIRY_MS;
+}
 
+/* Makes room: each client that ever came has an id of its own, so those of long ago go first. */
+static void grow(struct producers *p, int64_t now_ms)
+{
+    struct producers bigger = {.cap = 4};
+
+    for (size_t i = 0; i < p->cap; i++)
+        bigger.n += p->slots[i].id != -1 && !is_expired(&p->slots[i], now_ms);
+    while ((bigger.n + 1) * 2 > bigger.cap)
+        bigger.cap *= 2;
     bigger.slots = check_malloc(bigger.cap * sizeof(*bigger.slots));
     for (size_t i = 0; i < bigger.cap; i++)
         bigger.slots[i].id = -1;
     for (size_t i = 0; i < p->cap; i++) {
-        if (p->slots[i].id != -1)
+        if (p->slots[i].id != -1 && !is_expired(&p->slots[i], now_ms))
             *slot_of(&bigger, p->slots[i].id) = p->slots[i];
     }
     free(p->slots);
     *p = bigger;
 }
 
-static struct producer *slot_for(struct producers *p, int64_t id)
+static struct producer *slot_for(struct producers *p, int64_t id, int64_t now_ms)
 {
     struct producer *s;
 
     if ((p->n + 1) * 4 > p->cap * 3)
-        grow(p);
+        grow(p, now_ms);
     s = slot_of(p, id);
     if (s->id == -1) {
         *s = (struct producer){.id = id, .epoch = -1};
@@ -74,7 +84,7 @@ void producers_note(struct producers *p, const struct batch *b, int64_t now_ms)
 
     if (b->producer_id < 0 || (b->attributes & BATCH_CONTROL))
         return;
-    s = slot_for(p, b->producer_id);
+    s = slot_for(p, b->producer_id, now_ms);
     if (s->epoch != b->producer_epoch) {
         s->epoch = b->producer_epoch;
         s->n = 0;
@@ -101,7 +111,7 @@ void producers_encode(const struct producers *p, int64_t now_ms, struct buf *out
     for (size_t i = 0; i < p->cap; i++) {
         const struct producer *s = &p->slots[i];
 
-        if (s->id == -1 || now_ms - s->seen_ms > PRODUCER_EXPIRY_MS)
+        if (s->id == -1 || is_expired(s, now_ms))
             continue;
         n++;
         wire_put_int(out, s->id, 8);
@@ -134,7 +144,7 @@ void producers_decode(struct producers *p, struct wire_in *in)
             in->bad = true;
             break;
         }
-        s = slot_for(p, id);
+        s = slot_for(p, id, 0); /* who is expired was not written */
         s->seen_ms = seen_ms;
         s->epoch = epoch;
         s->n = (uint8_t)batches;
