@@ -106,12 +106,16 @@ static enum ig_code may_end_by_bytes(struct engine_conn *c, bool *out, struct er
     return rc;
 }
 
+/* Spark asks which calendar dates before 1582 and times before 1900 were written in, and refuses to read them from a
+ * file that does not say so. It says so by the version of Spark whose calendar it has: that of ISO 8601 from 3.0 on. */
+#define GREGORIAN "KV_METADATA {'org.apache.spark.version': '3.0.0'}"
+
 static void add_copy(struct buf *sql, const struct lake_snapshot *s, const char *query, const char *to,
                      bool partitioned, bool end_by_bytes)
 {
     buf_printf(sql, "COPY (%s) TO ", query);
     engine_add_literal(sql, str_of(to));
-    buf_puts(sql, " (FORMAT parquet, COMPRESSION snappy, RETURN_STATS");
+    buf_puts(sql, " (FORMAT parquet, COMPRESSION snappy, RETURN_STATS, " GREGORIAN);
     if (end_by_bytes)
         buf_puts(sql, ", ROW_GROUP_SIZE_BYTES '" ROW_GROUP_BYTES "'");
     if (partitioned) {

@@ -393,6 +393,15 @@ def test_spark_reads_what_we_write(lake, spark):
     assert read("all").where("text >= 'text 9'").count() == 1
 
 
+def test_spark_reads_dates_of_long_ago(lake, spark):
+    """Spark would refuse them without a word about the calendar in the file."""
+    row = "SELECT DATE '0001-01-01' AS d, TIMESTAMPTZ '1500-02-03 04:05:06+00' AS t"
+    lake(f"create old | | {row}")
+    lake(f"append old | | {row}")
+    rows = spark.read.format("delta").load(str(lake.folder / "old")).selectExpr("CAST(d AS string) d", "CAST(t AS string) t")
+    assert [tuple(r) for r in rows.collect()] == [("0001-01-01", "1500-02-03 04:05:06")]
+
+
 def test_spark_writes_in_turn_with_us(lake, spark):
     path = str(lake.folder / "turns")
     spark.sql(f"CREATE TABLE delta.`{path}` (id BIGINT, v STRING, d DATE, s STRUCT<a: INT, b: ARRAY<STRING>>) USING delta PARTITIONED BY (d)")
