@@ -5,6 +5,7 @@
 
 #define FIELD_DEPTH_MAX 12
 #define FIELD_NAME_MAX 128
+#define PATTERN_LENGTH_MAX 20000
 
 const char *const conf_field_types[] = {"string", "int",  "double", "decimal", "bool", "timestamp",
                                         "date",   "json", "list",   "struct",  NULL};
@@ -253,6 +254,11 @@ static void check_pattern(struct load *l, const struct node *map, const struct c
         return;
     if (f->type != CONF_STRING) {
         refuse_rule(l, map, "pattern", f, "strings");
+        return;
+    }
+    if (conf_pattern_length(f->pattern) > PATTERN_LENGTH_MAX) {
+        load_problem(l, node, "pattern: %s is more than %d characters once its repetitions are written out",
+                     node_shown(l->arena, node), PATTERN_LENGTH_MAX);
         return;
     }
     rc = regcomp(&re, f->pattern, REG_EXTENDED | REG_NOSUB);

@@ -56,4 +56,7 @@ void keys_print_list(const struct conf *conf, struct buf *out, const char *const
 /* The same for what was written, where ${VAR} stays a variable. */
 void keys_print_written(struct buf *out, const char *written);
 
+/* pattern.c: the length of a regular expression once its repetitions are written out, as regcomp does. */
+double conf_pattern_length(const char *pattern);
+
 #endif

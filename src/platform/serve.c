@@ -7,15 +7,18 @@
 #define RESTART_MS 5000
 #define RESTART_MAX_MS 60000
 #define RUN_LOCK_WAIT_MS 600000
+#define BUSY_MS 1000
 
 /* --- one run at a time --------------------------------------------------------------------------------------- */
 
-static enum ig_code lock_run(struct platform *p, const volatile bool *stop, struct env_file **out, struct error *err)
+/* IG_EXISTS: another process is at it, and was all of `wait_ms`. */
+static enum ig_code lock_run(struct platform *p, int64_t wait_ms, const volatile bool *stop, struct env_file **out,
+                             struct error *err)
 {
-    const int64_t until_ms = env_monotonic_ms(p->env) + RUN_LOCK_WAIT_MS;
+    const int64_t until_ms = env_monotonic_ms(p->env) + wait_ms;
     for (;;) {
         const enum ig_code rc = platform_lock(p->env, p->conf, "run", out, err);
-        if (rc != IG_EXISTS)
+        if (rc != IG_EXISTS || wait_ms == 0)
             return rc;
         if (stop && *stop)
             return error_set(err, IG_CANCELLED, "stopped while another run was at work");
@@ -25,16 +28,23 @@ static enum ig_code lock_run(struct platform *p, const volatile bool *stop, stru
     }
 }
 
+static enum ig_code process(struct platform *p, int64_t wait_ms, const struct lifecycle_selection *sel,
+                            lifecycle_progress_fn *progress, void *ctx, const volatile bool *stop,
+                            struct lifecycle_outcome *out, struct error *err)
+{
+    struct env_file *lock;
+    *out = (struct lifecycle_outcome){0};
+    IG_TRY(lock_run(p, wait_ms, stop, &lock, err));
+    enum ig_code rc = lifecycle_run(&p->context, sel, progress, ctx, stop, out, err);
+    env_close(p->env, lock);
+    return rc;
+}
+
 enum ig_code platform_process(struct platform *p, const struct lifecycle_selection *sel,
                               lifecycle_progress_fn *progress, void *ctx, const volatile bool *stop,
                               struct lifecycle_outcome *out, struct error *err)
 {
-    struct env_file *lock;
-    *out = (struct lifecycle_outcome){0};
-    IG_TRY(lock_run(p, stop, &lock, err));
-    enum ig_code rc = lifecycle_run(&p->context, sel, progress, ctx, stop, out, err);
-    env_close(p->env, lock);
-    return rc;
+    return process(p, RUN_LOCK_WAIT_MS, sel, progress, ctx, stop, out, err);
 }
 
 /* --- what `up` does at its intervals ------------------------------------------------------------------------- */
@@ -70,10 +80,14 @@ static void process_when_due(struct server *s)
     struct error err = {0};
     if (p->conf->process_interval_ms == 0 || env_monotonic_ms(p->env) < s->next_run_ms)
         return;
-    const enum ig_code rc = platform_process(p, &everything, log_step, s, s->stop, &outcome, &err);
+    const enum ig_code rc = process(p, 0, &everything, log_step, s, s->stop, &outcome, &err);
+    lifecycle_outcome_free(&outcome);
+    if (rc == IG_EXISTS) { /* an `ingot run` is at it: pumps and sink are not to wait for that */
+        s->next_run_ms = env_monotonic_ms(p->env) + BUSY_MS;
+        return;
+    }
     if (rc != IG_OK && rc != IG_CANCELLED)
         log_error(p->env, "lifecycle", "%s", err.msg);
-    lifecycle_outcome_free(&outcome);
     s->next_run_ms = env_monotonic_ms(p->env) + p->conf->process_interval_ms;
 }
 

@@ -175,6 +175,9 @@ static void rules_fit_their_type(void **state)
     expect_domain("contract: {fields: {a: {type: int, min: few}}}\n", D "1:41: min: 'few' is not a number\n");
     expect_domain("contract: {fields: {a: {type: string, pattern: '[a'}}}\n",
                   D "1:48: pattern: '[a' is not an extended regular expression: Unmatched [, [^, [:, [., or [=\n");
+    expect_domain("contract: {fields: {a: {type: string, pattern: '((x{1,255}){255})*'}}}\n",
+                  D "1:48: pattern: '((x{1,255}){255})*' is more than 20000 characters once its repetitions are "
+                    "written out\n");
     expect_domain("contract: {fields: {a: {type: string, enum: []}}}\n",
                   D "1:45: enum: an empty list allows nothing; list the values, or leave the key out\n");
     expect_domain("contract: {fields: {a: {type: string, enum: [x, y, x]}}}\n", D "1:52: enum: 'x' is listed twice\n");
