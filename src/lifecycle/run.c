@@ -47,6 +47,7 @@ struct run {
     struct arena arena;
     char run_id[64];
     VEC(struct partition) parts; /* by domain as in the configuration, then date */
+    int64_t time_us;             /* of the last transition */
     bool *abandoned;             /* one a domain: the run before died while it worked on it */
     size_t done, total;          /* partitions of this run */
 };
@@ -64,16 +65,37 @@ static void report(struct run *r, const struct partition *p, const char *step)
 
 /* --- transitions ---------------------------------------------------------------------------------------- */
 
+/* Times of transitions only go up, over all rows, whatever the clock does: what was processed behind what is told by
+ * them. A row of the far future is somebody's mistake, and not followed. */
+#define CLOCK_TRUST_US US_PER_DAY
+
+static void begin_time(struct run *r)
+{
+    const int64_t now_us = env_now_us(r->x->env);
+    for (size_t i = 0; i < r->stored.n; i++) {
+        const int64_t t = r->stored.p[i].updated_us;
+        if (t > r->time_us && t < now_us + CLOCK_TRUST_US)
+            r->time_us = t;
+    }
+}
+
+static int64_t next_time(struct run *r)
+{
+    const int64_t now_us = env_now_us(r->x->env);
+    r->time_us = now_us > r->time_us ? now_us : r->time_us + 1;
+    return r->time_us;
+}
+
 static bool apply(struct run *r, struct partition *p, enum lifecycle_event event)
 {
     const enum lifecycle_state to = lifecycle_next(p->row.state, event);
     if (to == LIFECYCLE_NONE)
         return false;
-    const int64_t now_us = env_now_us(r->x->env);
+    const int64_t now_us = next_time(r);
     if (event == LIFECYCLE_ON_DISCOVER)
         p->row.created_us = now_us;
     p->row.state = to;
-    p->row.updated_us = now_us > p->row.updated_us ? now_us : p->row.updated_us + 1;
+    p->row.updated_us = now_us;
     p->row.run_id = r->run_id;
     p->dirty = true;
     return true;
@@ -293,6 +315,7 @@ static enum ig_code requeue_late(struct run *r, struct error *err)
 static enum ig_code plan(struct run *r, struct error *err)
 {
     IG_TRY(meta_read(&r->meta, &r->stored, err));
+    begin_time(r);
     for (size_t i = 0; i < r->x->conf->n_domains; i++)
         IG_TRY(gather_domain(r, i, err));
     for (size_t i = 0; i < r->parts.n; i++) {

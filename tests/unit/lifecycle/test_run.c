@@ -387,8 +387,8 @@ static void rows_that_move_to_another_date_bring_that_date_up_again(void **state
     assert_string_equal(script.calls, "silver orders 19738;gold orders 19738;silver orders 19737;gold orders 19737;");
 }
 
-/* What a run that died leaves in partition_meta: the row as it was when its work began. */
-static void leave_in_flight(struct fixture *f, const char *date)
+/* Does to rows of partition_meta what another program, or a run that died, would leave there. */
+static void change_meta(struct fixture *f, const char *replace, const char *where)
 {
     struct engine_conn *c;
     struct lake_table *t;
@@ -400,15 +400,37 @@ static void leave_in_flight(struct fixture *f, const char *date)
     must(lake_open(f->x.store, c, "metadata/partition_meta", &t, &err), &err);
     must(lake_snapshot_open(t, LAKE_LATEST, &s, &err), &err);
     buf_init(&sql, 0);
-    buf_puts(&sql, "SELECT * REPLACE ('IN_FLIGHT' AS status) FROM ");
+    buf_printf(&sql, "SELECT * REPLACE (%s) FROM ", replace);
     must(lake_add_scan(s, NULL, 0, &sql, &err), &err);
-    buf_printf(&sql, " WHERE partition_date = '%s'", date);
+    buf_printf(&sql, " WHERE %s", where);
     const struct lake_merge m = {.select = buf_cstr(&sql), .key = key, .n_key = 2};
     must(lake_merge(t, &m, NULL, NULL, &err), &err);
     buf_release(&sql);
     lake_snapshot_free(s);
     lake_close(t);
     engine_disconnect(c);
+}
+
+static void leave_in_flight(struct fixture *f, const char *date)
+{
+    char where[64];
+    (void)snprintf(where, sizeof(where), "partition_date = '%s'", date);
+    change_meta(f, "'IN_FLIGHT' AS status", where);
+}
+
+static void a_clock_that_goes_back_hides_no_change_of_what_gold_reads(void **state)
+{
+    struct fixture *f = *state;
+    add_file(f, "orders", "2024-01-15", "1");
+    add_file(f, "shops", "2024-01-15", "1");
+    run(f);
+    change_meta(f, "updated_at + INTERVAL 1 HOUR AS updated_at, processed_at + INTERVAL 1 HOUR AS processed_at",
+                "true");
+    add_file(f, "shops", "2024-01-15", "2");
+    run(f);
+    assert_string_equal(script.calls, "silver shops 19737;gold shops 19737;gold orders 19737;");
+    run(f);
+    assert_string_equal(script.calls, "");
 }
 
 static void a_partition_of_a_run_that_died_is_taken_up_without_costing_a_retry(void **state)
@@ -479,6 +501,7 @@ int main(void)
         RUN_TEST(silver_is_made_again_when_its_batch_changed_it),
         RUN_TEST(a_run_that_stops_leaves_the_rest_for_the_next_one),
         RUN_TEST(rows_that_move_to_another_date_bring_that_date_up_again),
+        RUN_TEST(a_clock_that_goes_back_hides_no_change_of_what_gold_reads),
         RUN_TEST(a_partition_of_a_run_that_died_is_taken_up_without_costing_a_retry),
         RUN_TEST(when_a_run_died_keys_unique_in_the_table_bring_all_dates_up_again),
         RUN_TEST(a_dry_run_changes_nothing),
