@@ -45,7 +45,7 @@ const struct cli_verb cli_verb_up = {
     .name = "up",
     .summary = "Run everything in one process until Ctrl-C",
     .details = "Starts the log, the sources, the sink to bronze, and processes partitions every `process.every`.\n"
-               "On SIGINT or SIGTERM the sources stop, what the sink holds is written, and offsets are committed;\n"
+               "On SIGINT or SIGTERM the sources stop, what is in the log goes to bronze, and offsets are committed;\n"
                "a second signal ends the process at once (nothing is lost by that either).",
     .serves = true,
     .run = run,

@@ -80,11 +80,23 @@ enum ig_code platform_open(struct env *env, const struct conf *conf, unsigned pa
     return rc;
 }
 
+/* What is in the log when `ingot up` is told to stop goes to bronze before it does, if that is not too long: whoever
+ * had an acknowledgement finds the record there. What is left is safe in the log. */
+#define DRAIN_LIMIT_MS 5000
+
+static void drain_sink(struct platform *p)
+{
+    struct error err = {0};
+    if ((p->parts & PLATFORM_SERVING) && p->sink && stage_sink_drain(p->sink, DRAIN_LIMIT_MS, &err) != IG_OK)
+        log_warn(p->env, "platform", "not everything in the log is in bronze yet, the next start goes on: %s", err.msg);
+}
+
 enum ig_code platform_close(struct platform *p, struct error *err)
 {
     if (!p)
         return IG_OK;
     enum ig_code rc = platform_stop_pumps(p, err);
+    drain_sink(p);
     if (p->sink) {
         const enum ig_code sink_rc = stage_sink_stop(p->sink, rc == IG_OK ? err : NULL);
         rc = rc == IG_OK ? sink_rc : rc;

@@ -27,8 +27,8 @@ enum platform_parts {
 
 IG_MUST_CHECK enum ig_code platform_open(struct env *env, const struct conf *conf, unsigned parts,
                                          struct platform **out, struct error *err);
-/* Stops sources, then the sink (which flushes), then the broker, and closes the rest. Returns the first failure, after
- * everything is closed. NULL is fine. */
+/* Stops sources, then the sink (which flushes; when serving, after it has read what is in the log), then the broker,
+ * and closes the rest. Returns the first failure, after everything is closed. NULL is fine. */
 IG_MUST_CHECK enum ig_code platform_close(struct platform *p, struct error *err);
 
 const struct stage_context *platform_context(struct platform *p);
