@@ -65,7 +65,7 @@ static void assert_refused(struct project *p, const char *because, const char *a
 }
 
 #define BY_CITY "SELECT day, city, count(*) AS n, sum(v)::BIGINT AS total FROM silver GROUP BY ALL;\n"
-#define LIST "SELECT string_agg(city || '=' || n || '/' || total, ' ' ORDER BY city) FROM {gold/t/by_city}"
+#define LIST "SELECT string_agg(city || '=' || n || '/' || total, ' ' ORDER BY city, total) FROM {gold/t/by_city}"
 
 static void a_group_that_is_gone_leaves_no_row(void **state)
 {
