@@ -5,8 +5,6 @@
 #include "cli/select.h"
 #include "platform/platform.h"
 
-static const char sink_group[] = "s3-sink-consumer";
-
 static void add_partition(struct cli_table *t, const struct lifecycle_row *row)
 {
     char date[16], when[40] = "";
@@ -73,7 +71,7 @@ static enum ig_code topic_lag(struct log_client *log, const struct conf_domain *
     for (int32_t i = 0; i < partitions; i++) {
         int64_t low, high, committed;
         IG_TRY(log_watermarks(log, d->topic.name, i, &low, &high, err));
-        IG_TRY(log_committed(log, sink_group, d->topic.name, i, &committed, err));
+        IG_TRY(log_committed(log, STAGE_SINK_GROUP, d->topic.name, i, &committed, err));
         *records += high - low;
         *behind += high - (committed > low ? committed : low);
     }

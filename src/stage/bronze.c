@@ -95,7 +95,7 @@ static enum ig_code open_log(struct stage_sink *s, struct error *err)
         topics[i] = s->domains[i].conf->topic.name;
     rc = log_producer_new(s->x->log, sink_letter_delivered, s, &s->letters, err);
     if (rc == IG_OK)
-        rc = log_consumer_new(s->x->log, BRONZE_GROUP, &s->consumer, err);
+        rc = log_consumer_new(s->x->log, STAGE_SINK_GROUP, &s->consumer, err);
     if (rc == IG_OK) {
         log_consumer_on_rebalance(s->consumer, sink_rebalanced, s);
         if (s->n_domains > 0)
@@ -233,7 +233,8 @@ static bool find_short(struct stage_sink *s, bool ask_group, const char **topic,
                 continue;
             if (ask_group) {
                 sink_unlock(s);
-                if (log_committed(s->x->log, BRONZE_GROUP, d->conf->topic.name, (int32_t)p, &committed, NULL) != IG_OK)
+                if (log_committed(s->x->log, STAGE_SINK_GROUP, d->conf->topic.name, (int32_t)p, &committed, NULL) !=
+                    IG_OK)
                     committed = -1;
                 sink_lock(s);
                 if (committed >= target)

@@ -20,7 +20,6 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#define BRONZE_GROUP "s3-sink-consumer"
 #define BRONZE_WRITERS 4                       /* they wait for the disk most of the time */
 #define BRONZE_BATCH 4096                      /* records read at once */
 #define BRONZE_WIDE_RECORD ((int64_t)16 << 10) /* 2,048 of them, what the engine takes at once, fill a flush */

@@ -33,8 +33,10 @@ void stage_gold_path(const struct conf_domain *d, const struct conf_gold *g, str
 
 /* --- log -> bronze -------------------------------------------------------------------------------------- */
 
+#define STAGE_SINK_GROUP "s3-sink-consumer"
+
 /*
- * The sink: one consumer of group s3-sink-consumer over the topics of all domains. Records are buffered by (domain,
+ * The sink: one consumer of group STAGE_SINK_GROUP over the topics of all domains. Records are buffered by (domain,
  * date) and written as bronze/{domain}/{date_column}=YYYY-MM-DD/part-{ts}-{uuid8}.parquet when a domain has
  * flush_records or its oldest record waited flush_ms; offsets are committed only after every object with
  * records below them is durable. Columns: _value (the record's bytes as text), _key, _topic, _partition, _offset,

@@ -5,7 +5,6 @@
 #define BATCH_RECORDS 5000
 #define BATCH_WAIT_MS 200
 #define SILENCE_MAX_MS 30000
-#define SINK_GROUP "s3-sink-consumer"
 
 enum ig_code topic_bounds_read(const struct stage_context *x, const char *topic, struct topic_bounds *out,
                                struct error *err)
@@ -17,7 +16,7 @@ enum ig_code topic_bounds_read(const struct stage_context *x, const char *topic,
         struct topic_bound b = {0};
 
         /* What is committed is asked first: what the sink commits while we look then counts as on the way. */
-        IG_TRY(log_committed(x->log, SINK_GROUP, topic, i, &b.committed, err));
+        IG_TRY(log_committed(x->log, STAGE_SINK_GROUP, topic, i, &b.committed, err));
         IG_TRY(log_watermarks(x->log, topic, i, &b.low, &b.high, err));
         b.committed = b.committed < 0 ? 0 : b.committed;
         vec_push(out, b);
