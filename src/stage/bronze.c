@@ -137,7 +137,7 @@ static void sink_free(struct stage_sink *s)
         vec_free(&s->domains[i].files);
         vec_free(&s->domains[i].partitions);
         vec_free(&s->domains[i].targets);
-        vec_free(&s->domains[i].letters);
+        vec_free(&s->domains[i].letters.list);
     }
     free(s->domains);
     pthread_cond_destroy(&s->changed);

@@ -6,7 +6,6 @@
  * not send again what is there.
  */
 #include "stage/bronze_sink.h"
-#include "stage/topic.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,26 +14,6 @@
  * bigger still; then a crash may repeat one, with the same coordinates in its headers. */
 #define LOOK_BACK 100000
 #define LOAD_MS 20000
-
-static int compare_letters(const void *a, const void *b)
-{
-    const struct sink_letter *x = a, *y = b;
-
-    if (x->partition != y->partition)
-        return x->partition < y->partition ? -1 : 1;
-    return x->offset < y->offset ? -1 : x->offset > y->offset;
-}
-
-/* Is it one of ours about this domain's topic? */
-static bool read_letter(const struct sink_domain *d, const struct log_record *r, struct sink_letter *out)
-{
-    struct topic_letter letter;
-
-    if (!topic_read_letter(r, &letter) || !str_is(letter.stage, "bronze") || !str_is(letter.topic, d->conf->topic.name))
-        return false;
-    *out = (struct sink_letter){(int32_t)letter.partition, letter.offset};
-    return true;
-}
 
 static enum ig_code assign_ends(struct stage_sink *s, struct sink_domain *d, struct log_consumer *k, bool *any,
                                 struct error *err)
@@ -60,15 +39,13 @@ static enum ig_code assign_ends(struct stage_sink *s, struct sink_domain *d, str
 static enum ig_code read_letters(struct stage_sink *s, struct sink_domain *d, struct log_consumer *k, struct error *err)
 {
     const int64_t until = env_monotonic_ms(s->env) + LOAD_MS;
-    struct sink_letter letter;
     struct log_batch batch;
     bool at_end = false;
 
     while (!at_end) {
         IG_TRY(log_consume(k, BRONZE_BATCH, 20, &batch, err));
         for (size_t i = 0; i < batch.n; i++)
-            if (read_letter(d, &batch.records[i], &letter))
-                vec_push(&d->letters, letter);
+            topic_letters_add(&d->letters, &batch.records[i], "bronze", d->conf->topic.name);
         at_end = batch.n == 0;
         log_batch_free(&batch);
         if (at_end)
@@ -76,8 +53,7 @@ static enum ig_code read_letters(struct stage_sink *s, struct sink_domain *d, st
         if (!at_end && env_monotonic_ms(s->env) > until)
             return error_set(err, IG_UNAVAILABLE, "%s: not read within %d s", d->conf->topic.dlq_name, LOAD_MS / 1000);
     }
-    if (d->letters.n > 0)
-        qsort(d->letters.p, d->letters.n, sizeof(*d->letters.p), compare_letters);
+    topic_letters_sort(&d->letters);
     return IG_OK;
 }
 
@@ -96,7 +72,7 @@ void sink_load_letters(struct stage_sink *s)
         struct sink_domain *d = &s->domains[i];
         bool any;
 
-        d->letters.n = 0;
+        d->letters.list.n = 0;
         rc = log_consumer_new(s->x->log, NULL, &k, &err);
         if (rc != IG_OK)
             break;
@@ -144,13 +120,12 @@ void sink_send_letter(struct stage_sink *s, struct sink_domain *d, const struct 
          {timestamp, (size_t)snprintf(timestamp, sizeof(timestamp), "%lld", (long long)r->timestamp_ms)}},
         {"ingot-stage", STR("bronze")},
     };
-    const struct sink_letter here = {r->partition, r->offset};
     struct log_record letter = {.topic = d->conf->topic.dlq_name, .partition = -1, .key = r->key, .value = r->value};
     struct log_header *headers = check_calloc(r->n_headers + IG_COUNT(ours), sizeof(*headers));
     struct bronze_flush *f = sink_open_flush(s, d);
     struct error err = {0};
 
-    if (d->letters.n > 0 && bsearch(&here, d->letters.p, d->letters.n, sizeof(here), compare_letters)) {
+    if (topic_letters_have(&d->letters, r->partition, r->offset)) {
         free(headers);
         return; /* sent before a crash or a rebalance */
     }

@@ -16,6 +16,7 @@
 
 #include "stage/bronze_parquet.h"
 #include "stage/stage.h"
+#include "stage/topic.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -51,12 +52,6 @@ struct sink_partition {
     int64_t committed; /* by us since the assignment; -1: not yet. Under the sink's lock. */
 };
 
-/* A record that the DLQ has already. */
-struct sink_letter {
-    int32_t partition;
-    int64_t offset;
-};
-
 struct sink_domain {
     const struct conf_domain *conf;
     struct contract *contract;
@@ -67,7 +62,7 @@ struct sink_domain {
     int64_t n_rows, n_bytes;
     int64_t wide_bytes;                    /* of them in wide records */
     int64_t oldest_ms;                     /* monotonic: when `open` was begun */
-    VEC(struct sink_letter) letters;       /* sorted */
+    struct topic_letters letters;          /* those that the DLQ has already */
     VEC(struct sink_partition) partitions; /* it grows under the lock, since others look at `committed` */
     /* Under the sink's lock. */
     VEC(int64_t) targets;              /* a partition each: stage_sink_drain() waits for `committed` to get here */

@@ -46,42 +46,28 @@ static enum ig_code send_row(const struct silver_run *s, struct log_producer *pr
     return rc;
 }
 
-struct coordinates {
-    int64_t partition, offset;
-};
 struct letters {
     const struct silver_run *s;
-    VEC(struct coordinates) list; /* sorted once all are there */
+    struct topic_letters sent;
 };
-
-static int compare_coordinates(const void *a, const void *b)
-{
-    const struct coordinates *x = a, *y = b;
-
-    if (x->partition != y->partition)
-        return x->partition < y->partition ? -1 : 1;
-    return (x->offset > y->offset) - (x->offset < y->offset);
-}
 
 static enum ig_code keep_letter(void *ctx, const struct log_record *record, struct error *err)
 {
-    struct letters *sent = ctx;
-    struct topic_letter letter;
+    struct letters *k = ctx;
 
     (void)err;
-    if (topic_read_letter(record, &letter) && str_is(letter.stage, "silver") &&
-        str_is(letter.topic, sent->s->d->topic.name))
-        vec_push(&sent->list, ((struct coordinates){letter.partition, letter.offset}));
+    topic_letters_add(&k->sent, record, "silver", k->s->d->topic.name);
     return IG_OK;
 }
 
 /* The letters that are in the DLQ, as far back as an attempt that ended in the middle can have sent them. */
-static enum ig_code read_letters(const struct silver_run *s, struct letters *sent, struct error *err)
+static enum ig_code read_letters(struct letters *k, struct error *err)
 {
     struct topic_bounds bounds = {0};
-    const struct topic_reading reading = {
-        .x = s->x, .topic = s->d->topic.dlq_name, .bounds = &bounds, .on_record = keep_letter, .ctx = sent};
-    enum ig_code rc = topic_bounds_read(s->x, s->d->topic.dlq_name, &bounds, err);
+    const struct stage_context *x = k->s->x;
+    const char *dlq = k->s->d->topic.dlq_name;
+    const struct topic_reading reading = {.x = x, .topic = dlq, .bounds = &bounds, .on_record = keep_letter, .ctx = k};
+    enum ig_code rc = topic_bounds_read(x, dlq, &bounds, err);
 
     if (rc == IG_NOT_FOUND)
         return IG_OK;
@@ -90,17 +76,9 @@ static enum ig_code read_letters(const struct silver_run *s, struct letters *sen
             bounds.p[i].low = bounds.p[i].high - LETTERS_LOOK_BACK;
     if (!rc)
         rc = topic_read(&reading, err);
-    if (!rc && sent->list.n > 0)
-        qsort(sent->list.p, sent->list.n, sizeof(*sent->list.p), compare_coordinates);
+    topic_letters_sort(&k->sent);
     free(bounds.p);
     return rc;
-}
-
-static bool was_sent(const struct letters *sent, struct engine_rows *row)
-{
-    const struct coordinates c = {engine_int64(row, BAD_PARTITION), engine_int64(row, BAD_OFFSET)};
-
-    return sent->list.n > 0 && bsearch(&c, sent->list.p, sent->list.n, sizeof(c), compare_coordinates);
 }
 
 /* The records of ingot_bad that the quarantine table (if there is one) does not have: those had their letter. */
@@ -109,10 +87,10 @@ static enum ig_code send_letters(const struct silver_run *s, const struct lake_s
     const struct lake_partition only = {s->d->bronze.date_column, s->date_text};
     struct log_producer *producer = NULL;
     struct engine_rows rows = {0};
-    struct letters sent = {.s = s};
+    struct letters letters = {.s = s};
     struct buf sql;
     int64_t n = 0;
-    enum ig_code rc = s->again ? read_letters(s, &sent, err) : IG_OK;
+    enum ig_code rc = s->again ? read_letters(&letters, err) : IG_OK;
 
     buf_init(&sql, 0);
     buf_puts(&sql, "SELECT t, p, o, ts, value, key, reason, field, detail FROM ingot_bad");
@@ -125,7 +103,7 @@ static enum ig_code send_letters(const struct silver_run *s, const struct lake_s
     if (!rc)
         rc = engine_query_streaming(s->c, buf_cstr(&sql), &rows, err);
     while (!rc && engine_next(&rows)) {
-        if (was_sent(&sent, &rows))
+        if (topic_letters_have(&letters.sent, engine_int64(&rows, BAD_PARTITION), engine_int64(&rows, BAD_OFFSET)))
             continue;
         n++;
         if (!producer)
@@ -139,7 +117,7 @@ static enum ig_code send_letters(const struct silver_run *s, const struct lake_s
     if (!rc && n > 0)
         rc = log_producer_flush(producer, DLQ_LIMIT_MS, err);
     log_producer_free(producer);
-    vec_free(&sent.list);
+    vec_free(&letters.sent.list);
     buf_release(&sql);
     if (rc)
         return error_context(err, rc, "dead letters to %s", s->d->topic.dlq_name);

@@ -145,3 +145,33 @@ bool topic_read_letter(const struct log_record *record, struct topic_letter *out
     return out->topic.n > 0 && str_to_int64(topic_header(record, "ingot-partition"), 0, INT32_MAX, &out->partition) &&
            str_to_int64(topic_header(record, "ingot-offset"), 0, INT64_MAX, &out->offset);
 }
+
+void topic_letters_add(struct topic_letters *l, const struct log_record *record, const char *stage, const char *topic)
+{
+    struct topic_letter letter;
+
+    if (topic_read_letter(record, &letter) && str_is(letter.stage, stage) && str_is(letter.topic, topic))
+        vec_push(&l->list, ((struct topic_coordinates){letter.partition, letter.offset}));
+}
+
+static int compare_coordinates(const void *a, const void *b)
+{
+    const struct topic_coordinates *x = a, *y = b;
+
+    if (x->partition != y->partition)
+        return x->partition < y->partition ? -1 : 1;
+    return (x->offset > y->offset) - (x->offset < y->offset);
+}
+
+void topic_letters_sort(struct topic_letters *l)
+{
+    if (l->list.n > 0)
+        qsort(l->list.p, l->list.n, sizeof(*l->list.p), compare_coordinates);
+}
+
+bool topic_letters_have(const struct topic_letters *l, int64_t partition, int64_t offset)
+{
+    const struct topic_coordinates c = {partition, offset};
+
+    return l->list.n > 0 && bsearch(&c, l->list.p, l->list.n, sizeof(c), compare_coordinates);
+}

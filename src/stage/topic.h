@@ -47,4 +47,17 @@ struct topic_letter {
 /* False if it is none of ours, or about something that never was in a topic (a source's line). */
 bool topic_read_letter(const struct log_record *record, struct topic_letter *out);
 
+/* The records of one topic that have their letter from one stage, so that none gets a second one. */
+struct topic_coordinates {
+    int64_t partition, offset;
+};
+struct topic_letters {
+    VEC(struct topic_coordinates) list; /* vec_free() it */
+};
+/* Adds the record that a letter is about, if the letter is of that stage and about that topic. */
+void topic_letters_add(struct topic_letters *l, const struct log_record *record, const char *stage, const char *topic);
+/* To be called once all are added, before the first topic_letters_have. */
+void topic_letters_sort(struct topic_letters *l);
+bool topic_letters_have(const struct topic_letters *l, int64_t partition, int64_t offset);
+
 #endif
