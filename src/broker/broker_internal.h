@@ -8,6 +8,7 @@
 #define BROKER_BROKER_INTERNAL_H
 
 #include "base/env_loop.h"
+#include "broker/acl.h"
 #include "broker/broker.h"
 #include "broker/marks.h"
 #include "broker/messages.h"
@@ -38,6 +39,11 @@ enum kafka_error {
     KAFKA_UNKNOWN_MEMBER_ID = 25,
     KAFKA_INVALID_SESSION_TIMEOUT = 26,
     KAFKA_REBALANCE_IN_PROGRESS = 27,
+    KAFKA_TOPIC_AUTHORIZATION_FAILED = 29,
+    KAFKA_GROUP_AUTHORIZATION_FAILED = 30,
+    KAFKA_CLUSTER_AUTHORIZATION_FAILED = 31,
+    KAFKA_UNSUPPORTED_SASL_MECHANISM = 33,
+    KAFKA_ILLEGAL_SASL_STATE = 34,
     KAFKA_UNSUPPORTED_VERSION = 35,
     KAFKA_TOPIC_EXISTS = 36,
     KAFKA_INVALID_PARTITIONS = 37,
@@ -49,7 +55,10 @@ enum kafka_error {
     KAFKA_INVALID_PRODUCER_EPOCH = 47,
     KAFKA_INVALID_TXN_STATE = 48,
     KAFKA_TRANSACTIONAL_ID_AUTHORIZATION_FAILED = 53,
+    KAFKA_SECURITY_DISABLED = 54,
     KAFKA_STORAGE_ERROR = 56,
+    KAFKA_SASL_AUTHENTICATION_FAILED = 58,
+    KAFKA_DELEGATION_TOKEN_AUTH_DISABLED = 61,
     KAFKA_NON_EMPTY_GROUP = 68,
     KAFKA_GROUP_ID_NOT_FOUND = 69,
     KAFKA_FENCED_LEADER_EPOCH = 74,
@@ -59,6 +68,9 @@ enum kafka_error {
     KAFKA_FENCED_INSTANCE_ID = 82,
     KAFKA_GROUP_SUBSCRIBED_TO_TOPIC = 86,
     KAFKA_INVALID_RECORD = 87,
+    KAFKA_RESOURCE_NOT_FOUND = 91,
+    KAFKA_DUPLICATE_RESOURCE = 92,
+    KAFKA_UNACCEPTABLE_CREDENTIAL = 93,
     KAFKA_UNKNOWN_TOPIC_ID = 100,
 };
 
@@ -216,6 +228,10 @@ void request_drop(struct request *r);
 /* The handler copied what it needs. */
 void request_free_frame(struct request *r);
 const char *request_peer(const struct request *r);
+/* May the one who asks do this? Where not, the answer is the resource's *_AUTHORIZATION_FAILED. The cluster is one
+ * resource of its own. */
+bool request_may(const struct request *r, enum acl_operation operation, enum acl_resource type, struct str name);
+bool request_may_cluster(const struct request *r, enum acl_operation operation);
 
 /* A response of the arena, with all at its defaults, and an array of n items in it. */
 #define RESPONSE_NEW(r, type) ((struct wire_##type *)request_new((r), &wire_type_##type, 1))

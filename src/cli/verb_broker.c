@@ -15,7 +15,7 @@ struct broker_verb_options {
 };
 
 static const struct cli_option options[] = {
-    {"dir", 0, "DIR", "the folder that keeps the records; made if it is missing", CLI_TEXT,
+    {"data", 0, "DIR", "the folder that keeps the records; made if it is missing", CLI_TEXT,
      offsetof(struct broker_verb_options, dir)},
     {"listen", 0, "HOST:PORT", "where clients connect (127.0.0.1:9092; port 0: any free one)", CLI_TEXT,
      offsetof(struct broker_verb_options, listen)},
@@ -50,7 +50,7 @@ static int run(struct cli_context *c, const void *parsed)
     struct error err;
 
     if (!o->dir)
-        return cli_usage(c, "--dir says where the records are kept");
+        return cli_usage(c, "--data says where the records are kept");
     if (o->listen && !split_listen(&c->arena, o->listen, &start.host, &start.port))
         return cli_usage(c, "--listen takes HOST:PORT, not %s", o->listen);
     if (o->partitions > INT32_MAX)
@@ -74,7 +74,7 @@ const struct cli_verb cli_verb_broker = {
     .name = "broker",
     .summary = "Run the log alone, for any Kafka client",
     .details = "Keeps topics in DIR and speaks the Kafka protocol until it is told to stop (Ctrl-C, SIGTERM).\n\n"
-               "  ingot broker --dir ./log --listen 127.0.0.1:9092\n"
+               "  ingot broker --data ./log --listen 127.0.0.1:9092\n"
                "  kcat -b 127.0.0.1:9092 -L",
     .options = options,
     .n_options = IG_COUNT(options),

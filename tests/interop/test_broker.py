@@ -36,7 +36,7 @@ class Log:
 
     def start(self):
         self.process = subprocess.Popen(
-            [self.program, "broker", "--dir", self.folder, "--listen", f"127.0.0.1:{self.port}", *self.more],
+            [self.program, "broker", "--data", self.folder, "--listen", f"127.0.0.1:{self.port}", *self.more],
             stdout=subprocess.PIPE,
             stderr=open(f"{self.folder}.err", "ab"),
             text=True,
@@ -427,7 +427,7 @@ def test_topics_are_not_made_by_use_where_that_is_off(ingot, tmp_path):
 
 
 def test_a_second_broker_on_the_folder_is_refused(log, ingot):
-    done = subprocess.run([str(ingot.path), "broker", "--dir", log.folder, "--listen", "127.0.0.1:0"],
+    done = subprocess.run([str(ingot.path), "broker", "--data", log.folder, "--listen", "127.0.0.1:0"],
                           capture_output=True, text=True, timeout=20)
     assert done.returncode == 1
     assert "locked" in done.stderr

@@ -140,7 +140,7 @@ class Up:
 def served_log(ingot, folder):
     """`ingot broker` on a folder; gives host:port."""
     process = subprocess.Popen(
-        [ingot.path, "--json", "broker", "--dir", str(folder), "--listen", "127.0.0.1:0"],
+        [ingot.path, "--json", "broker", "--data", str(folder), "--listen", "127.0.0.1:0"],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )
     try:
