@@ -46,9 +46,11 @@ struct env_loop_ops {
     enum ig_code (*timer)(struct env_loop *loop, int64_t after_ms, env_post_fn *fn, void *arg, struct env_timer **out);
     void (*cancel)(struct env_loop *loop, struct env_timer *t);
     void (*post)(struct env_loop *loop, env_post_fn *fn, void *arg); /* any thread */
-    void (*run)(struct env_loop *loop);                              /* until stop */
-    void (*stop)(struct env_loop *loop);                             /* any thread */
-    void (*free)(struct env_loop *loop);                             /* closes what is open */
+    /* Runs fn on another thread. NULL: whoever wants that starts threads of its own. */
+    void (*work)(struct env_loop *loop, env_post_fn *fn, void *arg);
+    void (*run)(struct env_loop *loop);  /* until stop */
+    void (*stop)(struct env_loop *loop); /* any thread */
+    void (*free)(struct env_loop *loop); /* closes what is open */
 };
 
 /* The first member of every implementation's own loop and connection. */

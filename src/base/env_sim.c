@@ -15,6 +15,7 @@ struct env_thread {
     pthread_t id;
     env_thread_fn *fn;
     void *arg;
+    struct sim_loop *loop; /* in a world of one thread */
 };
 
 static struct sim *sim_of(struct env *env)
@@ -166,7 +167,7 @@ static enum ig_code write_locked(struct sim *s, struct env_file *f, int64_t at, 
         at += (int64_t)part;
         limit -= part;
     }
-    f->node->mtime_us = s->now_us;
+    f->node->mtime_us = s->now_us + s->jumped_us;
     return rc;
 }
 
@@ -181,7 +182,7 @@ static enum ig_code truncate_locked(struct sim *s, struct env_file *f, int64_t s
     IG_TRY(begin(s, ENV_SIM_TRUNCATE, f->path, err));
     IG_TRY(alive(s, f, err));
     sim_resize(f->node, (size_t)size);
-    f->node->mtime_us = s->now_us;
+    f->node->mtime_us = s->now_us + s->jumped_us;
     return IG_OK;
 }
 
@@ -450,7 +451,7 @@ static int64_t sim_now_us(struct env *env)
     int64_t now;
 
     pthread_mutex_lock(&s->lock);
-    now = s->real_clock ? real_us(CLOCK_REALTIME) : s->now_us;
+    now = s->real_clock ? real_us(CLOCK_REALTIME) : s->now_us + s->jumped_us;
     pthread_mutex_unlock(&s->lock);
     return now;
 }
@@ -505,9 +506,13 @@ static enum ig_code sim_spawn(struct env *env, const char *name, env_thread_fn *
     struct env_thread *t = check_calloc(1, sizeof(*t));
     int e;
 
-    (void)env;
     t->fn = fn;
     t->arg = arg;
+    if (sim_of(env)->world) {
+        *out = t;
+        sim_world_start(sim_of(env)->world, fn, arg, &t->loop);
+        return IG_OK;
+    }
     e = pthread_create(&t->id, NULL, thread_main, t);
     if (e) {
         free(t);
@@ -519,9 +524,18 @@ static enum ig_code sim_spawn(struct env *env, const char *name, env_thread_fn *
 
 static void sim_join(struct env *env, struct env_thread *t)
 {
-    (void)env;
-    pthread_join(t->id, NULL);
+    if (sim_of(env)->world)
+        sim_world_join(sim_of(env)->world, t->loop);
+    else
+        pthread_join(t->id, NULL);
     free(t);
+}
+
+static enum ig_code sim_loop_new(struct env *env, struct env_loop **out, struct error *err)
+{
+    struct sim *s = sim_of(env);
+
+    return s->world ? sim_world_loop(s->world, out) : env_loop_uv_new(env, out, err);
 }
 
 static void sim_log(struct env *env, enum env_log_level level, const char *component, const char *line)
@@ -556,7 +570,7 @@ static const struct env_ops sim_ops = {
     .random = sim_random,
     .spawn = sim_spawn,
     .join = sim_join,
-    .loop_new = env_loop_uv_new,
+    .loop_new = sim_loop_new,
     .log = sim_log,
 };
 
@@ -579,6 +593,7 @@ void env_sim_free(struct env *env)
 {
     struct sim *s = sim_of(env);
 
+    sim_world_free(s->world);
     sim_clear_changes(s);
     vec_free(&s->changes);
     for (size_t i = 0; i < s->entries.n; i++)
@@ -632,6 +647,28 @@ void env_sim_power_cut(struct env *env)
     if (!s->off)
         sim_cut(s);
     s->off = false;
+    pthread_mutex_unlock(&s->lock);
+}
+
+void env_sim_kill(struct env *env)
+{
+    struct sim *s = sim_of(env);
+
+    pthread_mutex_lock(&s->lock);
+    for (struct inode *node = s->inodes; node; node = node->all_next)
+        node->locked_by = NULL;
+    s->age++;
+    s->off = true;
+    s->cut_in = 0;
+    pthread_mutex_unlock(&s->lock);
+}
+
+void env_sim_jump(struct env *env, int64_t us)
+{
+    struct sim *s = sim_of(env);
+
+    pthread_mutex_lock(&s->lock);
+    s->jumped_us += us;
     pthread_mutex_unlock(&s->lock);
 }
 

@@ -6,13 +6,13 @@
  * there or not, and the length may be the old one, the new one, or between; of each folder the entries at its last
  * sync, and of the changes since (in the order in which they were made, over all folders) a beginning of random length.
  *
- * Threads are real, and loop_new gives the real event loop: a whole broker can run on the simulated disk. For a run
- * that is the same each time, use one thread.
+ * Threads are real, and loop_new gives the real event loop: a whole broker can run on the simulated disk. After
+ * env_sim_one_thread all is one thread, sockets too are simulated, and a run is the same each time.
  */
 #ifndef BASE_ENV_SIM_H
 #define BASE_ENV_SIM_H
 
-#include "base/env.h"
+#include "base/env_loop.h"
 
 enum env_sim_op {
     ENV_SIM_OPEN,
@@ -54,5 +54,30 @@ void env_sim_real_clock(struct env *env, bool on);
 /* Log lines go to stderr; otherwise they are dropped. */
 void env_sim_show_log(struct env *env, bool on);
 uint64_t env_sim_random(struct env *env);
+
+/* --- one thread: to be said before anything is started in this world. Loops then go on only by env_sim_step, and the
+ * clock with them; what env_spawn starts must be something that runs a loop. */
+void env_sim_one_thread(struct env *env);
+/* The next event, whatever it is; false if there is none. Joining a thread steps, too. */
+bool env_sim_step(struct env *env);
+/* An event of the test's own. */
+void env_sim_after(struct env *env, int64_t us, env_post_fn *fn, void *arg);
+/* The program dies as by kill -9: open files fail until env_sim_power_on, as after a power cut, but what was written
+ * is there. */
+void env_sim_kill(struct env *env);
+/* The wall clock jumps; time limits do not notice. */
+void env_sim_jump(struct env *env, int64_t us);
+
+/* The client's side of a connection to a listener of this world. It is freed with the world. */
+struct sim_conn;
+struct env_sim_client {
+    void (*received)(void *ctx, const void *p, size_t n);
+    void (*closed)(void *ctx); /* by the server; the last call */
+};
+IG_MUST_CHECK enum ig_code env_sim_connect(struct env *env, int port, const struct env_sim_client *client, void *ctx,
+                                           struct sim_conn **out, struct error *err);
+void env_sim_conn_send(struct sim_conn *c, const void *p, size_t n);
+/* There will be no callback any more; what was sent may not arrive. */
+void env_sim_conn_close(struct sim_conn *c);
 
 #endif

@@ -42,11 +42,16 @@ struct fault {
     bool for_good;
 };
 
+struct sim_world;
+struct sim_loop;
+
 struct sim {
     struct env base;
-    pthread_mutex_t lock; /* guards all of it */
+    struct sim_world *world; /* of one thread; NULL: threads and sockets are real */
+    pthread_mutex_t lock;    /* guards all of it */
     uint64_t random;
     int64_t now_us, age; /* age: how often the power has been cut */
+    int64_t jumped_us;   /* the wall clock has */
     bool real_clock, show_log, short_transfers, off;
     int64_t cut_in; /* 0: not planned */
     struct fault faults[ENV_SIM_OPS];
@@ -81,5 +86,13 @@ void sim_resize(struct inode *node, size_t size);
 void sim_clear_changes(struct sim *s);
 /* The power goes now. */
 void sim_cut(struct sim *s);
+
+/* --- the world of one thread (env_loop_sim.c) */
+enum ig_code sim_world_loop(struct sim_world *w, struct env_loop **out);
+/* A "thread" runs at once; if it is one that runs a loop, that is kept in *loop, and goes on in steps. */
+void sim_world_start(struct sim_world *w, env_thread_fn *fn, void *arg, struct sim_loop **loop);
+/* Steps until the loop has stopped. */
+void sim_world_join(struct sim_world *w, struct sim_loop *loop);
+void sim_world_free(struct sim_world *w);
 
 #endif

@@ -33,6 +33,16 @@ static struct sync_job *take(struct sync_pool *pool)
     return job;
 }
 
+/* Where the loop brings threads of its own: one job. */
+static void work_one(void *arg)
+{
+    struct sync_pool *pool = arg;
+    struct sync_job *job = take(pool);
+
+    job->run(job);
+    pool->loop->ops->post(pool->loop, job->done, job->arg);
+}
+
 static void work(void *arg)
 {
     struct sync_pool *pool = arg;
@@ -55,7 +65,7 @@ enum ig_code sync_pool_new(struct env *env, struct env_loop *loop, unsigned thre
     pool->last = &pool->first;
     pthread_mutex_init(&pool->lock, NULL);
     pthread_cond_init(&pool->more, NULL);
-    for (unsigned i = 0; i < threads; i++) {
+    for (unsigned i = 0; i < threads && !loop->ops->work; i++) {
         const enum ig_code rc = env_spawn(env, "log-sync", work, pool, &pool->threads[i], err);
 
         if (rc) {
@@ -76,6 +86,8 @@ void sync_pool_add(struct sync_pool *pool, struct sync_job *job)
     pool->last = &job->next;
     pthread_cond_signal(&pool->more);
     pthread_mutex_unlock(&pool->lock);
+    if (pool->loop->ops->work)
+        pool->loop->ops->work(pool->loop, work_one, pool);
 }
 
 void sync_pool_free(struct sync_pool *pool)
@@ -88,6 +100,8 @@ void sync_pool_free(struct sync_pool *pool)
     pthread_mutex_unlock(&pool->lock);
     for (unsigned i = 0; i < pool->n_threads; i++)
         env_join(pool->env, pool->threads[i]);
+    while (pool->first)
+        work_one(pool);
     pthread_cond_destroy(&pool->more);
     pthread_mutex_destroy(&pool->lock);
     free(pool);
