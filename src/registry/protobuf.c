@@ -1,0 +1,16 @@
+/*
+ * Protobuf.
+ */
+#include "registry/schema_internal.h"
+
+static enum ig_code protobuf_parse(struct str text, const struct schema_reference *refs, size_t n_refs,
+                                   struct schema **out, struct error *err)
+{
+    (void)text;
+    (void)refs;
+    (void)n_refs;
+    (void)out;
+    return error_set(err, IG_UNSUPPORTED, "Protobuf schemas are not read yet");
+}
+
+const struct schema_ops schema_protobuf_ops = {.name = "PROTOBUF", .parse = protobuf_parse};
