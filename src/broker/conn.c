@@ -1,7 +1,7 @@
 /*
- * Connections: frames in, requests to their handlers, answers out in the order in which the requests came.
+ * Connections: frames in, answers out in the order in which the requests came.
  */
-#include "broker/broker_internal.h"
+#include "broker/conn.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,61 +13,11 @@
 #define OTHER_BYTES_MAX ((size_t)16 << 20) /* a request that is not Produce */
 #define FRAME_MIN 8                        /* key, version, correlation id */
 
-struct conn {
-    struct conn *next, **pprev;
-    struct broker *b;
-    struct env_conn *io;
-    char peer[96];
-    int64_t active_ms;
-    /* the frame that is coming in */
-    uint8_t size_bytes[4];
-    size_t size_have;
-    char *frame;
-    size_t frame_size, frame_have, frame_cap;
-    /* requests, the oldest first */
-    struct request *first, **last;
-    size_t n_requests;
-    bool paused, marked, resuming;
-    struct buf stash; /* what had been read when there were too many requests */
-};
-
 /* --- answers ------------------------------------------------------------------------------------------------ */
 
 static void unpin(void *file)
 {
     file_unpin(file);
-}
-
-static void request_free(struct request *r)
-{
-    for (size_t i = 0; i < r->out.slices.n; i++)
-        file_unpin(((struct plog_span *)r->out.slices.p[i].file)->file);
-    vec_free(&r->out.slices);
-    buf_release(&r->out.buf);
-    arena_release(&r->arena);
-    free(r->frame);
-    free(r);
-}
-
-void request_free_frame(struct request *r)
-{
-    free(r->frame);
-    r->frame = NULL;
-    r->body = NULL;
-}
-
-const char *request_peer(const struct request *r)
-{
-    return r->conn ? r->conn->peer : "";
-}
-
-void *request_new(struct request *r, const struct wire_type *type, size_t n)
-{
-    char *items = arena_alloc(&r->arena, type->size * n + 1, alignof(max_align_t));
-
-    for (size_t i = 0; i < n; i++)
-        wire_reset(type, items + i * type->size);
-    return items;
 }
 
 static void send_request(struct conn *c, struct request *r)
@@ -140,7 +90,7 @@ static void resume(void *arg)
     buf_release(&stash);
 }
 
-static void send_ready(struct conn *c)
+void conn_send_ready(struct conn *c)
 {
     while (c->first && c->first->ready) {
         struct request *r = c->first;
@@ -160,110 +110,21 @@ static void send_ready(struct conn *c)
     }
 }
 
-static void request_done(struct request *r)
-{
-    IG_ASSERT(!r->ready);
-    r->ready = true;
-    r->gone = NULL;
-    if (!r->conn)
-        request_free(r);
-    else if (r->conn->first == r)
-        send_ready(r->conn);
-}
-
-void request_answer(struct request *r, const void *response)
-{
-    const bool flexible = r->version >= r->api->flexible;
-    struct buf *b = &r->out.buf;
-
-    buf_init(b, 0);
-    wire_put_int(b, 0, 4);
-    wire_put_int(b, r->correlation_id, 4);
-    if (flexible && r->api->response != &wire_type_api_versions_response) /* read before versions are known */
-        wire_put_uvarint(b, 0);
-    wire_encode(r->api->response, r->version, flexible, response, &r->out);
-    IG_ASSERT(!b->overflow && b->n + r->out.slice_bytes - 4 <= INT32_MAX);
-    wire_store(b->p, (int64_t)(b->n + r->out.slice_bytes - 4), 4);
-    request_done(r);
-}
-
-void request_drop(struct request *r)
-{
-    r->silent = true;
-    request_done(r);
-}
-
-/* --- requests ------------------------------------------------------------------------------------------------ */
-
-/* An unknown version of ApiVersions is answered in version 0, with what there is. */
-static bool answer_unknown_version(struct request *r)
-{
-    struct wire_api_versions_response *response;
-
-    if (r->api->key != 18)
-        return false;
-    r->version = 0;
-    response = RESPONSE_NEW(r, api_versions_response);
-    response->error_code = KAFKA_UNSUPPORTED_VERSION;
-    RESPONSE_ITEMS(r, response->keys, api_versions_key, apis_n);
-    for (size_t i = 0; i < apis_n; i++)
-        response->keys.p[i] = (struct wire_api_versions_key){apis[i].key, apis[i].min, apis[i].max};
-    request_answer(r, response);
-    return true;
-}
-
-static bool parse_request(struct request *r, struct str frame, struct error *err)
-{
-    struct wire_in in = {(const uint8_t *)frame.p, (const uint8_t *)frame.p + frame.n, false};
-    const int16_t key = (int16_t)wire_get_int(&in, 2);
-    bool flexible;
-
-    r->version = (int16_t)wire_get_int(&in, 2);
-    r->correlation_id = (int32_t)wire_get_int(&in, 4);
-    r->api = api_find(key);
-    if (!r->api) {
-        error_set(err, IG_UNSUPPORTED, "unknown request %d", key);
-        return false;
-    }
-    if (r->version < r->api->min || r->version > r->api->max) {
-        error_set(err, IG_UNSUPPORTED, "%s version %d", r->api->name, r->version);
-        return r->api->key == 18;
-    }
-    r->client_id = wire_get_string(&in, false);
-    flexible = r->version >= r->api->flexible;
-    if (flexible)
-        wire_skip_tags(&in);
-    if (in.bad) {
-        error_set(err, IG_INVALID, "%s: the header is cut off", r->api->name);
-        return false;
-    }
-    return wire_decode(r->api->request, r->version, flexible, (struct str){(const char *)in.p, (size_t)(in.end - in.p)},
-                       &r->arena, &r->body, err) == IG_OK;
-}
-
 /* Takes over the frame. False: this client talks nonsense. */
 static bool take_frame(struct conn *c, char *frame, size_t n)
 {
-    struct request *r = check_calloc(1, sizeof(*r));
     struct error err;
+    struct request *r = request_parse(c, frame, n, &err);
 
-    r->b = c->b;
-    r->conn = c;
-    r->frame = frame;
-    arena_init(&r->arena);
-    if (!parse_request(r, (struct str){frame, n}, &err)) {
+    if (!r) {
         log_warn(c->b->env, "broker", "closing the connection of %s: %s", c->peer, err.msg);
-        request_free(r);
         return false;
     }
     *c->last = r;
     c->last = &r->next;
     c->n_requests++;
     update_pause(c);
-    if (r->body)
-        r->api->handle(r);
-    else
-        IG_ASSERT(answer_unknown_version(r));
+    request_begin(r);
     return true;
 }
 

@@ -1,0 +1,141 @@
+/*
+ * Requests: from a frame to their handlers, and their answers back into bytes.
+ */
+#include "broker/conn.h"
+
+#include <stdlib.h>
+
+void request_free(struct request *r)
+{
+    for (size_t i = 0; i < r->out.slices.n; i++)
+        file_unpin(((struct plog_span *)r->out.slices.p[i].file)->file);
+    vec_free(&r->out.slices);
+    buf_release(&r->out.buf);
+    arena_release(&r->arena);
+    free(r->frame);
+    free(r);
+}
+
+void request_free_frame(struct request *r)
+{
+    free(r->frame);
+    r->frame = NULL;
+    r->body = NULL;
+}
+
+const char *request_peer(const struct request *r)
+{
+    return r->conn ? r->conn->peer : "";
+}
+
+void *request_new(struct request *r, const struct wire_type *type, size_t n)
+{
+    char *items = arena_alloc(&r->arena, type->size * n + 1, alignof(max_align_t));
+
+    for (size_t i = 0; i < n; i++)
+        wire_reset(type, items + i * type->size);
+    return items;
+}
+
+static void request_done(struct request *r)
+{
+    IG_ASSERT(!r->ready);
+    r->ready = true;
+    r->gone = NULL;
+    if (!r->conn)
+        request_free(r);
+    else if (r->conn->first == r)
+        conn_send_ready(r->conn);
+}
+
+void request_answer(struct request *r, const void *response)
+{
+    const bool flexible = r->version >= r->api->flexible;
+    struct buf *b = &r->out.buf;
+
+    buf_init(b, 0);
+    wire_put_int(b, 0, 4);
+    wire_put_int(b, r->correlation_id, 4);
+    if (flexible && r->api->response != &wire_type_api_versions_response) /* read before versions are known */
+        wire_put_uvarint(b, 0);
+    wire_encode(r->api->response, r->version, flexible, response, &r->out);
+    IG_ASSERT(!b->overflow && b->n + r->out.slice_bytes - 4 <= INT32_MAX);
+    wire_store(b->p, (int64_t)(b->n + r->out.slice_bytes - 4), 4);
+    request_done(r);
+}
+
+void request_drop(struct request *r)
+{
+    r->silent = true;
+    request_done(r);
+}
+
+/* --- requests ------------------------------------------------------------------------------------------------ */
+
+/* An unknown version of ApiVersions is answered in version 0, with what there is. */
+static bool answer_unknown_version(struct request *r)
+{
+    struct wire_api_versions_response *response;
+
+    if (r->api->key != 18)
+        return false;
+    r->version = 0;
+    response = RESPONSE_NEW(r, api_versions_response);
+    response->error_code = KAFKA_UNSUPPORTED_VERSION;
+    RESPONSE_ITEMS(r, response->keys, api_versions_key, apis_n);
+    for (size_t i = 0; i < apis_n; i++)
+        response->keys.p[i] = (struct wire_api_versions_key){apis[i].key, apis[i].min, apis[i].max};
+    request_answer(r, response);
+    return true;
+}
+
+static bool parse_request(struct request *r, struct str frame, struct error *err)
+{
+    struct wire_in in = {(const uint8_t *)frame.p, (const uint8_t *)frame.p + frame.n, false};
+    const int16_t key = (int16_t)wire_get_int(&in, 2);
+    bool flexible;
+
+    r->version = (int16_t)wire_get_int(&in, 2);
+    r->correlation_id = (int32_t)wire_get_int(&in, 4);
+    r->api = api_find(key);
+    if (!r->api) {
+        error_set(err, IG_UNSUPPORTED, "unknown request %d", key);
+        return false;
+    }
+    if (r->version < r->api->min || r->version > r->api->max) {
+        error_set(err, IG_UNSUPPORTED, "%s version %d", r->api->name, r->version);
+        return r->api->key == 18;
+    }
+    r->client_id = wire_get_string(&in, false);
+    flexible = r->version >= r->api->flexible;
+    if (flexible)
+        wire_skip_tags(&in);
+    if (in.bad) {
+        error_set(err, IG_INVALID, "%s: the header is cut off", r->api->name);
+        return false;
+    }
+    return wire_decode(r->api->request, r->version, flexible, (struct str){(const char *)in.p, (size_t)(in.end - in.p)},
+                       &r->arena, &r->body, err) == IG_OK;
+}
+
+struct request *request_parse(struct conn *c, char *frame, size_t n, struct error *err)
+{
+    struct request *r = check_calloc(1, sizeof(*r));
+
+    r->b = c->b;
+    r->conn = c;
+    r->frame = frame;
+    arena_init(&r->arena);
+    if (parse_request(r, (struct str){frame, n}, err))
+        return r;
+    request_free(r);
+    return NULL;
+}
+
+void request_begin(struct request *r)
+{
+    if (r->body)
+        r->api->handle(r);
+    else
+        IG_ASSERT(answer_unknown_version(r));
+}
