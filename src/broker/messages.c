@@ -1,6 +1,11 @@
 #include "broker/messages.h"
 
 #define OFFSET(type, member) offsetof(struct wire_##type, member)
+/* Kinds with an argument bring the table of their items along. */
+#define WIRE_array_of(i) WIRE_array, .item = &wire_type_##i
+#define WIRE_struct_of(i) WIRE_struct, .item = &wire_type_##i
+#define WIRE_nstruct_of(i) WIRE_nstruct, .item = &wire_type_##i
+
 #define ROW_FIELD(S, k, n, v_from, v_to, v_missing) \
     {.name = #n, .kind = WIRE_##k, .from = v_from, .to = v_to, .tag = -1, .missing = v_missing, .offset = OFFSET(S, n)},
 #define ROW_ARRAY(S, i, n, v_from, v_to) \

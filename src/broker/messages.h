@@ -6,6 +6,9 @@
  *   A(item, name, from, to)                an array of struct wire_item
  *   T(tag, kind, name, from, to, missing)  a tagged field
  *
+ * A kind is one of wire.h's; array_of(item), struct_of(item) and nstruct_of(item) are for tagged arrays and for structs
+ * that are not in an array.
+ *
  * S is the struct's name, handed through. The lists are in messages_AREA.h, a header for each subject. A new API is its
  * lists there and a line in the table of apis.c.
  */
@@ -39,8 +42,17 @@
 #define WIRE_C_nstring struct str
 #define WIRE_C_bytes struct str
 #define WIRE_C_records struct wire_records
+#define WIRE_C_int8s struct wire_int8s
 #define WIRE_C_int32s struct wire_int32s
 #define WIRE_C_strings struct wire_strings
+
+#define WIRE_C_array_of(item)  \
+    struct {                   \
+        struct wire_##item *p; \
+        int32_t n;             \
+    }
+#define WIRE_C_struct_of(item) struct wire_##item *
+#define WIRE_C_nstruct_of(item) struct wire_##item *
 
 #define WIRE_MEMBER(S, kind, name, from, to, missing) WIRE_C_##kind name;
 #define WIRE_ARRAY_MEMBER(S, item, name, from, to) \

@@ -32,13 +32,14 @@
     F(S, bool, is_internal, 1, V_MAX, 0)                  \
     A(S, metadata_partition_result, partitions, 0, V_MAX) \
     F(S, int32, authorized_operations, 8, V_MAX, INT32_MIN)
-#define WIRE_LIST_metadata_response(S, F, A, T)   \
-    F(S, int32, throttle_time_ms, 3, V_MAX, 0)    \
-    A(S, metadata_broker, brokers, 0, V_MAX)      \
-    F(S, nstring, cluster_id, 2, V_MAX, 0)        \
-    F(S, int32, controller_id, 1, V_MAX, -1)      \
-    A(S, metadata_topic_result, topics, 0, V_MAX) \
-    F(S, int32, cluster_authorized_operations, 8, 10, INT32_MIN)
+#define WIRE_LIST_metadata_response(S, F, A, T)                  \
+    F(S, int32, throttle_time_ms, 3, V_MAX, 0)                   \
+    A(S, metadata_broker, brokers, 0, V_MAX)                     \
+    F(S, nstring, cluster_id, 2, V_MAX, 0)                       \
+    F(S, int32, controller_id, 1, V_MAX, -1)                     \
+    A(S, metadata_topic_result, topics, 0, V_MAX)                \
+    F(S, int32, cluster_authorized_operations, 8, 10, INT32_MIN) \
+    F(S, int16, error_code, 13, V_MAX, 0)
 
 /* --- ApiVersions (18) */
 #define WIRE_LIST_api_versions_request(S, F, A, T)  \
@@ -48,10 +49,22 @@
     F(S, int16, api_key, 0, V_MAX, 0)          \
     F(S, int16, min_version, 0, V_MAX, 0)      \
     F(S, int16, max_version, 0, V_MAX, 0)
-#define WIRE_LIST_api_versions_response(S, F, A, T) \
-    F(S, int16, error_code, 0, V_MAX, 0)            \
-    A(S, api_versions_key, keys, 0, V_MAX)          \
-    F(S, int32, throttle_time_ms, 1, V_MAX, 0)
+#define WIRE_LIST_supported_feature(S, F, A, T) \
+    F(S, string, name, 3, V_MAX, 0)             \
+    F(S, int16, min_version, 3, V_MAX, 0)       \
+    F(S, int16, max_version, 3, V_MAX, 0)
+#define WIRE_LIST_finalized_feature(S, F, A, T) \
+    F(S, string, name, 3, V_MAX, 0)             \
+    F(S, int16, max_version_level, 3, V_MAX, 0) \
+    F(S, int16, min_version_level, 3, V_MAX, 0)
+#define WIRE_LIST_api_versions_response(S, F, A, T)                       \
+    F(S, int16, error_code, 0, V_MAX, 0)                                  \
+    A(S, api_versions_key, keys, 0, V_MAX)                                \
+    F(S, int32, throttle_time_ms, 1, V_MAX, 0)                            \
+    T(S, 0, array_of(supported_feature), supported_features, 3, V_MAX, 0) \
+    T(S, 1, int64, finalized_features_epoch, 3, V_MAX, -1)                \
+    T(S, 2, array_of(finalized_feature), finalized_features, 3, V_MAX, 0) \
+    T(S, 3, bool, zk_migration_ready, 3, V_MAX, 0)
 
 /* --- CreateTopics (19), DeleteTopics (20), CreatePartitions (37) */
 #define WIRE_LIST_create_topic_assignment(S, F, A, T) \
@@ -76,14 +89,15 @@
     F(S, bool, read_only, 5, V_MAX, 0)                   \
     F(S, int8, config_source, 5, V_MAX, -1)              \
     F(S, bool, is_sensitive, 5, V_MAX, 0)
-#define WIRE_LIST_create_topic_result(S, F, A, T) \
-    F(S, string, name, 0, V_MAX, 0)               \
-    F(S, uuid, topic_id, 7, V_MAX, 0)             \
-    F(S, int16, error_code, 0, V_MAX, 0)          \
-    F(S, nstring, error_message, 1, V_MAX, 0)     \
-    F(S, int32, num_partitions, 5, V_MAX, -1)     \
-    F(S, int16, replication_factor, 5, V_MAX, -1) \
-    A(S, create_topic_config_result, configs, 5, V_MAX)
+#define WIRE_LIST_create_topic_result(S, F, A, T)       \
+    F(S, string, name, 0, V_MAX, 0)                     \
+    F(S, uuid, topic_id, 7, V_MAX, 0)                   \
+    F(S, int16, error_code, 0, V_MAX, 0)                \
+    F(S, nstring, error_message, 1, V_MAX, 0)           \
+    F(S, int32, num_partitions, 5, V_MAX, -1)           \
+    F(S, int16, replication_factor, 5, V_MAX, -1)       \
+    A(S, create_topic_config_result, configs, 5, V_MAX) \
+    T(S, 0, int16, topic_config_error_code, 5, V_MAX, 0)
 #define WIRE_LIST_create_topics_response(S, F, A, T) \
     F(S, int32, throttle_time_ms, 2, V_MAX, 0)       \
     A(S, create_topic_result, topics, 0, V_MAX)
@@ -196,19 +210,22 @@
     F(S, string, log_dir, 0, V_MAX, 0)            \
     A(S, log_dirs_topic_result, topics, 0, V_MAX) \
     F(S, int64, total_bytes, 4, V_MAX, -1)        \
-    F(S, int64, usable_bytes, 4, V_MAX, -1)
+    F(S, int64, usable_bytes, 4, V_MAX, -1)       \
+    F(S, bool, is_cordoned, 5, V_MAX, 0)
 #define WIRE_LIST_log_dirs_response(S, F, A, T) \
     F(S, int32, throttle_time_ms, 0, V_MAX, 0)  \
     F(S, int16, error_code, 3, V_MAX, 0)        \
     A(S, log_dirs_result, results, 0, V_MAX)
 #define WIRE_LIST_describe_cluster_request(S, F, A, T)  \
     F(S, bool, include_cluster_authorized, 0, V_MAX, 0) \
-    F(S, int8, endpoint_type, 1, V_MAX, 1)
+    F(S, int8, endpoint_type, 1, V_MAX, 1)              \
+    F(S, bool, include_fenced_brokers, 2, V_MAX, 0)
 #define WIRE_LIST_describe_cluster_broker(S, F, A, T) \
     F(S, int32, broker_id, 0, V_MAX, 0)               \
     F(S, string, host, 0, V_MAX, 0)                   \
     F(S, int32, port, 0, V_MAX, 0)                    \
-    F(S, nstring, rack, 0, V_MAX, 0)
+    F(S, nstring, rack, 0, V_MAX, 0)                  \
+    F(S, bool, is_fenced, 2, V_MAX, 0)
 #define WIRE_LIST_describe_cluster_response(S, F, A, T) \
     F(S, int32, throttle_time_ms, 0, V_MAX, 0)          \
     F(S, int16, error_code, 0, V_MAX, 0)                \
@@ -218,6 +235,165 @@
     F(S, int32, controller_id, 0, V_MAX, -1)            \
     A(S, describe_cluster_broker, brokers, 0, V_MAX)    \
     F(S, int32, cluster_authorized_operations, 0, V_MAX, INT32_MIN)
+
+/* --- DescribeTopicPartitions (75) */
+#define WIRE_LIST_topic_partitions_name(S, F, A, T) F(S, string, name, 0, V_MAX, 0)
+#define WIRE_LIST_topic_partitions_cursor(S, F, A, T) \
+    F(S, string, topic_name, 0, V_MAX, 0)             \
+    F(S, int32, partition, 0, V_MAX, 0)
+#define WIRE_LIST_topic_partitions_request(S, F, A, T) \
+    A(S, topic_partitions_name, topics, 0, V_MAX)      \
+    F(S, int32, partition_limit, 0, V_MAX, 2000)       \
+    F(S, nstruct_of(topic_partitions_cursor), cursor, 0, V_MAX, 0)
+#define WIRE_LIST_topic_partitions_partition(S, F, A, T) \
+    F(S, int16, error_code, 0, V_MAX, 0)                 \
+    F(S, int32, partition, 0, V_MAX, 0)                  \
+    F(S, int32, leader_id, 0, V_MAX, 0)                  \
+    F(S, int32, leader_epoch, 0, V_MAX, -1)              \
+    F(S, int32s, replicas, 0, V_MAX, 0)                  \
+    F(S, int32s, isr, 0, V_MAX, 0)                       \
+    F(S, int32s, eligible_leaders, 0, V_MAX, 0)          \
+    F(S, int32s, last_known_eligible, 0, V_MAX, 0)       \
+    F(S, int32s, offline, 0, V_MAX, 0)
+#define WIRE_LIST_topic_partitions_topic(S, F, A, T)       \
+    F(S, int16, error_code, 0, V_MAX, 0)                   \
+    F(S, nstring, name, 0, V_MAX, 0)                       \
+    F(S, uuid, topic_id, 0, V_MAX, 0)                      \
+    F(S, bool, is_internal, 0, V_MAX, 0)                   \
+    A(S, topic_partitions_partition, partitions, 0, V_MAX) \
+    F(S, int32, authorized_operations, 0, V_MAX, INT32_MIN)
+#define WIRE_LIST_topic_partitions_response(S, F, A, T) \
+    F(S, int32, throttle_time_ms, 0, V_MAX, 0)          \
+    A(S, topic_partitions_topic, topics, 0, V_MAX)      \
+    F(S, nstruct_of(topic_partitions_cursor), next_cursor, 0, V_MAX, 0)
+
+/* --- ElectLeaders (43), AlterPartitionReassignments (45), ListPartitionReassignments (46), AlterReplicaLogDirs (34) */
+#define WIRE_LIST_named_partitions(S, F, A, T) \
+    F(S, string, topic, 0, V_MAX, 0)           \
+    F(S, int32s, partitions, 0, V_MAX, 0)
+#define WIRE_LIST_elect_leaders_request(S, F, A, T) \
+    F(S, int8, election_type, 1, V_MAX, 0)          \
+    A(S, named_partitions, topics, 0, V_MAX)        \
+    F(S, int32, timeout_ms, 0, V_MAX, 60000)
+#define WIRE_LIST_partition_outcome(S, F, A, T) \
+    F(S, int32, partition, 0, V_MAX, 0)         \
+    F(S, int16, error_code, 0, V_MAX, 0)        \
+    F(S, nstring, error_message, 0, V_MAX, 0)
+#define WIRE_LIST_topic_outcome(S, F, A, T) \
+    F(S, string, topic, 0, V_MAX, 0)        \
+    A(S, partition_outcome, partitions, 0, V_MAX)
+#define WIRE_LIST_elect_leaders_response(S, F, A, T) \
+    F(S, int32, throttle_time_ms, 0, V_MAX, 0)       \
+    F(S, int16, error_code, 1, V_MAX, 0)             \
+    A(S, topic_outcome, topics, 0, V_MAX)
+#define WIRE_LIST_reassign_partition(S, F, A, T) \
+    F(S, int32, partition, 0, V_MAX, 0)          \
+    F(S, int32s, replicas, 0, V_MAX, 0)
+#define WIRE_LIST_reassign_topic(S, F, A, T) \
+    F(S, string, name, 0, V_MAX, 0)          \
+    A(S, reassign_partition, partitions, 0, V_MAX)
+#define WIRE_LIST_reassign_request(S, F, A, T) \
+    F(S, int32, timeout_ms, 0, V_MAX, 60000)   \
+    F(S, bool, may_change_factor, 1, V_MAX, 1) \
+    A(S, reassign_topic, topics, 0, V_MAX)
+#define WIRE_LIST_reassign_response(S, F, A, T) \
+    F(S, int32, throttle_time_ms, 0, V_MAX, 0)  \
+    F(S, bool, may_change_factor, 1, V_MAX, 1)  \
+    F(S, int16, error_code, 0, V_MAX, 0)        \
+    F(S, nstring, error_message, 0, V_MAX, 0)   \
+    A(S, topic_outcome, topics, 0, V_MAX)
+#define WIRE_LIST_reassignments_request(S, F, A, T) \
+    F(S, int32, timeout_ms, 0, V_MAX, 60000)        \
+    A(S, named_partitions, topics, 0, V_MAX)
+#define WIRE_LIST_reassignments_partition(S, F, A, T) \
+    F(S, int32, partition, 0, V_MAX, 0)               \
+    F(S, int32s, replicas, 0, V_MAX, 0)               \
+    F(S, int32s, adding, 0, V_MAX, 0)                 \
+    F(S, int32s, removing, 0, V_MAX, 0)
+#define WIRE_LIST_reassignments_topic(S, F, A, T) \
+    F(S, string, name, 0, V_MAX, 0)               \
+    A(S, reassignments_partition, partitions, 0, V_MAX)
+#define WIRE_LIST_reassignments_response(S, F, A, T) \
+    F(S, int32, throttle_time_ms, 0, V_MAX, 0)       \
+    F(S, int16, error_code, 0, V_MAX, 0)             \
+    F(S, nstring, error_message, 0, V_MAX, 0)        \
+    A(S, reassignments_topic, topics, 0, V_MAX)
+#define WIRE_LIST_replica_log_dir(S, F, A, T) \
+    F(S, string, path, 0, V_MAX, 0)           \
+    A(S, named_partitions, topics, 0, V_MAX)
+#define WIRE_LIST_replica_log_dirs_request(S, F, A, T) A(S, replica_log_dir, dirs, 0, V_MAX)
+#define WIRE_LIST_replica_log_dir_partition(S, F, A, T) \
+    F(S, int32, partition, 0, V_MAX, 0)                 \
+    F(S, int16, error_code, 0, V_MAX, 0)
+#define WIRE_LIST_replica_log_dir_topic(S, F, A, T) \
+    F(S, string, topic, 0, V_MAX, 0)                \
+    A(S, replica_log_dir_partition, partitions, 0, V_MAX)
+#define WIRE_LIST_replica_log_dirs_response(S, F, A, T) \
+    F(S, int32, throttle_time_ms, 0, V_MAX, 0)          \
+    A(S, replica_log_dir_topic, topics, 0, V_MAX)
+
+/* --- UpdateFeatures (57), DescribeQuorum (55), ListConfigResources (74) */
+#define WIRE_LIST_feature_update(S, F, A, T)    \
+    F(S, string, feature, 0, V_MAX, 0)          \
+    F(S, int16, max_version_level, 0, V_MAX, 0) \
+    F(S, bool, allow_downgrade, 0, 0, 0)        \
+    F(S, int8, upgrade_type, 1, V_MAX, 1)
+#define WIRE_LIST_update_features_request(S, F, A, T) \
+    F(S, int32, timeout_ms, 0, V_MAX, 60000)          \
+    A(S, feature_update, updates, 0, V_MAX)           \
+    F(S, bool, validate_only, 1, V_MAX, 0)
+#define WIRE_LIST_feature_outcome(S, F, A, T) \
+    F(S, string, feature, 0, V_MAX, 0)        \
+    F(S, int16, error_code, 0, V_MAX, 0)      \
+    F(S, nstring, error_message, 0, V_MAX, 0)
+#define WIRE_LIST_update_features_response(S, F, A, T) \
+    F(S, int32, throttle_time_ms, 0, V_MAX, 0)         \
+    F(S, int16, error_code, 0, V_MAX, 0)               \
+    F(S, nstring, error_message, 0, V_MAX, 0)          \
+    A(S, feature_outcome, results, 0, 1)
+#define WIRE_LIST_quorum_partition(S, F, A, T) F(S, int32, partition, 0, V_MAX, 0)
+#define WIRE_LIST_quorum_topic(S, F, A, T) \
+    F(S, string, topic, 0, V_MAX, 0)       \
+    A(S, quorum_partition, partitions, 0, V_MAX)
+#define WIRE_LIST_describe_quorum_request(S, F, A, T) A(S, quorum_topic, topics, 0, V_MAX)
+#define WIRE_LIST_quorum_replica(S, F, A, T)      \
+    F(S, int32, replica_id, 0, V_MAX, 0)          \
+    F(S, uuid, replica_directory_id, 2, V_MAX, 0) \
+    F(S, int64, log_end_offset, 0, V_MAX, 0)      \
+    F(S, int64, last_fetch_ms, 1, V_MAX, -1)      \
+    F(S, int64, last_caught_up_ms, 1, V_MAX, -1)
+#define WIRE_LIST_quorum_partition_result(S, F, A, T) \
+    F(S, int32, partition, 0, V_MAX, 0)               \
+    F(S, int16, error_code, 0, V_MAX, 0)              \
+    F(S, nstring, error_message, 2, V_MAX, 0)         \
+    F(S, int32, leader_id, 0, V_MAX, 0)               \
+    F(S, int32, leader_epoch, 0, V_MAX, 0)            \
+    F(S, int64, high_watermark, 0, V_MAX, 0)          \
+    A(S, quorum_replica, voters, 0, V_MAX)            \
+    A(S, quorum_replica, observers, 0, V_MAX)
+#define WIRE_LIST_quorum_topic_result(S, F, A, T) \
+    F(S, string, topic, 0, V_MAX, 0)              \
+    A(S, quorum_partition_result, partitions, 0, V_MAX)
+#define WIRE_LIST_quorum_listener(S, F, A, T) \
+    F(S, string, name, 2, V_MAX, 0)           \
+    F(S, string, host, 2, V_MAX, 0)           \
+    F(S, int16, port, 2, V_MAX, 0)
+#define WIRE_LIST_quorum_node(S, F, A, T) \
+    F(S, int32, node_id, 2, V_MAX, 0)     \
+    A(S, quorum_listener, listeners, 2, V_MAX)
+#define WIRE_LIST_describe_quorum_response(S, F, A, T) \
+    F(S, int16, error_code, 0, V_MAX, 0)               \
+    F(S, nstring, error_message, 2, V_MAX, 0)          \
+    A(S, quorum_topic_result, topics, 0, V_MAX)        \
+    A(S, quorum_node, nodes, 2, V_MAX)
+#define WIRE_LIST_config_resources_request(S, F, A, T) F(S, int8s, types, 1, V_MAX, 0)
+#define WIRE_LIST_config_resource(S, F, A, T) \
+    F(S, string, name, 0, V_MAX, 0)           \
+    F(S, int8, type, 1, V_MAX, 16)
+#define WIRE_LIST_config_resources_response(S, F, A, T) \
+    F(S, int32, throttle_time_ms, 0, V_MAX, 0)          \
+    F(S, int16, error_code, 0, V_MAX, 0)                \
+    A(S, config_resource, resources, 0, V_MAX)
 
 /* Every list above, an array's items before the array. */
 #define WIRE_TYPES_ADMIN(X)         \
@@ -229,6 +405,8 @@
     X(metadata_response)            \
     X(api_versions_request)         \
     X(api_versions_key)             \
+    X(supported_feature)            \
+    X(finalized_feature)            \
     X(api_versions_response)        \
     X(create_topic_assignment)      \
     X(create_topic_config)          \
@@ -267,6 +445,46 @@
     X(log_dirs_response)            \
     X(describe_cluster_request)     \
     X(describe_cluster_broker)      \
-    X(describe_cluster_response)
+    X(describe_cluster_response)    \
+    X(topic_partitions_name)        \
+    X(topic_partitions_cursor)      \
+    X(topic_partitions_request)     \
+    X(topic_partitions_partition)   \
+    X(topic_partitions_topic)       \
+    X(topic_partitions_response)    \
+    X(named_partitions)             \
+    X(elect_leaders_request)        \
+    X(partition_outcome)            \
+    X(topic_outcome)                \
+    X(elect_leaders_response)       \
+    X(reassign_partition)           \
+    X(reassign_topic)               \
+    X(reassign_request)             \
+    X(reassign_response)            \
+    X(reassignments_request)        \
+    X(reassignments_partition)      \
+    X(reassignments_topic)          \
+    X(reassignments_response)       \
+    X(replica_log_dir)              \
+    X(replica_log_dirs_request)     \
+    X(replica_log_dir_partition)    \
+    X(replica_log_dir_topic)        \
+    X(replica_log_dirs_response)    \
+    X(feature_update)               \
+    X(update_features_request)      \
+    X(feature_outcome)              \
+    X(update_features_response)     \
+    X(quorum_partition)             \
+    X(quorum_topic)                 \
+    X(describe_quorum_request)      \
+    X(quorum_replica)               \
+    X(quorum_partition_result)      \
+    X(quorum_topic_result)          \
+    X(quorum_listener)              \
+    X(quorum_node)                  \
+    X(describe_quorum_response)     \
+    X(config_resources_request)     \
+    X(config_resource)              \
+    X(config_resources_response)
 
 #endif

@@ -35,6 +35,8 @@
     F(S, int32s, partitions, 0, V_MAX, 0)
 #define WIRE_LIST_offset_fetch_group(S, F, A, T) \
     F(S, string, group_id, 8, V_MAX, 0)          \
+    F(S, nstring, member_id, 9, V_MAX, 0)        \
+    F(S, int32, member_epoch, 9, V_MAX, -1)      \
     A(S, offset_fetch_topic, topics, 8, V_MAX)
 #define WIRE_LIST_offset_fetch_request(S, F, A, T) \
     F(S, string, group_id, 0, 7, 0)                \
@@ -165,6 +167,7 @@
     F(S, bytes, assignment, 0, V_MAX, 0)
 #define WIRE_LIST_describe_groups_result(S, F, A, T) \
     F(S, int16, error_code, 0, V_MAX, 0)             \
+    F(S, nstring, error_message, 6, V_MAX, 0)        \
     F(S, string, group_id, 0, V_MAX, 0)              \
     F(S, string, state, 0, V_MAX, 0)                 \
     F(S, string, protocol_type, 0, V_MAX, 0)         \
@@ -205,50 +208,118 @@
     F(S, int32, throttle_time_ms, 0, V_MAX, 0)       \
     A(S, offset_commit_topic_result, topics, 0, V_MAX)
 
+/* --- ConsumerGroupHeartbeat (68), ConsumerGroupDescribe (69): the protocol of KIP-848 */
+#define WIRE_LIST_member_partitions(S, F, A, T) \
+    F(S, uuid, topic_id, 0, V_MAX, 0)           \
+    F(S, int32s, partitions, 0, V_MAX, 0)
+#define WIRE_LIST_member_heartbeat_request(S, F, A, T) \
+    F(S, string, group_id, 0, V_MAX, 0)                \
+    F(S, string, member_id, 0, V_MAX, 0)               \
+    F(S, int32, member_epoch, 0, V_MAX, 0)             \
+    F(S, nstring, instance_id, 0, V_MAX, 0)            \
+    F(S, nstring, rack_id, 0, V_MAX, 0)                \
+    F(S, int32, rebalance_timeout_ms, 0, V_MAX, -1)    \
+    F(S, strings, topic_names, 0, V_MAX, 0)            \
+    F(S, nstring, topic_regex, 1, V_MAX, 0)            \
+    F(S, nstring, assignor, 0, V_MAX, 0)               \
+    A(S, member_partitions, owned, 0, V_MAX)
+#define WIRE_LIST_member_assignment(S, F, A, T) A(S, member_partitions, topics, 0, V_MAX)
+#define WIRE_LIST_member_heartbeat_response(S, F, A, T) \
+    F(S, int32, throttle_time_ms, 0, V_MAX, 0)          \
+    F(S, int16, error_code, 0, V_MAX, 0)                \
+    F(S, nstring, error_message, 0, V_MAX, 0)           \
+    F(S, nstring, member_id, 0, V_MAX, 0)               \
+    F(S, int32, member_epoch, 0, V_MAX, 0)              \
+    F(S, int32, heartbeat_interval_ms, 0, V_MAX, 0)     \
+    F(S, nstruct_of(member_assignment), assignment, 0, V_MAX, 0)
+#define WIRE_LIST_consumer_group_describe_request(S, F, A, T) \
+    F(S, strings, groups, 0, V_MAX, 0)                        \
+    F(S, bool, include_authorized_operations, 0, V_MAX, 0)
+#define WIRE_LIST_described_partitions(S, F, A, T) \
+    F(S, uuid, topic_id, 0, V_MAX, 0)              \
+    F(S, string, topic, 0, V_MAX, 0)               \
+    F(S, int32s, partitions, 0, V_MAX, 0)
+#define WIRE_LIST_described_assignment(S, F, A, T) A(S, described_partitions, topics, 0, V_MAX)
+#define WIRE_LIST_described_member(S, F, A, T)                     \
+    F(S, string, member_id, 0, V_MAX, 0)                           \
+    F(S, nstring, instance_id, 0, V_MAX, 0)                        \
+    F(S, nstring, rack_id, 0, V_MAX, 0)                            \
+    F(S, int32, member_epoch, 0, V_MAX, 0)                         \
+    F(S, string, client_id, 0, V_MAX, 0)                           \
+    F(S, string, client_host, 0, V_MAX, 0)                         \
+    F(S, strings, topic_names, 0, V_MAX, 0)                        \
+    F(S, nstring, topic_regex, 0, V_MAX, 0)                        \
+    F(S, struct_of(described_assignment), assignment, 0, V_MAX, 0) \
+    F(S, struct_of(described_assignment), target, 0, V_MAX, 0)     \
+    F(S, int8, member_type, 1, V_MAX, -1)
+#define WIRE_LIST_consumer_group_result(S, F, A, T) \
+    F(S, int16, error_code, 0, V_MAX, 0)            \
+    F(S, nstring, error_message, 0, V_MAX, 0)       \
+    F(S, string, group_id, 0, V_MAX, 0)             \
+    F(S, string, state, 0, V_MAX, 0)                \
+    F(S, int32, group_epoch, 0, V_MAX, 0)           \
+    F(S, int32, assignment_epoch, 0, V_MAX, 0)      \
+    F(S, string, assignor, 0, V_MAX, 0)             \
+    A(S, described_member, members, 0, V_MAX)       \
+    F(S, int32, authorized_operations, 0, V_MAX, INT32_MIN)
+#define WIRE_LIST_consumer_group_describe_response(S, F, A, T) \
+    F(S, int32, throttle_time_ms, 0, V_MAX, 0)                 \
+    A(S, consumer_group_result, groups, 0, V_MAX)
+
 /* Every list above, an array's items before the array. */
-#define WIRE_TYPES_GROUPS(X)          \
-    X(offset_commit_partition)        \
-    X(offset_commit_topic)            \
-    X(offset_commit_request)          \
-    X(offset_commit_partition_result) \
-    X(offset_commit_topic_result)     \
-    X(offset_commit_response)         \
-    X(offset_fetch_topic)             \
-    X(offset_fetch_group)             \
-    X(offset_fetch_request)           \
-    X(offset_fetch_partition_result)  \
-    X(offset_fetch_topic_result)      \
-    X(offset_fetch_group_result)      \
-    X(offset_fetch_response)          \
-    X(find_coordinator_request)       \
-    X(find_coordinator_result)        \
-    X(find_coordinator_response)      \
-    X(join_group_protocol)            \
-    X(join_group_request)             \
-    X(join_group_member)              \
-    X(join_group_response)            \
-    X(heartbeat_request)              \
-    X(heartbeat_response)             \
-    X(leave_group_member)             \
-    X(leave_group_request)            \
-    X(leave_group_result)             \
-    X(leave_group_response)           \
-    X(sync_group_assignment)          \
-    X(sync_group_request)             \
-    X(sync_group_response)            \
-    X(describe_groups_request)        \
-    X(describe_groups_member)         \
-    X(describe_groups_result)         \
-    X(describe_groups_response)       \
-    X(list_groups_request)            \
-    X(list_groups_result)             \
-    X(list_groups_response)           \
-    X(delete_groups_request)          \
-    X(delete_groups_result)           \
-    X(delete_groups_response)         \
-    X(offset_delete_partition)        \
-    X(offset_delete_topic)            \
-    X(offset_delete_request)          \
-    X(offset_delete_response)
+#define WIRE_TYPES_GROUPS(X)           \
+    X(offset_commit_partition)         \
+    X(offset_commit_topic)             \
+    X(offset_commit_request)           \
+    X(offset_commit_partition_result)  \
+    X(offset_commit_topic_result)      \
+    X(offset_commit_response)          \
+    X(offset_fetch_topic)              \
+    X(offset_fetch_group)              \
+    X(offset_fetch_request)            \
+    X(offset_fetch_partition_result)   \
+    X(offset_fetch_topic_result)       \
+    X(offset_fetch_group_result)       \
+    X(offset_fetch_response)           \
+    X(find_coordinator_request)        \
+    X(find_coordinator_result)         \
+    X(find_coordinator_response)       \
+    X(join_group_protocol)             \
+    X(join_group_request)              \
+    X(join_group_member)               \
+    X(join_group_response)             \
+    X(heartbeat_request)               \
+    X(heartbeat_response)              \
+    X(leave_group_member)              \
+    X(leave_group_request)             \
+    X(leave_group_result)              \
+    X(leave_group_response)            \
+    X(sync_group_assignment)           \
+    X(sync_group_request)              \
+    X(sync_group_response)             \
+    X(describe_groups_request)         \
+    X(describe_groups_member)          \
+    X(describe_groups_result)          \
+    X(describe_groups_response)        \
+    X(list_groups_request)             \
+    X(list_groups_result)              \
+    X(list_groups_response)            \
+    X(delete_groups_request)           \
+    X(delete_groups_result)            \
+    X(delete_groups_response)          \
+    X(offset_delete_partition)         \
+    X(offset_delete_topic)             \
+    X(offset_delete_request)           \
+    X(offset_delete_response)          \
+    X(member_partitions)               \
+    X(member_heartbeat_request)        \
+    X(member_assignment)               \
+    X(member_heartbeat_response)       \
+    X(consumer_group_describe_request) \
+    X(described_partitions)            \
+    X(described_assignment)            \
+    X(described_member)                \
+    X(consumer_group_result)           \
+    X(consumer_group_describe_response)
 
 #endif

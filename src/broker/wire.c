@@ -173,6 +173,14 @@ void wire_reset(const struct wire_type *type, void *message)
     }
 }
 
+size_t wire_item_bytes(const struct wire_field *f)
+{
+    return f->kind == WIRE_int8s     ? 1
+           : f->kind == WIRE_int32s  ? 4
+           : f->kind == WIRE_strings ? sizeof(struct str)
+                                     : f->item->size;
+}
+
 static void *take_memory(struct decoder *d, size_t items, size_t size)
 {
     if (items > WIRE_ITEMS_MAX || items * size > d->memory_left) {
@@ -187,7 +195,7 @@ static void decode_struct(struct decoder *d, const struct wire_type *type, void 
 
 static void decode_array(struct decoder *d, const struct wire_field *f, char *at)
 {
-    const size_t size = f->kind == WIRE_int32s ? 4 : f->kind == WIRE_strings ? sizeof(struct str) : f->item->size;
+    const size_t size = wire_item_bytes(f);
     struct wire_array a = {NULL, (int32_t)get_length(&d->in, d->flexible, 4)};
     char *p;
 
@@ -195,7 +203,9 @@ static void decode_array(struct decoder *d, const struct wire_field *f, char *at
         a.p = take_memory(d, (size_t)a.n, size);
     p = a.p;
     for (int32_t i = 0; i < a.n && !d->in.bad; i++, p += size) {
-        if (f->kind == WIRE_int32s)
+        if (f->kind == WIRE_int8s)
+            *(int8_t *)(void *)p = (int8_t)wire_get_int(&d->in, 1);
+        else if (f->kind == WIRE_int32s)
             *(int32_t *)(void *)p = (int32_t)wire_get_int(&d->in, 4);
         else if (f->kind == WIRE_strings)
             *(struct str *)(void *)p = wire_get_string(&d->in, d->flexible);
@@ -205,6 +215,17 @@ static void decode_array(struct decoder *d, const struct wire_field *f, char *at
     if (d->in.bad)
         a = (struct wire_array){NULL, 0};
     memcpy(at, &a, sizeof(a));
+}
+
+static void decode_nested(struct decoder *d, const struct wire_field *f, char *at)
+{
+    void *item = NULL;
+
+    if (f->kind == WIRE_struct || wire_get_int(&d->in, 1) >= 0)
+        item = take_memory(d, 1, f->item->size);
+    if (item && !d->in.bad)
+        decode_struct(d, f->item, item);
+    memcpy(at, &item, sizeof(item));
 }
 
 static void decode_field(struct decoder *d, const struct wire_field *f, void *message)
@@ -237,10 +258,15 @@ static void decode_field(struct decoder *d, const struct wire_field *f, void *me
         s = get_sized(&d->in, d->flexible, 4);
         *(struct wire_records *)(void *)at = (struct wire_records){.p = s.p, .n = s.p ? (int64_t)s.n : -1};
         break;
+    case WIRE_int8s:
     case WIRE_int32s:
     case WIRE_strings:
     case WIRE_array:
         decode_array(d, f, at);
+        break;
+    case WIRE_struct:
+    case WIRE_nstruct:
+        decode_nested(d, f, at);
         break;
     }
     if (d->in.bad && !d->where)
@@ -352,7 +378,9 @@ static void encode_array(const struct wire_field *f, int16_t version, bool flexi
     put_length(out, flexible, a.n, 4);
     p = a.p;
     for (int32_t i = 0; i < a.n; i++) {
-        if (f->kind == WIRE_int32s)
+        if (f->kind == WIRE_int8s)
+            wire_put_int(&out->buf, ((const int8_t *)a.p)[i], 1);
+        else if (f->kind == WIRE_int32s)
             wire_put_int(&out->buf, ((const int32_t *)a.p)[i], 4);
         else if (f->kind == WIRE_strings)
             put_sized(out, flexible, ((const struct str *)a.p)[i], false, 2);
@@ -375,6 +403,19 @@ static void encode_records(bool flexible, const struct wire_records *r, struct w
     slice.at = out->buf.n;
     out->slice_bytes += slice.n;
     vec_push(&out->slices, slice);
+}
+
+static void encode_nested(const struct wire_field *f, int16_t version, bool flexible, const char *at,
+                          struct wire_out *out)
+{
+    const void *item;
+
+    memcpy(&item, at, sizeof(item));
+    IG_ASSERT(item || f->kind == WIRE_nstruct);
+    if (f->kind == WIRE_nstruct)
+        wire_put_int(&out->buf, item ? 1 : -1, 1);
+    if (item)
+        encode_struct(f->item, version, flexible, item, out);
 }
 
 static void encode_field(const struct wire_field *f, int16_t version, bool flexible, const void *message,
@@ -403,10 +444,15 @@ static void encode_field(const struct wire_field *f, int16_t version, bool flexi
     case WIRE_records:
         encode_records(flexible, (const struct wire_records *)(const void *)at, out);
         break;
+    case WIRE_int8s:
     case WIRE_int32s:
     case WIRE_strings:
     case WIRE_array:
         encode_array(f, version, flexible, at, out);
+        break;
+    case WIRE_struct:
+    case WIRE_nstruct:
+        encode_nested(f, version, flexible, at, out);
         break;
     }
 }
@@ -415,12 +461,30 @@ static void encode_field(const struct wire_field *f, int16_t version, bool flexi
 static bool is_default(const struct wire_field *f, const void *message)
 {
     const char *at = (const char *)message + f->offset;
-    struct str s;
+    static const struct wire_uuid nothing;
+    struct wire_array a;
+    const void *p;
 
-    if (f->kind <= WIRE_int64)
+    switch (f->kind) {
+    case WIRE_uuid:
+        return memcmp(at, &nothing, sizeof(nothing)) == 0;
+    case WIRE_int8s:
+    case WIRE_int32s:
+    case WIRE_strings:
+    case WIRE_array:
+        memcpy(&a, at, sizeof(a));
+        return a.n <= 0;
+    case WIRE_string:
+    case WIRE_nstring:
+    case WIRE_bytes:
+    case WIRE_records:
+    case WIRE_struct:
+    case WIRE_nstruct:
+        memcpy(&p, at, sizeof(p)); /* all begin with a pointer */
+        return !p;
+    default:
         return load_int(f, at) == f->missing;
-    memcpy(&s, at, sizeof(s));
-    return !s.p;
+    }
 }
 
 static void encode_tags(const struct wire_type *type, int16_t version, const void *message, struct wire_out *out)

@@ -19,9 +19,12 @@ enum wire_kind {
     WIRE_nstring, /* p NULL is null */
     WIRE_bytes,
     WIRE_records, /* nullable; may be a part of a file when written */
+    WIRE_int8s,
     WIRE_int32s,
     WIRE_strings,
-    WIRE_array, /* of structs */
+    WIRE_array,   /* of structs */
+    WIRE_struct,  /* a pointer to one; NULL only in a tagged field, which is then left out */
+    WIRE_nstruct, /* the same behind a byte that says whether there is one; NULL is null */
 };
 
 struct wire_uuid {
@@ -39,6 +42,10 @@ struct wire_records {
 /* What every array field looks like to the codec. n -1 is null. */
 struct wire_array {
     void *p;
+    int32_t n;
+};
+struct wire_int8s {
+    int8_t *p;
     int32_t n;
 };
 struct wire_int32s {
@@ -59,7 +66,7 @@ struct wire_field {
     int16_t tag;      /* of a tagged field, else -1 */
     int64_t missing;  /* an integer's value where the version lacks it */
     size_t offset;
-    const struct wire_type *item; /* of an array */
+    const struct wire_type *item; /* of an array, of a struct */
 };
 
 struct wire_type {
@@ -93,6 +100,8 @@ IG_MUST_CHECK enum ig_code wire_decode(const struct wire_type *type, int16_t ver
 void wire_encode(const struct wire_type *type, int16_t version, bool flexible, const void *message,
                  struct wire_out *out);
 
+/* What one item of an array field takes in memory. */
+size_t wire_item_bytes(const struct wire_field *f);
 /* Sets integers to what the table says for versions without them, all else to nothing. */
 void wire_reset(const struct wire_type *type, void *message);
 

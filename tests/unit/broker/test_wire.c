@@ -19,7 +19,7 @@ static struct str random_text(struct test_random *r, struct arena *a, bool nulla
 
 static void fill_array(struct test_random *r, struct arena *a, const struct wire_field *f, int16_t version, void *at)
 {
-    const size_t size = f->kind == WIRE_int32s ? 4 : f->kind == WIRE_strings ? sizeof(struct str) : f->item->size;
+    const size_t size = wire_item_bytes(f);
     struct wire_array array = {NULL, (int32_t)test_random_below(r, 5) - 1};
 
     if (array.n > 0)
@@ -27,7 +27,9 @@ static void fill_array(struct test_random *r, struct arena *a, const struct wire
     for (int32_t i = 0; i < array.n; i++) {
         char *item = (char *)array.p + (size_t)i * size;
 
-        if (f->kind == WIRE_int32s)
+        if (f->kind == WIRE_int8s)
+            *(int8_t *)(void *)item = (int8_t)test_random_next(r);
+        else if (f->kind == WIRE_int32s)
             *(int32_t *)(void *)item = (int32_t)test_random_next(r);
         else if (f->kind == WIRE_strings)
             *(struct str *)(void *)item = random_text(r, a, false);
@@ -41,6 +43,7 @@ static void fill_field(struct test_random *r, struct arena *a, const struct wire
 {
     const uint64_t v = test_random_next(r);
     struct str s;
+    void *item;
 
     switch (f->kind) {
     case WIRE_bool:
@@ -70,6 +73,15 @@ static void fill_field(struct test_random *r, struct arena *a, const struct wire
     case WIRE_records:
         s = random_text(r, a, true);
         *(struct wire_records *)(void *)at = (struct wire_records){.p = s.p, .n = s.p ? (int64_t)s.n : -1};
+        break;
+    case WIRE_struct:
+    case WIRE_nstruct:
+        item = NULL;
+        if ((f->kind == WIRE_struct && f->tag < 0) || v & 1) {
+            item = arena_alloc(a, f->item->size, 16);
+            fill(r, a, f->item, version, item);
+        }
+        memcpy(at, &item, sizeof(item));
         break;
     default:
         fill_array(r, a, f, version, at);
