@@ -23,6 +23,37 @@ static bool epoch_error(int32_t epoch, int16_t *error_code)
     return true;
 }
 
+static bool is_committed_only(const struct request *r)
+{
+    return ((const struct wire_fetch_request *)r->body)->isolation_level == ISOLATION_READ_COMMITTED;
+}
+
+static void count_aborted(void *ctx, const struct span_aborted *a)
+{
+    (void)a;
+    ++*(int32_t *)ctx;
+}
+
+static void add_aborted(void *ctx, const struct span_aborted *a)
+{
+    struct wire_fetch_partition_result *out = ctx;
+
+    out->aborted.p[out->aborted.n++] = (struct wire_fetch_aborted){a->producer_id, a->first};
+}
+
+/* Whose transactions the reader has to skip in [from, to). */
+static void list_aborted(struct request *r, const struct plog *log, int64_t from, int64_t to,
+                         struct wire_fetch_partition_result *out)
+{
+    const struct spans *spans = &log->producers.spans;
+    int32_t n = 0;
+
+    spans_each_aborted(spans, from, to, count_aborted, &n);
+    RESPONSE_ITEMS(r, out->aborted, fetch_aborted, n);
+    out->aborted.n = 0;
+    spans_each_aborted(spans, from, to, add_aborted, out);
+}
+
 static void fetch_partition(struct request *r, struct str topic, const struct wire_fetch_partition *in, int64_t *budget,
                             bool *any, struct wire_fetch_partition_result *out)
 {
@@ -41,16 +72,20 @@ static void fetch_partition(struct request *r, struct str topic, const struct wi
     }
     if (epoch_error(in->current_leader_epoch, &out->error_code))
         return;
-    out->high_watermark = out->last_stable_offset = p->log->durable.offset;
+    out->high_watermark = p->log->durable.offset;
+    out->last_stable_offset = plog_stable(p->log);
     out->log_start_offset = p->log->start;
     span = ARENA_NEW(&r->arena, struct plog_span);
-    rc = plog_read(p->log, in->fetch_offset, max > 0 ? (size_t)max : 0, !*any, span, &err);
+    rc = plog_read_upto(p->log, in->fetch_offset, is_committed_only(r) ? out->last_stable_offset : INT64_MAX,
+                        max > 0 ? (size_t)max : 0, !*any, span, &err);
     if (rc) {
         out->error_code = rc == IG_NOT_FOUND ? KAFKA_OFFSET_OUT_OF_RANGE : KAFKA_STORAGE_ERROR;
         if (rc != IG_NOT_FOUND)
             log_error(r->b->env, "broker", "read " STR_FMT "/%d: %s", STR_ARG(topic), in->partition, err.msg);
         return;
     }
+    if (is_committed_only(r))
+        list_aborted(r, p->log, in->fetch_offset, span->n > 0 ? span->end_offset : in->fetch_offset, out);
     if (span->n > 0) {
         out->records = (struct wire_records){.n = (int64_t)span->n, .file = span, .at = span->at};
         *budget -= (int64_t)span->n;
@@ -95,7 +130,9 @@ static bool is_enough(const struct request *r)
             if (!p || p->removed || p->log->failed || fp->fetch_offset < p->log->start ||
                 fp->fetch_offset > p->log->end || fp->current_leader_epoch > LEADER_EPOCH)
                 return true;
-            n = plog_available(p->log, fp->fetch_offset);
+            n = 0;
+            if (!is_committed_only(r) || fp->fetch_offset < plog_stable(p->log))
+                n = plog_available(p->log, fp->fetch_offset);
             bytes += n < fp->partition_max_bytes ? n : fp->partition_max_bytes;
         }
     }

@@ -6,7 +6,9 @@ enum special_time { TIME_LATEST = -1, TIME_EARLIEST = -2, TIME_MAX = -3 };
 static void list_offset(struct request *r, struct str topic, const struct wire_list_offsets_partition *in,
                         struct wire_list_offsets_partition_result *out)
 {
+    const struct wire_list_offsets_request *all = r->body;
     struct partition *p = topics_partition(r->b->topics, topic, in->partition);
+    int64_t end;
     enum ig_code rc = IG_OK;
     struct error err;
 
@@ -15,8 +17,9 @@ static void list_offset(struct request *r, struct str topic, const struct wire_l
         out->error_code = KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
         return;
     }
+    end = all->isolation_level == ISOLATION_READ_COMMITTED ? plog_stable(p->log) : p->log->durable.offset;
     if (in->timestamp == TIME_LATEST)
-        out->offset = p->log->durable.offset;
+        out->offset = end;
     else if (in->timestamp == TIME_EARLIEST)
         out->offset = p->log->start;
     else if (in->timestamp == TIME_MAX)
@@ -30,6 +33,8 @@ static void list_offset(struct request *r, struct str topic, const struct wire_l
         out->offset = out->timestamp = -1;
         log_error(r->b->env, "broker", "find a time in " STR_FMT "/%d: %s", STR_ARG(topic), in->partition, err.msg);
     }
+    if (out->timestamp >= 0 && out->offset >= end)
+        out->offset = out->timestamp = -1; /* it may come to nothing */
     if (out->offset >= 0)
         out->leader_epoch = LEADER_EPOCH;
 }

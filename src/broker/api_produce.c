@@ -53,6 +53,10 @@ static enum kafka_error check_sequence(struct partition *p, const struct batch *
     case PRODUCER_FENCED:
         error_set(err, IG_CONFLICT, "epoch %d of producer %lld is over", b->producer_epoch, (long long)b->producer_id);
         return KAFKA_INVALID_PRODUCER_EPOCH;
+    case PRODUCER_IN_TRANSACTION:
+        error_set(err, IG_CONFLICT, "producer %lld has a transaction open that this batch is no part of",
+                  (long long)b->producer_id);
+        return KAFKA_INVALID_TXN_STATE;
     }
     return KAFKA_UNKNOWN;
 }

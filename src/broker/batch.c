@@ -27,6 +27,7 @@ bool batch_parse(const void *bytes, size_t n, struct batch *out)
         .producer_epoch = (int16_t)wire_load(p + 51, 2),
         .base_sequence = (int32_t)wire_load(p + 53, 4),
         .records = (int32_t)wire_load(p + 57, 4),
+        .marker = BATCH_MARKER_NONE,
     };
     return out->magic == 2 && out->bytes >= BATCH_HEADER_BYTES && out->base_offset >= 0 &&
            out->last_offset_delta >= 0 && out->base_offset <= INT64_MAX - out->last_offset_delta - 1;
@@ -37,6 +38,24 @@ bool batch_crc_ok(const void *p, size_t n, const struct batch *b)
     if ((uint64_t)b->bytes > n)
         return false;
     return hash_crc32c(0, (const char *)p + CRC_FROM, (size_t)b->bytes - CRC_FROM) == b->crc;
+}
+
+void batch_read_marker(const void *p, size_t n, struct batch *b)
+{
+    struct batch_reader r;
+    struct batch_record record;
+
+    if (!(b->attributes & BATCH_CONTROL) || batch_reader_open(&r, p, n, NULL))
+        return;
+    if (batch_reader_next(&r, &record) && record.key.n >= 4) {
+        const int64_t type = wire_load(record.key.p + 2, 2);
+
+        if (type == BATCH_MARKER_ABORT || type == BATCH_MARKER_COMMIT)
+            b->marker = (enum batch_marker)type;
+        if (record.value.n >= 6)
+            b->coordinator_epoch = (int32_t)wire_load(record.value.p + 2, 4);
+    }
+    batch_reader_close(&r);
 }
 
 void batch_stamp(void *header, int64_t base_offset, int32_t leader_epoch)
@@ -201,6 +220,23 @@ struct str batch_builder_finish(struct batch_builder *b)
     wire_store(p + 51, -1, 2);
     wire_store(p + 53, -1, 4);
     wire_store(p + 57, b->records, 4);
+    wire_store(p + 17, (int64_t)hash_crc32c(0, p + CRC_FROM, b->buf.n - CRC_FROM), 4);
+    return buf_str(&b->buf);
+}
+
+struct str batch_builder_marker(struct batch_builder *b, int64_t producer_id, int16_t epoch, enum batch_marker marker,
+                                int32_t coordinator_epoch)
+{
+    char key[4] = {0}, value[6] = {0}, *p;
+
+    wire_store(key + 2, marker, 2);
+    wire_store(value + 2, coordinator_epoch, 4);
+    batch_builder_add(b, (struct str){key, sizeof(key)}, (struct str){value, sizeof(value)});
+    (void)batch_builder_finish(b);
+    p = b->buf.p;
+    wire_store(p + 21, BATCH_TRANSACTIONAL | BATCH_CONTROL, 2);
+    wire_store(p + 43, producer_id, 8);
+    wire_store(p + 51, epoch, 2);
     wire_store(p + 17, (int64_t)hash_crc32c(0, p + CRC_FROM, b->buf.n - CRC_FROM), 4);
     return buf_str(&b->buf);
 }

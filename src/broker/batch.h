@@ -17,6 +17,9 @@ enum batch_attributes {
     BATCH_CONTROL = 32,
 };
 
+/* What a control batch says of its producer's transaction; the values are those of the record's key. */
+enum batch_marker { BATCH_MARKER_NONE = -1, BATCH_MARKER_ABORT = 0, BATCH_MARKER_COMMIT = 1 };
+
 struct batch {
     int64_t base_offset;
     int64_t bytes; /* all of it, header too */
@@ -30,12 +33,16 @@ struct batch {
     int16_t producer_epoch;
     int32_t base_sequence;
     int32_t records;
+    enum batch_marker marker; /* these two only after batch_read_marker */
+    int32_t coordinator_epoch;
 };
 
 /* The header alone; false if these bytes cannot begin a batch. `n` may end before the batch does. */
 bool batch_parse(const void *p, size_t n, struct batch *out);
 /* Is the batch whole within n bytes, and its checksum right? */
 bool batch_crc_ok(const void *p, size_t n, const struct batch *b);
+/* Looks into a whole batch if it is a control batch. */
+void batch_read_marker(const void *p, size_t n, struct batch *b);
 /* Everything about one whole batch from outside: one batch exactly, checksum, records that can be read, counts that
  * are true. IG_CORRUPT: the checksum; IG_UNSUPPORTED: an older format; IG_INVALID: anything else. */
 IG_MUST_CHECK enum ig_code batch_check(const void *p, size_t n, struct batch *out, struct error *err);
@@ -71,6 +78,9 @@ void batch_builder_init(struct batch_builder *b, int64_t timestamp_ms);
 void batch_builder_add(struct batch_builder *b, struct str key, struct str value); /* value p NULL: a tombstone */
 /* The whole batch, its offset still 0; valid until the builder is released. */
 struct str batch_builder_finish(struct batch_builder *b);
+/* The same, of nothing but the marker that ends a producer's transaction. */
+struct str batch_builder_marker(struct batch_builder *b, int64_t producer_id, int16_t epoch, enum batch_marker marker,
+                                int32_t coordinator_epoch);
 void batch_builder_release(struct batch_builder *b);
 
 #endif

@@ -18,6 +18,7 @@
 
 #define NODE_ID 1
 #define LEADER_EPOCH 0
+#define ISOLATION_READ_COMMITTED 1
 #define SEGMENT_BYTES_DEFAULT ((int64_t)128 << 20)
 #define REQUEST_BYTES_DEFAULT ((int64_t)100 << 20)
 #define MESSAGE_BYTES_DEFAULT ((int64_t)32 << 20)

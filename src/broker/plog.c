@@ -122,6 +122,7 @@ enum ig_code plog_append(struct plog *log, struct batch *b, const void *bytes, s
         return write_failed(log, s, rc, &local);
     }
     segment_add(s, b);
+    batch_read_marker(bytes, (size_t)b->bytes, b);
     producers_note(&log->producers, b, env_now_ms(log->env));
     log->end += b->last_offset_delta + 1;
     return IG_OK;
@@ -180,6 +181,7 @@ void plog_sync_end(struct plog *log, struct plog_sync *s, enum ig_code rc, const
     if (log->failed)
         return;
     log->durable = s->mark;
+    spans_settle(&log->producers.spans, log->durable.offset);
     if (last->base == s->mark.base && last->size == s->mark.pos && last->size - last->state_pos >= STATE_EVERY_BYTES)
         segment_state_write(log->env, log->dir, last, log->end, false, &log->producers);
 }
@@ -259,14 +261,15 @@ static bool fit_batch(void *ctx, const struct batch *b, int64_t pos)
     return true;
 }
 
-/* Where to stop: at a batch's end. */
-static enum ig_code find_end(struct plog *log, struct segment *s, struct fit *f, int64_t limit, struct error *err)
+/* Where to stop: at a batch's end. `limit_offset` is that of the limit. */
+static enum ig_code find_end(struct plog *log, struct segment *s, struct fit *f, int64_t limit, int64_t limit_offset,
+                             struct error *err)
 {
     const struct segment_entry *e = NULL;
 
     if (limit - f->from <= f->max) {
         f->end = limit;
-        f->next_offset = s->base == log->durable.base ? log->durable.offset : -1;
+        f->next_offset = limit_offset;
         return IG_OK;
     }
     if (s->indexed)
@@ -279,12 +282,34 @@ static enum ig_code find_end(struct plog *log, struct segment *s, struct fit *f,
     return segment_walk(log->env, s, f->from, limit, fit_batch, f, err);
 }
 
+/* How much of segment i may be read by who stops at offset `upto`, and at which offset that ends. */
+static enum ig_code find_limit(struct plog *log, size_t i, int64_t upto, int64_t *limit, int64_t *limit_offset,
+                               struct error *err)
+{
+    struct segment *s = log->segments.p[i];
+    const bool is_last = s->base == log->durable.base || i + 1 == log->segments.n;
+
+    *limit = readable(log, s);
+    *limit_offset = is_last ? log->durable.offset : log->segments.p[i + 1]->base;
+    if (upto >= *limit_offset)
+        return IG_OK;
+    *limit_offset = upto;
+    return find_position(log, s, upto, *limit, limit, err);
+}
+
 enum ig_code plog_read(struct plog *log, int64_t offset, size_t max_bytes, bool at_least_one, struct plog_span *out,
                        struct error *err)
 {
+    return plog_read_upto(log, offset, INT64_MAX, max_bytes, at_least_one, out, err);
+}
+
+enum ig_code plog_read_upto(struct plog *log, int64_t offset, int64_t upto, size_t max_bytes, bool at_least_one,
+                            struct plog_span *out, struct error *err)
+{
     struct segment *s;
     struct fit fit;
-    int64_t limit, pos;
+    int64_t limit, limit_offset, pos;
+    size_t at;
 
     *out = (struct plog_span){0};
     if (offset < log->start || offset > log->end)
@@ -292,19 +317,23 @@ enum ig_code plog_read(struct plog *log, int64_t offset, size_t max_bytes, bool 
                          (long long)log->start, (long long)log->end);
     if (offset >= log->durable.offset)
         return log->failed ? error_set(err, IG_IO, "%s", log->why) : IG_OK;
-    s = log->segments.p[segment_at(log, offset)];
-    limit = readable(log, s);
+    if (offset >= upto)
+        return IG_OK;
+    at = segment_at(log, offset);
+    s = log->segments.p[at];
+    IG_TRY(find_limit(log, at, upto, &limit, &limit_offset, err));
     IG_TRY(find_position(log, s, offset, limit, &pos, err));
     if (pos >= limit)
         return IG_OK;
     fit = (struct fit){pos, (int64_t)(max_bytes < INT32_MAX ? max_bytes : INT32_MAX), pos, -1, at_least_one};
-    IG_TRY(find_end(log, s, &fit, limit, err));
+    IG_TRY(find_end(log, s, &fit, limit, limit_offset, err));
     if (fit.end == pos)
         return IG_OK;
     IG_TRY(file_pin(s->file, false, &out->open, err));
     out->file = s->file;
     out->at = pos;
     out->n = (size_t)(fit.end - pos);
+    out->end_offset = fit.next_offset;
     if (fit.next_offset >= 0) {
         const unsigned i = log->cache_next++ % PLOG_CACHE;
 
@@ -313,6 +342,13 @@ enum ig_code plog_read(struct plog *log, int64_t offset, size_t max_bytes, bool 
         log->cache[i].pos = fit.end;
     }
     return IG_OK;
+}
+
+int64_t plog_stable(const struct plog *log)
+{
+    const int64_t stable = spans_stable(&log->producers.spans, log->durable.offset);
+
+    return stable > log->start ? stable : log->start;
 }
 
 int64_t plog_available(const struct plog *log, int64_t offset)
@@ -496,6 +532,7 @@ enum ig_code plog_trim(struct plog *log, int64_t offset, struct error *err)
     snprintf(text, sizeof(text), "%lld", (long long)offset);
     IG_TRY(env_replace_file(log->env, path, str_of(text), err));
     log->start = offset;
+    spans_trim(&log->producers.spans, offset);
     while (log->segments.n > 1 && log->segments.p[1]->base <= offset)
         plog_drop_oldest(log);
     return IG_OK;

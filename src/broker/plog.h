@@ -83,11 +83,17 @@ struct plog_span {
     struct env_file *open;
     int64_t at;
     size_t n;
+    int64_t end_offset; /* behind the last batch */
 };
 /* Whole batches from the one that holds `offset`, at most max_bytes of them, but one if `at_least_one`. IG_NOT_FOUND:
  * the offset is outside of the log. */
 IG_MUST_CHECK enum ig_code plog_read(struct plog *log, int64_t offset, size_t max_bytes, bool at_least_one,
                                      struct plog_span *out, struct error *err);
+/* The same, of what lies in front of `upto`, where a batch begins. */
+IG_MUST_CHECK enum ig_code plog_read_upto(struct plog *log, int64_t offset, int64_t upto, size_t max_bytes,
+                                          bool at_least_one, struct plog_span *out, struct error *err);
+/* The last stable offset: in front of it every transaction has ended, and everything is durable. */
+int64_t plog_stable(const struct plog *log);
 /* Durable bytes from `offset` on: exact within the last segment, else at least what is asked for is there. */
 int64_t plog_available(const struct plog *log, int64_t offset);
 

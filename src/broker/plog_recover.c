@@ -305,6 +305,8 @@ enum ig_code plog_open(struct env *env, struct files *files, const char *dir, in
     }
     if (log->start < log->segments.p[0]->base)
         log->start = log->segments.p[0]->base;
+    spans_trim(&log->producers.spans, log->start);
+    spans_settle(&log->producers.spans, log->durable.offset);
     *out = log;
     return IG_OK;
 }

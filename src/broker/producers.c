@@ -16,7 +16,7 @@ static struct producer *slot_of(const struct producers *p, int64_t id)
 
 static bool is_expired(const struct producer *s, int64_t now_ms)
 {
-    return now_ms - s->seen_ms > PRODUCER_EXPIRY_MS;
+    return s->txn_first < 0 && now_ms - s->seen_ms > PRODUCER_EXPIRY_MS;
 }
 
 /* Makes room: each client that ever came has an id of its own, so those of long ago go first. */
@@ -36,7 +36,9 @@ static void grow(struct producers *p, int64_t now_ms)
             *slot_of(&bigger, p->slots[i].id) = p->slots[i];
     }
     free(p->slots);
-    *p = bigger;
+    p->slots = bigger.slots;
+    p->cap = bigger.cap;
+    p->n = bigger.n;
 }
 
 static struct producer *slot_for(struct producers *p, int64_t id, int64_t now_ms)
@@ -47,7 +49,7 @@ static struct producer *slot_for(struct producers *p, int64_t id, int64_t now_ms
         grow(p, now_ms);
     s = slot_of(p, id);
     if (s->id == -1) {
-        *s = (struct producer){.id = id, .epoch = -1};
+        *s = (struct producer){.id = id, .epoch = -1, .txn_first = -1, .coordinator_epoch = -1};
         p->n++;
     }
     return s;
@@ -63,12 +65,16 @@ enum producer_verdict producers_check(const struct producers *p, const struct ba
     const int32_t last = sequence_after(b->base_sequence, b->last_offset_delta);
     const struct producer *s = slot_of(p, b->producer_id);
 
-    if (!s || s->id == -1 || s->n == 0)
+    if (!s || s->id == -1)
         return PRODUCER_NEXT; /* new, or forgotten: any sequence may begin */
     if (b->producer_epoch < s->epoch)
         return PRODUCER_FENCED;
-    if (b->producer_epoch > s->epoch)
+    if (s->txn_first >= 0 && (!(b->attributes & BATCH_TRANSACTIONAL) || b->producer_epoch > s->epoch))
+        return PRODUCER_IN_TRANSACTION;
+    if (b->producer_epoch > s->epoch || s->restart)
         return b->base_sequence == 0 ? PRODUCER_NEXT : PRODUCER_OUT_OF_ORDER;
+    if (s->n == 0)
+        return PRODUCER_NEXT;
     for (unsigned i = 0; i < s->n; i++) {
         if (s->batches[i].first == b->base_sequence && s->batches[i].last == last) {
             *duplicate_of = s->batches[i].base_offset;
@@ -78,13 +84,32 @@ enum producer_verdict producers_check(const struct producers *p, const struct ba
     return b->base_sequence == sequence_after(s->batches[s->n - 1].last, 1) ? PRODUCER_NEXT : PRODUCER_OUT_OF_ORDER;
 }
 
+static void note_marker(struct producers *p, struct producer *s, const struct batch *b)
+{
+    if (b->producer_epoch > s->epoch) {
+        s->restart = s->epoch >= 0;
+        s->epoch = b->producer_epoch;
+        s->n = 0;
+    }
+    if (s->txn_first >= 0)
+        spans_end(&p->spans, s->txn_first, b->base_offset, b->marker == BATCH_MARKER_ABORT);
+    s->txn_first = -1;
+    s->coordinator_epoch = b->coordinator_epoch;
+}
+
 void producers_note(struct producers *p, const struct batch *b, int64_t now_ms)
 {
     struct producer *s;
 
-    if (b->producer_id < 0 || (b->attributes & BATCH_CONTROL))
+    if (b->producer_id < 0 || ((b->attributes & BATCH_CONTROL) && b->marker == BATCH_MARKER_NONE))
         return;
     s = slot_for(p, b->producer_id, now_ms);
+    s->seen_ms = now_ms;
+    if (b->attributes & BATCH_CONTROL) {
+        note_marker(p, s, b);
+        return;
+    }
+    s->restart = false;
     if (s->epoch != b->producer_epoch) {
         s->epoch = b->producer_epoch;
         s->n = 0;
@@ -99,7 +124,17 @@ void producers_note(struct producers *p, const struct batch *b, int64_t now_ms)
         .base_offset = b->base_offset,
         .last_delta = b->last_offset_delta,
     };
-    s->seen_ms = now_ms;
+    if ((b->attributes & BATCH_TRANSACTIONAL) && s->txn_first < 0) {
+        s->txn_first = b->base_offset;
+        spans_begin(&p->spans, s->id, s->txn_first);
+    }
+}
+
+const struct producer *producers_find(const struct producers *p, int64_t id)
+{
+    const struct producer *s = slot_of(p, id);
+
+    return s && s->id == id ? s : NULL;
 }
 
 void producers_encode(const struct producers *p, int64_t now_ms, struct buf *out)
@@ -116,7 +151,10 @@ void producers_encode(const struct producers *p, int64_t now_ms, struct buf *out
         n++;
         wire_put_int(out, s->id, 8);
         wire_put_int(out, s->seen_ms, 8);
+        wire_put_int(out, s->txn_first, 8);
+        wire_put_int(out, s->coordinator_epoch, 4);
         wire_put_int(out, s->epoch, 2);
+        wire_put_int(out, s->restart, 1);
         wire_put_int(out, s->n, 1);
         for (unsigned k = 0; k < s->n; k++) {
             wire_put_int(out, s->batches[k].first, 4);
@@ -127,6 +165,7 @@ void producers_encode(const struct producers *p, int64_t now_ms, struct buf *out
     }
     if (out->p)
         wire_store(out->p + at, n, 4);
+    spans_encode(&p->spans, out);
 }
 
 void producers_decode(struct producers *p, struct wire_in *in)
@@ -135,8 +174,10 @@ void producers_decode(struct producers *p, struct wire_in *in)
 
     producers_clear(p);
     while (n-- > 0 && !in->bad) {
-        const int64_t id = wire_get_int(in, 8), seen_ms = wire_get_int(in, 8);
+        const int64_t id = wire_get_int(in, 8), seen_ms = wire_get_int(in, 8), txn_first = wire_get_int(in, 8);
+        const int32_t coordinator_epoch = (int32_t)wire_get_int(in, 4);
         const int16_t epoch = (int16_t)wire_get_int(in, 2);
+        const bool restart = wire_get_int(in, 1) != 0;
         const int64_t batches = wire_get_int(in, 1);
         struct producer *s;
 
@@ -146,7 +187,13 @@ void producers_decode(struct producers *p, struct wire_in *in)
         }
         s = slot_for(p, id, 0); /* who is expired was not written */
         s->seen_ms = seen_ms;
+        s->coordinator_epoch = coordinator_epoch;
         s->epoch = epoch;
+        s->restart = restart;
+        if (txn_first >= 0) {
+            s->txn_first = txn_first;
+            spans_begin(&p->spans, id, txn_first);
+        }
         s->n = (uint8_t)batches;
         for (int64_t k = 0; k < batches; k++) {
             s->batches[k].first = (int32_t)wire_get_int(in, 4);
@@ -155,10 +202,12 @@ void producers_decode(struct producers *p, struct wire_in *in)
             s->batches[k].last_delta = (int32_t)wire_get_int(in, 4);
         }
     }
+    spans_decode(&p->spans, in);
 }
 
 void producers_clear(struct producers *p)
 {
     free(p->slots);
+    spans_clear(&p->spans);
     *p = (struct producers){0};
 }

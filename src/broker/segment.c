@@ -7,7 +7,7 @@
 #define VERIFY_BYTES ((size_t)1 << 20)
 
 static const char state_magic[8] = "INGOTSEG";
-#define STATE_VERSION 1
+#define STATE_VERSION 2
 
 void segment_path(const char *dir, int64_t base, const char *suffix, char *out, size_t n)
 {
@@ -172,6 +172,7 @@ enum ig_code segment_verify(struct env *env, struct segment *s, int64_t from, in
         rc = want(env, &v, (size_t)b.bytes, err);
         if (rc || !batch_crc_ok(v.p + v.at, v.n - v.at, &b))
             break;
+        batch_read_marker(v.p + v.at, v.n - v.at, &b);
         each(ctx, s, &b);
         *next_offset = b.base_offset + b.last_offset_delta + 1;
         v.at += (size_t)b.bytes;

@@ -6,6 +6,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
@@ -54,11 +55,206 @@ static void those_of_long_ago_are_forgotten(void **state)
     producers_clear(&p);
 }
 
+/* --- transactions ------------------------------------------------------------------------------------------ */
+
+static void write_at(struct producers *p, int64_t id, int16_t epoch, int32_t sequence, int64_t offset)
+{
+    const struct batch b = {.producer_id = id,
+                            .producer_epoch = epoch,
+                            .base_sequence = sequence,
+                            .base_offset = offset,
+                            .attributes = BATCH_TRANSACTIONAL,
+                            .marker = BATCH_MARKER_NONE};
+
+    producers_note(p, &b, 1000);
+}
+
+static void end_at(struct producers *p, int64_t id, int16_t epoch, int64_t offset, enum batch_marker marker)
+{
+    const struct batch b = {.producer_id = id,
+                            .producer_epoch = epoch,
+                            .base_sequence = -1,
+                            .base_offset = offset,
+                            .attributes = BATCH_TRANSACTIONAL | BATCH_CONTROL,
+                            .marker = marker};
+
+    producers_note(p, &b, 1000);
+}
+
+static enum producer_verdict check_txn(const struct producers *p, int64_t id, int16_t epoch, int32_t sequence,
+                                       bool transactional)
+{
+    const struct batch b = {.producer_id = id,
+                            .producer_epoch = epoch,
+                            .base_sequence = sequence,
+                            .attributes = transactional ? BATCH_TRANSACTIONAL : 0};
+    int64_t duplicate_of;
+
+    return producers_check(p, &b, &duplicate_of);
+}
+
+static void the_stable_offset_is_where_the_first_open_transaction_begins(void **state)
+{
+    struct producers p = {0};
+
+    (void)state;
+    assert_int_equal(spans_stable(&p.spans, 10), 10);
+    write_at(&p, 1, 0, 0, 10);
+    write_at(&p, 2, 0, 0, 11);
+    write_at(&p, 1, 0, 1, 12);
+    assert_int_equal(spans_stable(&p.spans, 10), 10);
+    assert_int_equal(spans_stable(&p.spans, 13), 10);
+    end_at(&p, 2, 0, 13, BATCH_MARKER_COMMIT);
+    spans_settle(&p.spans, 14);
+    assert_int_equal(spans_stable(&p.spans, 14), 10);
+    write_at(&p, 2, 0, 1, 14);
+    end_at(&p, 1, 0, 15, BATCH_MARKER_COMMIT);
+    assert_int_equal(spans_stable(&p.spans, 15), 10); /* the marker is not known to be durable */
+    spans_settle(&p.spans, 15);
+    assert_int_equal(spans_stable(&p.spans, 15), 10);
+    spans_settle(&p.spans, 16);
+    assert_int_equal(spans_stable(&p.spans, 16), 14);
+    end_at(&p, 2, 0, 16, BATCH_MARKER_ABORT);
+    spans_settle(&p.spans, 17);
+    assert_int_equal(spans_stable(&p.spans, 17), 17);
+    producers_clear(&p);
+}
+
+static void collect(void *ctx, const struct span_aborted *a)
+{
+    char *out = ctx;
+    const size_t n = strlen(out);
+
+    snprintf(out + n, 100 - n, "%lld@%lld ", (long long)a->producer_id, (long long)a->first);
+}
+
+static const char *aborted(const struct producers *p, int64_t from, int64_t to, char out[100])
+{
+    out[0] = 0;
+    spans_each_aborted(&p->spans, from, to, collect, out);
+    return out;
+}
+
+/* Producer 1: 10-30 aborted; 2: 11-20 aborted, 21-25 committed, 31-33 aborted. */
+static struct producers some_aborted(void)
+{
+    struct producers p = {0};
+
+    write_at(&p, 1, 0, 0, 10);
+    write_at(&p, 2, 0, 0, 11);
+    end_at(&p, 2, 0, 20, BATCH_MARKER_ABORT);
+    write_at(&p, 2, 0, 1, 21);
+    end_at(&p, 2, 0, 25, BATCH_MARKER_COMMIT);
+    end_at(&p, 1, 0, 30, BATCH_MARKER_ABORT);
+    write_at(&p, 2, 0, 2, 31);
+    end_at(&p, 2, 0, 33, BATCH_MARKER_ABORT);
+    spans_settle(&p.spans, 34);
+    return p;
+}
+
+static void check_aborted(const struct producers *p)
+{
+    char text[100];
+
+    assert_string_equal(aborted(p, 0, 10, text), "");
+    assert_string_equal(aborted(p, 0, 11, text), "1@10 ");
+    assert_string_equal(aborted(p, 12, 15, text), "2@11 1@10 ");
+    assert_string_equal(aborted(p, 20, 21, text), "2@11 1@10 ");
+    assert_string_equal(aborted(p, 21, 31, text), "1@10 ");
+    assert_string_equal(aborted(p, 30, 32, text), "1@10 2@31 ");
+    assert_string_equal(aborted(p, 31, 99, text), "2@31 ");
+    assert_string_equal(aborted(p, 34, 99, text), "");
+    assert_true(spans_is_aborted(&p->spans, 2, 12));
+    assert_false(spans_is_aborted(&p->spans, 2, 22));
+    assert_false(spans_is_aborted(&p->spans, 3, 12));
+    assert_true(spans_is_aborted(&p->spans, 1, 29));
+}
+
+static void aborted_transactions_are_listed_where_they_lie(void **state)
+{
+    struct producers p = some_aborted();
+    char text[100];
+
+    (void)state;
+    check_aborted(&p);
+    spans_trim(&p.spans, 21);
+    assert_string_equal(aborted(&p, 0, 99, text), "1@10 2@31 ");
+    spans_trim(&p.spans, 34);
+    assert_string_equal(aborted(&p, 0, 99, text), "");
+    producers_clear(&p);
+}
+
+static void transactions_are_in_the_state(void **state)
+{
+    struct producers p = some_aborted(), again = {0};
+    struct wire_in in;
+    struct buf b;
+
+    (void)state;
+    write_at(&p, 8, 3, 0, 35);
+    write_at(&p, 7, 3, 0, 34);
+    end_at(&p, 9, 1, 36, BATCH_MARKER_ABORT);
+    buf_init(&b, 0);
+    producers_encode(&p, 2000, &b);
+    in = (struct wire_in){(const uint8_t *)b.p, (const uint8_t *)b.p + b.n, false};
+    producers_decode(&again, &in);
+    assert_false(in.bad);
+    assert_ptr_equal(in.p, in.end);
+    check_aborted(&again);
+    assert_int_equal(spans_stable(&again.spans, 99), 34);
+    assert_int_equal(producers_find(&again, 7)->txn_first, 34);
+    assert_int_equal(producers_find(&again, 9)->epoch, 1);
+    assert_null(producers_find(&again, 10));
+    buf_release(&b);
+    producers_clear(&p);
+    producers_clear(&again);
+}
+
+static void a_marker_of_a_later_epoch_fences_the_producer(void **state)
+{
+    struct producers p = {0};
+
+    (void)state;
+    write_at(&p, 1, 4, 0, 10);
+    assert_int_equal(check_txn(&p, 1, 4, 1, false), PRODUCER_IN_TRANSACTION);
+    assert_int_equal(check_txn(&p, 1, 5, 0, true), PRODUCER_IN_TRANSACTION);
+    assert_int_equal(check_txn(&p, 1, 4, 1, true), PRODUCER_NEXT);
+    end_at(&p, 1, 5, 11, BATCH_MARKER_ABORT);
+    assert_int_equal(check_txn(&p, 1, 4, 1, true), PRODUCER_FENCED);
+    assert_int_equal(check_txn(&p, 1, 5, 1, true), PRODUCER_OUT_OF_ORDER);
+    assert_int_equal(check_txn(&p, 1, 5, 0, true), PRODUCER_NEXT);
+    write_at(&p, 1, 5, 0, 12);
+    end_at(&p, 1, 5, 13, BATCH_MARKER_COMMIT);
+    assert_int_equal(check_txn(&p, 1, 5, 1, true), PRODUCER_NEXT); /* sequences go on within an epoch */
+    assert_int_equal(check_txn(&p, 1, 5, 0, true), PRODUCER_DUPLICATE);
+    producers_clear(&p);
+}
+
+/* As long as its transaction is open, a producer is not forgotten. */
+static void an_open_transaction_does_not_expire(void **state)
+{
+    struct producers p = {0};
+
+    (void)state;
+    write_at(&p, 1000000, 0, 0, 7);
+    for (int64_t i = 0; i < 1000; i++)
+        note(&p, i, 0, 2000 + PRODUCER_EXPIRY_MS * (i / 100));
+    assert_int_equal(producers_find(&p, 1000000)->txn_first, 7);
+    assert_null(producers_find(&p, 5));
+    assert_int_equal(spans_stable(&p.spans, 100), 7);
+    producers_clear(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(repeats_are_told_from_what_is_next),
         cmocka_unit_test(those_of_long_ago_are_forgotten),
+        cmocka_unit_test(the_stable_offset_is_where_the_first_open_transaction_begins),
+        cmocka_unit_test(aborted_transactions_are_listed_where_they_lie),
+        cmocka_unit_test(transactions_are_in_the_state),
+        cmocka_unit_test(a_marker_of_a_later_epoch_fences_the_producer),
+        cmocka_unit_test(an_open_transaction_does_not_expire),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
