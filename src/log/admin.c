@@ -63,6 +63,8 @@ static enum ig_code topic_create(rd_kafka_t *rk, const struct log_topic_spec *sp
     snprintf(retention, sizeof(retention), "%lld", (long long)spec->retention_ms);
     rd_kafka_NewTopic_set_config(topic, "retention.ms", retention);
     rd_kafka_NewTopic_set_config(topic, "cleanup.policy", spec->compact ? "compact" : "delete");
+    /* A cluster's own default is 1 MB: what the log inside takes, a cluster shall take, too. */
+    rd_kafka_NewTopic_set_config(topic, "max.message.bytes", LOG_MESSAGE_MAX_BYTES);
     options = rd_kafka_AdminOptions_new(rk, RD_KAFKA_ADMIN_OP_CREATETOPICS);
     rd_kafka_AdminOptions_set_request_timeout(options, LOG_CALL_MS, text, sizeof(text));
     rd_kafka_AdminOptions_set_operation_timeout(options, LOG_CALL_MS / 2, text, sizeof(text));
@@ -109,6 +111,25 @@ enum ig_code log_topic_ensure(struct log_client *c, const struct log_topic_spec 
 
 /* --- questions ----------------------------------------------------------------------------------------------- */
 
+/* All topics. librdkafka goes on trying when the cluster refuses our password; then there is nothing to wait for. */
+static rd_kafka_resp_err_t ask_metadata(struct log_client *c, rd_kafka_t *rk, const struct rd_kafka_metadata **out)
+{
+    const int64_t until = env_monotonic_ms(c->env) + LOG_CALL_MS;
+    rd_kafka_resp_err_t e;
+    int wait_ms = 500;
+
+    c->admin.refused = RD_KAFKA_RESP_ERR_NO_ERROR;
+    do {
+        wait_ms *= 2; /* so that a slow cluster can answer, too */
+        e = rd_kafka_metadata(rk, 1, NULL, out, wait_ms);
+        (void)rd_kafka_poll(rk, 0);
+        if (e && c->admin.refused)
+            return c->admin.refused;
+    } while ((e == RD_KAFKA_RESP_ERR__TIMED_OUT || e == RD_KAFKA_RESP_ERR__TRANSPORT) &&
+             env_monotonic_ms(c->env) + wait_ms < until);
+    return e;
+}
+
 enum ig_code log_topic_partitions(struct log_client *c, const char *topic, int32_t *out, struct error *err)
 {
     const struct rd_kafka_metadata *md = NULL;
@@ -119,7 +140,7 @@ enum ig_code log_topic_partitions(struct log_client *c, const char *topic, int32
     *out = 0;
     IG_TRY(admin_handle(c, &rk, err));
     /* All topics, since a question about one would create it where the cluster creates topics by use. */
-    e = rd_kafka_metadata(rk, 1, NULL, &md, LOG_CALL_MS);
+    e = ask_metadata(c, rk, &md);
     if (e)
         return log_fail(err, e, "topic %s: %s does not answer", topic, c->bootstrap);
     for (int i = 0; i < md->topic_cnt; i++) {

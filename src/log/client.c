@@ -114,10 +114,12 @@ static void on_log(const rd_kafka_t *rk, int level, const char *facility, const 
 /* Errors of the connection come as log lines, too; without a callback librdkafka would print them. */
 static void on_error(rd_kafka_t *rk, int e, const char *reason, void *opaque)
 {
+    struct log_handle *h = opaque;
+
     (void)rk;
-    (void)e;
     (void)reason;
-    (void)opaque;
+    if (e == RD_KAFKA_RESP_ERR__AUTHENTICATION && h)
+        h->refused = e;
 }
 
 /* --- the URL ------------------------------------------------------------------------------------------------- */

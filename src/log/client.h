@@ -16,6 +16,7 @@
 struct log_handle {
     struct env *env;
     rd_kafka_t *rk;
+    _Atomic rd_kafka_resp_err_t refused; /* by the cluster, at the door; of the connections made since it was cleared */
 };
 
 struct log_setting {

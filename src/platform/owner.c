@@ -146,9 +146,7 @@ static enum ig_code start_broker(struct platform *p, struct error *err)
     };
     IG_TRY(broker_start(p->env, &options, &p->broker, err));
     (void)snprintf(p->endpoint.bootstrap, sizeof(p->endpoint.bootstrap), "%s:%d", options.host, broker_port(p->broker));
-    p->endpoint.pid = getpid();
-    p->endpoint.serving = serving;
-    return write_endpoint(p, err);
+    return IG_OK;
 }
 
 enum ig_code platform_open_log(struct platform *p, struct error *err)
@@ -165,13 +163,16 @@ enum ig_code platform_open_log(struct platform *p, struct error *err)
         buf_puts(&url, p->conf->log_url);
     enum ig_code rc = log_client_new(p->env, buf_cstr(&url), &p->log, err);
     buf_release(&url);
-    if (rc == IG_OK && !inside && p->owner_lock) {
+    if (rc == IG_OK && !inside && p->owner_lock)
         (void)snprintf(p->endpoint.bootstrap, sizeof(p->endpoint.bootstrap), "%s", log_client_bootstrap(p->log));
-        p->endpoint.pid = getpid();
-        p->endpoint.serving = p->parts & PLATFORM_SERVING;
-        rc = write_endpoint(p, err);
-    }
     return rc;
+}
+
+enum ig_code platform_announce(struct platform *p, struct error *err)
+{
+    p->endpoint.pid = getpid();
+    p->endpoint.serving = p->parts & PLATFORM_SERVING;
+    return write_endpoint(p, err);
 }
 
 void platform_close_log(struct platform *p)

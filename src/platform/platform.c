@@ -55,8 +55,12 @@ static enum ig_code open_parts(struct platform *p, struct error *err)
         .log = p->log,
         .warehouse = p->warehouse,
     };
-    if (p->owner_lock)
+    if (p->owner_lock) {
+        /* In this order: who reads the endpoint may write to a topic at once, and a log that makes topics by use would
+         * make it with other partitions and settings than the domain says. */
         IG_TRY(ensure_topics(p, err));
+        IG_TRY(platform_announce(p, err));
+    }
     if ((p->parts & PLATFORM_SINK) && p->owner_lock)
         IG_TRY(platform_start_sink(p, err));
     return IG_OK;

@@ -30,6 +30,8 @@ IG_MUST_CHECK enum ig_code platform_lock(struct env *env, const struct conf *con
                                          struct env_file **out, struct error *err);
 /* Becomes the owner of the log and starts it, or finds out who is. */
 IG_MUST_CHECK enum ig_code platform_open_log(struct platform *p, struct error *err);
+/* Says in data/endpoint.json where the log is: others work with it from now on. */
+IG_MUST_CHECK enum ig_code platform_announce(struct platform *p, struct error *err);
 void platform_close_log(struct platform *p);
 
 /* --- ingest.c --- */

@@ -1,0 +1,14 @@
+"""The platform on Apache Kafka 4: what differs between versions is the protocol, so the tests that touch every call."""
+
+# ruff: noqa: F401
+from flow.test_audit import test_records_that_are_on_the_way_are_not_lost
+from flow.test_bad_input import test_every_kind_of_bad_record_is_accounted_for
+from flow.test_pipeline import (
+    test_a_late_file_corrects_the_numbers,
+    test_a_run_beside_a_running_platform_works_with_it,
+    test_external_producers_and_a_running_platform,
+    test_one_command_brings_a_file_to_the_warehouse,
+    test_up_processes_partitions_by_itself,
+)
+
+VERSION = "4"
