@@ -1,0 +1,87 @@
+/*
+ * Runs the simulation of the log from many seeds.
+ *
+ *   sim_broker [--seeds FROM-TO] [--seconds N] [--verbose] [--twice]
+ *
+ * --verbose tells what happens; --twice runs each seed twice and compares. Exit code 1, and the seed, at the first
+ * promise that is broken.
+ */
+#include "world.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+struct wish {
+    uint64_t from, to;
+    long seconds;
+    bool verbose, twice;
+};
+
+static int usage(void)
+{
+    fprintf(stderr, "usage: sim_broker [--seeds FROM-TO] [--seconds N] [--verbose] [--twice]\n");
+    return 2;
+}
+
+static bool parse(int argc, char **argv, struct wish *w)
+{
+    for (int i = 1; i < argc; i++) {
+        char *end;
+
+        if (strcmp(argv[i], "--verbose") == 0) {
+            w->verbose = true;
+        } else if (strcmp(argv[i], "--twice") == 0) {
+            w->twice = true;
+        } else if (strcmp(argv[i], "--seeds") == 0 && i + 1 < argc) {
+            w->from = w->to = strtoull(argv[++i], &end, 10);
+            if (*end == '-')
+                w->to = strtoull(end + 1, &end, 10);
+            if (*end || w->to < w->from)
+                return false;
+        } else if (strcmp(argv[i], "--seconds") == 0 && i + 1 < argc) {
+            w->seconds = strtol(argv[++i], NULL, 10);
+        } else {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool run_seed(const struct wish *w, uint64_t seed, struct world_result *sum)
+{
+    struct world_result r, again;
+
+    if (!world_run(seed, w->verbose, &r)) {
+        printf("seed %llu: %s\n", (unsigned long long)seed, r.why);
+        return false;
+    }
+    if (w->twice && (!world_run(seed, false, &again) || again.random != r.random || again.records != r.records)) {
+        printf("seed %llu: the second run was another one\n", (unsigned long long)seed);
+        return false;
+    }
+    sum->records += r.records;
+    sum->txns += r.txns;
+    sum->crashes += r.crashes;
+    return true;
+}
+
+int main(int argc, char **argv)
+{
+    struct wish w = {.from = 1, .to = 1000};
+    struct world_result sum = {0};
+    const time_t began = time(NULL);
+    uint64_t seed;
+
+    if (!parse(argc, argv, &w))
+        return usage();
+    for (seed = w.from; seed <= w.to && (w.seconds == 0 || time(NULL) - began < w.seconds); seed++) {
+        if (!run_seed(&w, seed, &sum)) {
+            printf("again: sim_broker --seeds %llu --verbose\n", (unsigned long long)seed);
+            return 1;
+        }
+    }
+    printf("%llu seeds: %zu records, %zu transactions, %d crashes: every promise was kept\n",
+           (unsigned long long)(seed - w.from), sum.records, sum.txns, sum.crashes);
+    return 0;
+}
