@@ -92,7 +92,7 @@ static enum ig_code write_failed(struct plog *log, struct segment *s, enum ig_co
     return rc;
 }
 
-enum ig_code plog_append(struct plog *log, struct batch *b, const void *bytes, struct error *err)
+static enum ig_code append(struct plog *log, struct batch *b, const void *bytes, struct error *err)
 {
     uint8_t header[BATCH_HEADER_BYTES];
     union {
@@ -104,8 +104,6 @@ enum ig_code plog_append(struct plog *log, struct batch *b, const void *bytes, s
     struct error local;
     enum ig_code rc;
 
-    if (log->failed)
-        return error_set(err, IG_IO, "%s", log->why);
     if (s->size > 0 && s->size + b->bytes > log->segment_bytes) {
         IG_TRY(plog_roll(log, err));
         s = last_segment(log);
@@ -126,6 +124,18 @@ enum ig_code plog_append(struct plog *log, struct batch *b, const void *bytes, s
     producers_note(&log->producers, b, env_now_ms(log->env));
     log->end += b->last_offset_delta + 1;
     return IG_OK;
+}
+
+enum ig_code plog_append(struct plog *log, struct batch *b, const void *bytes, struct error *err)
+{
+    enum ig_code rc;
+
+    if (log->failed)
+        return error_set(err, IG_IO, "%s", log->why);
+    rc = append(log, b, bytes, err);
+    if (rc)
+        producers_note_refused(&log->producers, b, env_now_ms(log->env));
+    return rc;
 }
 
 /* --- durability ------------------------------------------------------------------------------------------- */

@@ -49,7 +49,7 @@ static struct producer *slot_for(struct producers *p, int64_t id, int64_t now_ms
         grow(p, now_ms);
     s = slot_of(p, id);
     if (s->id == -1) {
-        *s = (struct producer){.id = id, .epoch = -1, .txn_first = -1, .coordinator_epoch = -1};
+        *s = (struct producer){.id = id, .epoch = -1, .awaited = -1, .txn_first = -1, .coordinator_epoch = -1};
         p->n++;
     }
     return s;
@@ -74,7 +74,7 @@ enum producer_verdict producers_check(const struct producers *p, const struct ba
     if (b->producer_epoch > s->epoch || s->restart)
         return b->base_sequence == 0 ? PRODUCER_NEXT : PRODUCER_OUT_OF_ORDER;
     if (s->n == 0)
-        return PRODUCER_NEXT;
+        return s->awaited < 0 || s->awaited == b->base_sequence ? PRODUCER_NEXT : PRODUCER_OUT_OF_ORDER;
     for (unsigned i = 0; i < s->n; i++) {
         if (s->batches[i].first == b->base_sequence && s->batches[i].last == last) {
             *duplicate_of = s->batches[i].base_offset;
@@ -110,6 +110,7 @@ void producers_note(struct producers *p, const struct batch *b, int64_t now_ms)
         return;
     }
     s->restart = false;
+    s->awaited = -1;
     if (s->epoch != b->producer_epoch) {
         s->epoch = b->producer_epoch;
         s->n = 0;
@@ -128,6 +129,20 @@ void producers_note(struct producers *p, const struct batch *b, int64_t now_ms)
         s->txn_first = b->base_offset;
         spans_begin(&p->spans, s->id, s->txn_first);
     }
+}
+
+void producers_note_refused(struct producers *p, const struct batch *b, int64_t now_ms)
+{
+    struct producer *s;
+
+    if (b->producer_id < 0 || (b->attributes & BATCH_CONTROL))
+        return;
+    s = slot_for(p, b->producer_id, now_ms);
+    s->seen_ms = now_ms;
+    if (s->n > 0 || s->restart || s->awaited >= 0)
+        return; /* what must come next is known */
+    s->epoch = b->producer_epoch;
+    s->awaited = b->base_sequence;
 }
 
 const struct producer *producers_find(const struct producers *p, int64_t id)

@@ -22,7 +22,8 @@ struct producer {
     int64_t txn_first;         /* where its open transaction began; -1: there is none */
     int32_t coordinator_epoch; /* of the last marker; -1: there was none */
     int16_t epoch;
-    bool restart; /* a marker gave it this epoch: it begins with sequence 0 */
+    bool restart;    /* a marker gave it this epoch: it begins with sequence 0 */
+    int32_t awaited; /* its first batch could not be written: it comes again with this sequence; -1: there is none */
     uint8_t n;
     struct producer_batch batches[PRODUCER_BATCHES]; /* the newest last */
 };
@@ -44,6 +45,9 @@ enum producer_verdict {
 enum producer_verdict producers_check(const struct producers *p, const struct batch *b, int64_t *duplicate_of);
 /* The batch is in the log at b->base_offset. */
 void producers_note(struct producers *p, const struct batch *b, int64_t now_ms);
+
+/* The batch could not be written. Those behind it must not be taken before it comes again. */
+void producers_note_refused(struct producers *p, const struct batch *b, int64_t now_ms);
 
 /* NULL: nothing is known of it. */
 const struct producer *producers_find(const struct producers *p, int64_t id);

@@ -89,6 +89,17 @@ static enum ig_code no_batch(const struct segment *s, int64_t pos, struct error 
     return error_set(err, IG_CORRUPT, "%s: no record batch begins at byte %lld", file_path(s->file), (long long)pos);
 }
 
+/* As much as fits, or up to the end of the file. */
+static enum ig_code read_window(struct env *env, struct env_file *f, int64_t at, char *window, size_t *n,
+                                struct error *err)
+{
+    size_t done = 1;
+
+    for (*n = 0; *n < WALK_BYTES && done > 0; *n += done)
+        IG_TRY(env_read(env, f, at + (int64_t)*n, window + *n, WALK_BYTES - *n, &done, err));
+    return IG_OK;
+}
+
 enum ig_code segment_walk(struct env *env, struct segment *s, int64_t from, int64_t to, segment_each_fn *each,
                           void *ctx, struct error *err)
 {
@@ -103,7 +114,7 @@ enum ig_code segment_walk(struct env *env, struct segment *s, int64_t from, int6
         goto out;
     for (int64_t pos = from; pos < to; pos += b.bytes) {
         if (pos < window_at || pos + BATCH_HEADER_BYTES > window_at + (int64_t)window_n) {
-            rc = env_read(env, f, pos, window, WALK_BYTES, &window_n, err);
+            rc = read_window(env, f, pos, window, &window_n, err);
             if (rc)
                 break;
             window_at = pos;

@@ -55,6 +55,21 @@ static void those_of_long_ago_are_forgotten(void **state)
     producers_clear(&p);
 }
 
+/* Five are under way, and the disk is full for the first one alone. */
+static void what_could_not_be_written_comes_before_what_is_behind_it(void **state)
+{
+    const struct batch first = {.producer_id = 1, .base_sequence = 0};
+    struct producers p = {0};
+
+    (void)state;
+    producers_note_refused(&p, &first, 1000);
+    assert_int_equal(check(&p, 1, 1), PRODUCER_OUT_OF_ORDER);
+    assert_int_equal(check(&p, 1, 0), PRODUCER_NEXT);
+    note(&p, 1, 0, 1000);
+    assert_int_equal(check(&p, 1, 1), PRODUCER_NEXT);
+    producers_clear(&p);
+}
+
 /* --- transactions ------------------------------------------------------------------------------------------ */
 
 static void write_at(struct producers *p, int64_t id, int16_t epoch, int32_t sequence, int64_t offset)
@@ -250,6 +265,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(repeats_are_told_from_what_is_next),
         cmocka_unit_test(those_of_long_ago_are_forgotten),
+        cmocka_unit_test(what_could_not_be_written_comes_before_what_is_behind_it),
         cmocka_unit_test(the_stable_offset_is_where_the_first_open_transaction_begins),
         cmocka_unit_test(aborted_transactions_are_listed_where_they_lie),
         cmocka_unit_test(transactions_are_in_the_state),
