@@ -1,7 +1,5 @@
-/*
- * Fetch: long polls. Fetch sessions are refused (session id 0), which every client takes as "send all each time".
- */
-#include "broker/broker_internal.h"
+/* Fetch: long polls, within fetch sessions or without. */
+#include "broker/fetch_session.h"
 
 #include <stdlib.h>
 
@@ -9,7 +7,7 @@
 #define RESPONSE_BYTES_MAX (INT32_MAX / 2)
 
 struct fetch {
-    struct request *r;
+    struct fetch_list list;
     struct env_timer *timer;
     struct partition_watch *watches;
     size_t n_watches;
@@ -54,11 +52,11 @@ static void list_aborted(struct request *r, const struct plog *log, int64_t from
     spans_each_aborted(spans, from, to, add_aborted, out);
 }
 
-static void fetch_partition(struct request *r, struct str topic, const struct wire_fetch_partition *in, int64_t *budget,
-                            bool *any, struct wire_fetch_partition_result *out)
+static void fetch_partition(struct request *r, const struct fetch_item *in, int64_t *budget, bool *any,
+                            struct wire_fetch_partition_result *out)
 {
-    struct partition *p = topics_partition(r->b->topics, topic, in->partition);
-    int64_t max = in->partition_max_bytes < *budget ? in->partition_max_bytes : *budget;
+    struct partition *p = in->p;
+    int64_t max = in->max_bytes < *budget ? in->max_bytes : *budget;
     struct plog_span *span;
     struct error err;
     enum ig_code rc;
@@ -66,26 +64,27 @@ static void fetch_partition(struct request *r, struct str topic, const struct wi
     out->partition = in->partition;
     out->aborted.n = -1;
     out->records.n = 0;
-    if (!p) {
-        out->error_code = KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
+    out->error_code = in->error_code;
+    if (p && p->removed)
+        out->error_code = in->topic.p ? KAFKA_UNKNOWN_TOPIC_OR_PARTITION : KAFKA_UNKNOWN_TOPIC_ID;
+    if (out->error_code)
         return;
-    }
     if (epoch_error(in->current_leader_epoch, &out->error_code))
         return;
     out->high_watermark = p->log->durable.offset;
     out->last_stable_offset = plog_stable(p->log);
     out->log_start_offset = p->log->start;
     span = ARENA_NEW(&r->arena, struct plog_span);
-    rc = plog_read_upto(p->log, in->fetch_offset, is_committed_only(r) ? out->last_stable_offset : INT64_MAX,
+    rc = plog_read_upto(p->log, in->offset, is_committed_only(r) ? out->last_stable_offset : INT64_MAX,
                         max > 0 ? (size_t)max : 0, !*any, span, &err);
     if (rc) {
         out->error_code = rc == IG_NOT_FOUND ? KAFKA_OFFSET_OUT_OF_RANGE : KAFKA_STORAGE_ERROR;
         if (rc != IG_NOT_FOUND)
-            log_error(r->b->env, "broker", "read " STR_FMT "/%d: %s", STR_ARG(topic), in->partition, err.msg);
+            log_error(r->b->env, "broker", "read %s/%d: %s", in->topic_name, in->partition, err.msg);
         return;
     }
     if (is_committed_only(r))
-        list_aborted(r, p->log, in->fetch_offset, span->n > 0 ? span->end_offset : in->fetch_offset, out);
+        list_aborted(r, p->log, in->offset, span->n > 0 ? span->end_offset : in->offset, out);
     if (span->n > 0) {
         out->records = (struct wire_records){.n = (int64_t)span->n, .file = span, .at = span->at};
         *budget -= (int64_t)span->n;
@@ -93,22 +92,44 @@ static void fetch_partition(struct request *r, struct str topic, const struct wi
     }
 }
 
+static bool is_same_topic(const struct fetch_item *a, const struct fetch_item *b)
+{
+    return a->topic.p ? str_eq(a->topic, b->topic) : memcmp(a->topic_id.b, b->topic_id.b, 16) == 0;
+}
+
+/* Reads all that is in the list; what has news goes into the answer, by topic. */
 static void answer(struct request *r)
 {
     const struct wire_fetch_request *in = r->body;
+    struct fetch *f = r->state;
     struct wire_fetch_response *response = RESPONSE_NEW(r, fetch_response);
+    struct wire_fetch_partition_result *results =
+        request_new(r, &wire_type_fetch_partition_result, f->list.n > 0 ? f->list.n : 1);
     int64_t budget = in->max_bytes < RESPONSE_BYTES_MAX ? in->max_bytes : RESPONSE_BYTES_MAX;
+    const struct fetch_item *before = NULL;
     bool any = false;
 
-    RESPONSE_ITEMS(r, response->topics, fetch_topic_result, in->topics.n > 0 ? in->topics.n : 0);
-    for (int32_t i = 0; i < in->topics.n; i++) {
-        const struct wire_fetch_topic *t = &in->topics.p[i];
-        struct wire_fetch_topic_result *out = &response->topics.p[i];
+    response->session_id = f->list.session_id;
+    RESPONSE_ITEMS(r, response->topics, fetch_topic_result, f->list.n);
+    response->topics.n = 0;
+    for (size_t i = 0; i < f->list.n; i++) {
+        const struct fetch_item *item = &f->list.p[i];
+        struct wire_fetch_topic_result *t;
 
-        out->topic = t->topic;
-        RESPONSE_ITEMS(r, out->partitions, fetch_partition_result, t->partitions.n > 0 ? t->partitions.n : 0);
-        for (int32_t k = 0; k < t->partitions.n; k++)
-            fetch_partition(r, t->topic, &t->partitions.p[k], &budget, &any, &out->partitions.p[k]);
+        fetch_partition(r, item, &budget, &any, results);
+        if (!fetch_sessions_tell(r->b->fetch_sessions, &f->list, item, results)) {
+            wire_reset(&wire_type_fetch_partition_result, results);
+            continue;
+        }
+        if (!before || !is_same_topic(before, item)) {
+            t = &response->topics.p[response->topics.n++];
+            t->topic = item->topic;
+            t->topic_id = item->topic_id;
+            t->partitions.p = results;
+        }
+        response->topics.p[response->topics.n - 1].partitions.n++;
+        before = item;
+        results++;
     }
     request_answer(r, response);
 }
@@ -117,26 +138,25 @@ static void answer(struct request *r)
 static bool is_enough(const struct request *r)
 {
     const struct wire_fetch_request *in = r->body;
+    const struct fetch *f = r->state;
     int64_t bytes = 0;
 
-    for (int32_t i = 0; i < in->topics.n; i++) {
-        const struct wire_fetch_topic *t = &in->topics.p[i];
+    for (size_t i = 0; i < f->list.n; i++) {
+        const struct fetch_item *item = &f->list.p[i];
+        const struct partition *p = item->p;
+        int64_t n;
 
-        for (int32_t k = 0; k < t->partitions.n; k++) {
-            const struct wire_fetch_partition *fp = &t->partitions.p[k];
-            const struct partition *p = topics_partition(r->b->topics, t->topic, fp->partition);
-            int64_t n;
-
-            if (!p || p->removed || p->log->failed || fp->fetch_offset < p->log->start ||
-                fp->fetch_offset > p->log->end || fp->current_leader_epoch > LEADER_EPOCH)
-                return true;
-            n = 0;
-            if (!is_committed_only(r) || fp->fetch_offset < plog_stable(p->log))
-                n = plog_available(p->log, fp->fetch_offset);
-            bytes += n < fp->partition_max_bytes ? n : fp->partition_max_bytes;
-        }
+        if (!p || p->removed || p->log->failed || item->offset < p->log->start || item->offset > p->log->end ||
+            item->current_leader_epoch > LEADER_EPOCH)
+            return true;
+        n = 0;
+        if (!is_committed_only(r) || item->offset < plog_stable(p->log))
+            n = plog_available(p->log, item->offset);
+        bytes += n < item->max_bytes ? n : item->max_bytes;
+        if (bytes >= in->min_bytes)
+            return true;
     }
-    return bytes >= in->min_bytes;
+    return in->min_bytes <= 0;
 }
 
 static void finish(struct request *r)
@@ -166,42 +186,46 @@ static void timed_out(void *ctx)
 
 static void watch_all(struct request *r)
 {
-    const struct wire_fetch_request *in = r->body;
     struct fetch *f = r->state;
-    size_t n = 0;
 
-    for (int32_t i = 0; i < in->topics.n; i++)
-        n += (size_t)(in->topics.p[i].partitions.n > 0 ? in->topics.p[i].partitions.n : 0);
-    f->watches = ARENA_ARRAY(&r->arena, struct partition_watch, n + 1);
-    for (int32_t i = 0; i < in->topics.n; i++) {
-        const struct wire_fetch_topic *t = &in->topics.p[i];
+    f->watches = ARENA_ARRAY(&r->arena, struct partition_watch, f->list.n + 1);
+    for (size_t i = 0; i < f->list.n; i++) {
+        struct partition *p = f->list.p[i].p;
+        struct partition_watch *w = &f->watches[f->n_watches];
 
-        for (int32_t k = 0; k < t->partitions.n; k++) {
-            struct partition *p = topics_partition(r->b->topics, t->topic, t->partitions.p[k].partition);
-            struct partition_watch *w = &f->watches[f->n_watches];
-
-            if (!p || (p->watches && p->watches->ctx == r)) /* named twice: once is enough */
-                continue;
-            *w = (struct partition_watch){.changed = changed, .ctx = r};
-            partition_watch(p, w);
-            f->n_watches++;
-        }
+        if (!p || (p->watches && p->watches->ctx == r)) /* named twice: once is enough */
+            continue;
+        *w = (struct partition_watch){.changed = changed, .ctx = r};
+        partition_watch(p, w);
+        f->n_watches++;
     }
+}
+
+static void refuse(struct request *r, enum kafka_error e)
+{
+    struct wire_fetch_response *response = RESPONSE_NEW(r, fetch_response);
+
+    response->error_code = (int16_t)e;
+    request_answer(r, response);
 }
 
 void api_fetch(struct request *r)
 {
     const struct wire_fetch_request *in = r->body;
     const int64_t wait_ms = in->max_wait_ms < WAIT_MAX_MS ? in->max_wait_ms : WAIT_MAX_MS;
-    struct fetch *f;
+    struct fetch *f = ARENA_NEW(&r->arena, struct fetch);
+    enum kafka_error e;
 
+    r->state = f;
+    e = fetch_sessions_list(r->b->fetch_sessions, r, &f->list);
+    if (e) {
+        refuse(r, e);
+        return;
+    }
     if (wait_ms <= 0 || r->b->stopping || is_enough(r)) {
         answer(r);
         return;
     }
-    f = ARENA_NEW(&r->arena, struct fetch);
-    f->r = r;
-    r->state = f;
     r->gone = finish;
     watch_all(r);
     if (r->b->loop->ops->timer(r->b->loop, wait_ms, timed_out, r, &f->timer))

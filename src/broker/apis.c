@@ -11,7 +11,7 @@
  * is understood. */
 const struct api apis[] = {
     API(0, 0, 9, 9, produce, produce_request, produce_response),
-    API(1, 4, 12, 12, fetch, fetch_request, fetch_response),
+    API(1, 4, 18, 12, fetch, fetch_request, fetch_response),
     API(2, 1, 11, 6, list_offsets, list_offsets_request, list_offsets_response),
     API(3, 0, 13, 9, metadata, metadata_request, metadata_response),
     API(8, 0, 9, 8, offset_commit, offset_commit_request, offset_commit_response),

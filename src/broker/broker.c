@@ -1,5 +1,5 @@
 /* Starting and stopping. */
-#include "broker/broker_internal.h"
+#include "broker/fetch_session.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -114,6 +114,7 @@ static void broker_free(struct broker *b)
     sync_pool_free(b->syncs);
     if (b->loop)
         b->loop->ops->free(b->loop);
+    fetch_sessions_free(b->fetch_sessions);
     groups_close(b->groups);
     topics_close(b->topics);
     marks_close(b->marks);
@@ -137,6 +138,7 @@ enum ig_code broker_start(struct env *env, const struct broker_options *options,
     b->host = check_strdup(any ? "127.0.0.1" : host); /* what clients are told to connect to */
     b->options.host = host;
     set_defaults(&b->options);
+    b->fetch_sessions = fetch_sessions_new(b);
     b->files = files_new(env, OPEN_FILES_MAX);
     rc = open_data(b, err);
     if (!rc)

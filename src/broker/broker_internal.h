@@ -84,7 +84,7 @@ struct topic_config {
 };
 
 struct topic {
-    struct topic *next; /* in its bucket */
+    struct topic *next, *next_by_id; /* in their buckets */
     char *name;
     struct wire_uuid id;
     VEC(struct partition *) partitions;
@@ -245,6 +245,7 @@ struct broker {
     struct sync_pool *syncs;
     struct topics *topics;
     struct groups *groups;
+    struct fetch_sessions *fetch_sessions;
 
     struct env_loop *loop;
     struct env_listener *listener;

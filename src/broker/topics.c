@@ -13,7 +13,7 @@
 struct topics {
     struct broker *b;
     char *dir, *trash;
-    struct topic *buckets[BUCKETS];
+    struct topic *buckets[BUCKETS], *by_id[BUCKETS];
     size_t n;
 };
 
@@ -52,6 +52,11 @@ static struct topic **bucket(struct topics *ts, struct str name)
     return &ts->buckets[hash_fnv1a(name.p, name.n) % BUCKETS];
 }
 
+static struct topic **id_bucket(struct topics *ts, const struct wire_uuid *id)
+{
+    return &ts->by_id[hash_fnv1a(id->b, sizeof(id->b)) % BUCKETS];
+}
+
 struct topic *topics_find(struct topics *ts, struct str name)
 {
     struct topic *t = *bucket(ts, name);
@@ -63,13 +68,11 @@ struct topic *topics_find(struct topics *ts, struct str name)
 
 struct topic *topics_find_id(struct topics *ts, const struct wire_uuid *id)
 {
-    for (size_t i = 0; i < BUCKETS; i++) {
-        for (struct topic *t = ts->buckets[i]; t; t = t->next) {
-            if (memcmp(t->id.b, id->b, 16) == 0)
-                return t;
-        }
-    }
-    return NULL;
+    struct topic *t = *id_bucket(ts, id);
+
+    while (t && memcmp(t->id.b, id->b, 16) != 0)
+        t = t->next_by_id;
+    return t;
 }
 
 struct partition *topics_partition(struct topics *ts, struct str name, int32_t index)
@@ -326,10 +329,12 @@ static void topic_free(struct topic *t, bool remove)
 
 static void add(struct topics *ts, struct topic *t)
 {
-    struct topic **at = bucket(ts, str_of(t->name));
+    struct topic **at = bucket(ts, str_of(t->name)), **by_id = id_bucket(ts, &t->id);
 
     t->next = *at;
     *at = t;
+    t->next_by_id = *by_id;
+    *by_id = t;
     ts->n++;
 }
 
@@ -522,7 +527,7 @@ static void delete_done(void *arg)
 
 enum kafka_error topics_delete(struct topics *ts, struct topic *t, topic_deleted_fn *done, void *ctx, struct error *err)
 {
-    struct topic **at = bucket(ts, str_of(t->name));
+    struct topic **at = bucket(ts, str_of(t->name)), **by_id = id_bucket(ts, &t->id);
     char from[4096], to[4096], id[37];
     struct deletion *d;
 
@@ -534,6 +539,9 @@ enum kafka_error topics_delete(struct topics *ts, struct topic *t, topic_deleted
     while (*at != t)
         at = &(*at)->next;
     *at = t->next;
+    while (*by_id != t)
+        by_id = &(*by_id)->next_by_id;
+    *by_id = t->next_by_id;
     ts->n--;
     groups_forget_topic(ts->b->groups, str_of(t->name));
     topic_free(t, true);
