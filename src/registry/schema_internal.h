@@ -6,7 +6,7 @@
 
 #include "registry/schema.h"
 
-#define SCHEMA_TEXT_MAX_BYTES ((size_t)4 << 20) /* a longer text is refused before it is parsed */
+#define SCHEMA_TEXT_MAX_BYTES ((size_t)1 << 20) /* a longer text is refused before it is parsed; a record of it fits into a topic */
 
 struct schema_ops {
     const char *name;
