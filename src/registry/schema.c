@@ -57,6 +57,19 @@ void schema_canonical(const struct schema *s, struct buf *out)
     FORMATS[s->type]->canonical(s, out);
 }
 
+enum ig_code schema_formatted(const struct schema *s, struct str format, struct buf *out, struct error *err)
+{
+    enum ig_code rc = IG_NOT_FOUND;
+
+    if (format.n && !str_is(format, "default") && FORMATS[s->type]->formatted)
+        rc = FORMATS[s->type]->formatted(s, format, out, err);
+    if (rc == IG_NOT_FOUND) {
+        schema_canonical(s, out);
+        rc = IG_OK;
+    }
+    return rc;
+}
+
 void schema_normalize(const struct schema *s, struct buf *out)
 {
     FORMATS[s->type]->normalize(s, out);

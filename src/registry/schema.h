@@ -29,6 +29,11 @@ enum schema_type schema_type(const struct schema *s);
 
 /* What the registry stores and compares (Confluent's canonicalString). */
 void schema_canonical(const struct schema *s, struct buf *out);
+/* The text as ?format=FORMAT asks for: "" or "default" (canonical), "resolved" (Avro: with the types of references
+ * written out), "ignore_extensions" and "serialized" (Protobuf: without custom options; a FileDescriptorProto in
+ * base64). A format that the type does not know gives the canonical text, as in Confluent's registry. */
+IG_MUST_CHECK enum ig_code schema_formatted(const struct schema *s, struct str format, struct buf *out,
+                                            struct error *err);
 /* The same text for all schemas that mean the same (?normalize=true). */
 void schema_normalize(const struct schema *s, struct buf *out);
 

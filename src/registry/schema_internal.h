@@ -6,7 +6,8 @@
 
 #include "registry/schema.h"
 
-#define SCHEMA_TEXT_MAX_BYTES ((size_t)1 << 20) /* a longer text is refused before it is parsed; a record of it fits into a topic */
+#define SCHEMA_TEXT_MAX_BYTES \
+    ((size_t)1 << 20) /* a longer text is refused before it is parsed; a record of it fits into a topic */
 
 struct schema_ops {
     const char *name;
@@ -15,6 +16,8 @@ struct schema_ops {
     void (*free)(struct schema *s);
     void (*canonical)(const struct schema *s, struct buf *out);
     void (*normalize)(const struct schema *s, struct buf *out);
+    /* NULL: the canonical text for every format. IG_NOT_FOUND: a format that this type does not know. */
+    enum ig_code (*formatted)(const struct schema *s, struct str format, struct buf *out, struct error *err);
     bool (*can_read)(const struct schema *reader, const struct schema *writer, struct schema_problems *problems);
     enum ig_code (*decode)(const struct schema *s, struct str bytes, struct buf *json, struct error *err);
     enum ig_code (*encode)(const struct schema *s, struct str json, struct buf *bytes, struct error *err);
