@@ -1,7 +1,29 @@
 /* ListOffsets, OffsetForLeaderEpoch, DeleteRecords: questions about a log's ends. */
 #include "broker/broker_internal.h"
 
-enum special_time { TIME_LATEST = -1, TIME_EARLIEST = -2, TIME_MAX = -3 };
+enum special_time {
+    TIME_LATEST = -1,
+    TIME_EARLIEST = -2,
+    TIME_MAX = -3,
+    TIME_EARLIEST_LOCAL = -4, /* nothing is in tiers, so all is local */
+    TIME_LATEST_TIERED = -5,
+    TIME_EARLIEST_NOT_TIERED = -6,
+};
+
+/* The version of ListOffsets that brought each of them. */
+static bool is_known_time(int16_t version, int64_t time)
+{
+    static const int16_t since[] = {[1] = 0, [2] = 0, [3] = 7, [4] = 8, [5] = 9, [6] = 11};
+
+    return time >= 0 || (time >= TIME_EARLIEST_NOT_TIERED && version >= since[-time]);
+}
+
+static enum kafka_error check_epoch(int32_t epoch)
+{
+    if (epoch < 0 || epoch == LEADER_EPOCH)
+        return KAFKA_OK;
+    return epoch < LEADER_EPOCH ? KAFKA_FENCED_LEADER_EPOCH : KAFKA_UNKNOWN_LEADER_EPOCH;
+}
 
 static void list_offset(struct request *r, struct str topic, const struct wire_list_offsets_partition *in,
                         struct wire_list_offsets_partition_result *out)
@@ -13,20 +35,24 @@ static void list_offset(struct request *r, struct str topic, const struct wire_l
     struct error err;
 
     out->partition = in->partition;
-    if (!p) {
+    if (!request_may(r, ACL_DESCRIBE, ACL_TOPIC, topic))
+        out->error_code = KAFKA_TOPIC_AUTHORIZATION_FAILED;
+    else if (!p)
         out->error_code = KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
+    else if (!is_known_time(r->version, in->timestamp))
+        out->error_code = KAFKA_UNSUPPORTED_VERSION;
+    else
+        out->error_code = (int16_t)check_epoch(in->current_leader_epoch);
+    if (out->error_code)
         return;
-    }
     end = all->isolation_level == ISOLATION_READ_COMMITTED ? plog_stable(p->log) : p->log->durable.offset;
     if (in->timestamp == TIME_LATEST)
         out->offset = end;
-    else if (in->timestamp == TIME_EARLIEST)
+    else if (in->timestamp == TIME_EARLIEST || in->timestamp == TIME_EARLIEST_LOCAL)
         out->offset = p->log->start;
     else if (in->timestamp == TIME_MAX)
         rc = plog_find_max_time(p->log, &out->offset, &out->timestamp, &err);
-    else if (in->timestamp < 0)
-        out->error_code = KAFKA_UNSUPPORTED_VERSION;
-    else
+    else if (in->timestamp >= 0)
         rc = plog_find_time(p->log, in->timestamp, &out->offset, &out->timestamp, &err);
     if (rc) {
         out->error_code = KAFKA_STORAGE_ERROR;
@@ -63,11 +89,13 @@ static void epoch_end(struct request *r, struct str topic, const struct wire_epo
     const struct partition *p = topics_partition(r->b->topics, topic, in->partition);
 
     out->partition = in->partition;
-    if (!p) {
+    if (!request_may(r, ACL_DESCRIBE, ACL_TOPIC, topic))
+        out->error_code = KAFKA_TOPIC_AUTHORIZATION_FAILED;
+    else if (!p)
         out->error_code = KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
-    } else if (in->current_leader_epoch > LEADER_EPOCH) {
-        out->error_code = KAFKA_UNKNOWN_LEADER_EPOCH;
-    } else if (in->leader_epoch == LEADER_EPOCH) { /* there has never been another one */
+    else
+        out->error_code = (int16_t)check_epoch(in->current_leader_epoch);
+    if (!out->error_code && p && in->leader_epoch == LEADER_EPOCH { /* there has never been another one */
         out->leader_epoch = LEADER_EPOCH;
         out->end_offset = p->log->durable.offset;
     }
@@ -99,6 +127,10 @@ static void delete_records(struct request *r, struct str topic, const struct wir
     enum ig_code rc;
 
     out->partition = in->partition;
+    if (!request_may(r, ACL_DELETE, ACL_TOPIC, topic)) {
+        out->error_code = KAFKA_TOPIC_AUTHORIZATION_FAILED;
+        return;
+    }
     if (!p) {
         out->error_code = KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
         return;

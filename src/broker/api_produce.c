@@ -126,6 +126,14 @@ static void produce_partition(struct produce *pr, struct str topic, const struct
     int64_t end = 0;
 
     result->index = in->index;
+    if (!topic.p) {
+        fail(result, pr->r, KAFKA_UNKNOWN_TOPIC_ID, "there is no topic of this id");
+        return;
+    }
+    if (!request_may(pr->r, ACL_WRITE, ACL_TOPIC, topic)) {
+        fail(result, pr->r, KAFKA_TOPIC_AUTHORIZATION_FAILED, "this topic may not be written");
+        return;
+    }
     if (!p) {
         fail(result, pr->r, KAFKA_UNKNOWN_TOPIC_OR_PARTITION, "there is no such topic or partition");
         return;
@@ -143,6 +151,16 @@ static void produce_partition(struct produce *pr, struct str topic, const struct
         (struct produce_part){.wait = {.offset = end, .done = durable, .ctx = part}, .produce = pr, .result = result};
     pr->waiting++;
     partition_wait(p, &part->wait);
+}
+
+/* The name of the topic that is meant, since version 13 by its id; p NULL if there is none. */
+static struct str name_of(const struct request *r, const struct wire_produce_topic *in)
+{
+    const struct topic *t = r->version >= 13 ? topics_find_id(r->b->topics, &in->topic_id) : NULL;
+
+    if (r->version < 13)
+        return in->name;
+    return t ? str_of(t->name) : (struct str){NULL, 0};
 }
 
 static void refuse_all(struct produce *pr, const struct wire_produce_request *in, enum kafka_error e, const char *why)
@@ -166,6 +184,7 @@ void api_produce(struct request *r)
         struct wire_produce_topic_result *result = &pr->response->topics.p[i];
 
         result->name = arena_str(&r->arena, t->name);
+        result->topic_id = t->topic_id;
         RESPONSE_ITEMS(r, result->partitions, produce_partition_result, t->partitions.n > 0 ? t->partitions.n : 0);
         for (int32_t k = 0; k < t->partitions.n; k++)
             result->partitions.p[k].index = t->partitions.p[k].index;
@@ -176,8 +195,10 @@ void api_produce(struct request *r)
         refuse_all(pr, in, KAFKA_INVALID_REQUIRED_ACKS, "acks is -1, 0 or 1");
     } else {
         for (int32_t i = 0; i < in->topics.n; i++) {
+            const struct str topic = name_of(r, &in->topics.p[i]);
+
             for (int32_t k = 0; k < in->topics.p[i].partitions.n; k++)
-                produce_partition(pr, in->topics.p[i].name, &in->topics.p[i].partitions.p[k],
+                produce_partition(pr, topic, &in->topics.p[i].partitions.p[k],
                                   &pr->response->topics.p[i].partitions.p[k], !silent);
         }
     }

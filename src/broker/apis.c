@@ -10,7 +10,7 @@
 /* Produce claims version 0 although records of that age are refused: librdkafka takes it as the sign that compression
  * is understood. */
 const struct api apis[] = {
-    API(0, 0, 9, 9, produce, produce_request, produce_response),
+    API(0, 0, 13, 9, produce, produce_request, produce_response),
     API(1, 4, 18, 12, fetch, fetch_request, fetch_response),
     API(2, 1, 11, 6, list_offsets, list_offsets_request, list_offsets_response),
     API(3, 0, 13, 9, metadata, metadata_request, metadata_response),
@@ -37,6 +37,14 @@ const struct api apis[] = {
     API(44, 0, 1, 1, incremental_alter_configs, incremental_request, alter_configs_response),
     API(47, 0, 0, NEVER, offset_delete, offset_delete_request, offset_delete_response),
     API(60, 0, 2, 0, describe_cluster, describe_cluster_request, describe_cluster_response),
+    API(34, 0, 2, 2, alter_replica_log_dirs, replica_log_dirs_request, replica_log_dirs_response),
+    API(43, 0, 2, 2, elect_leaders, elect_leaders_request, elect_leaders_response),
+    API(45, 0, 1, 0, alter_partition_reassignments, reassign_request, reassign_response),
+    API(46, 0, 0, 0, list_partition_reassignments, reassignments_request, reassignments_response),
+    API(55, 0, 2, 0, describe_quorum, describe_quorum_request, describe_quorum_response),
+    API(57, 0, 2, 0, update_features, update_features_request, update_features_response),
+    API(74, 0, 1, 0, list_config_resources, config_resources_request, config_resources_response),
+    API(75, 0, 0, 0, describe_topic_partitions, topic_partitions_request, topic_partitions_response),
 };
 const size_t apis_n = IG_COUNT(apis);
 
@@ -49,12 +57,67 @@ const struct api *api_find(int16_t key)
     return NULL;
 }
 
+/* Features of a cluster (KIP-584): what clients look at before they use something new. */
+static const struct feature {
+    const char *name;
+    int16_t min, max; /* both what there is, and what is switched on */
+} features[] = {
+    {"metadata.version", 7, 25}, /* 3.3 to 4.0: tools show it */
+};
+
+int16_t feature_level(struct str name)
+{
+    for (size_t i = 0; i < IG_COUNT(features); i++) {
+        if (str_is(name, features[i].name))
+            return features[i].max;
+    }
+    return 0;
+}
+
+static void list_features(struct request *r, struct wire_api_versions_response *response)
+{
+    RESPONSE_ITEMS(r, response->supported_features, supported_feature, IG_COUNT(features));
+    RESPONSE_ITEMS(r, response->finalized_features, finalized_feature, IG_COUNT(features));
+    response->supported_features.n = 0;
+    for (size_t i = 0; i < IG_COUNT(features); i++) {
+        const struct feature *f = &features[i];
+
+        if (f->min > 0 || r->version >= 4) /* older clients take a least level of 0 for a mistake */
+            response->supported_features.p[response->supported_features.n++] =
+                (struct wire_supported_feature){str_of(f->name), f->min, f->max};
+        response->finalized_features.p[i] = (struct wire_finalized_feature){str_of(f->name), f->max, f->max};
+    }
+    response->finalized_features_epoch = 1;
+}
+
+/* Letters and digits, and between them also dots and hyphens. */
+static bool is_software_name(struct str s)
+{
+    for (size_t i = 0; i < s.n; i++) {
+        const char c = s.p[i];
+        const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+
+        if (!plain && ((c != '-' && c != '.') || i == 0 || i == s.n - 1))
+            return false;
+    }
+    return s.n > 0;
+}
+
 void api_api_versions(struct request *r)
 {
+    const struct wire_api_versions_request *in = r->body;
     struct wire_api_versions_response *response = RESPONSE_NEW(r, api_versions_response);
 
+    if (r->version >= 3 &&
+        (!is_software_name(in->client_software_name) || !is_software_name(in->client_software_version))) {
+        response->error_code = KAFKA_INVALID_REQUEST;
+        request_answer(r, response);
+        return;
+    }
     RESPONSE_ITEMS(r, response->keys, api_versions_key, apis_n);
     for (size_t i = 0; i < apis_n; i++)
         response->keys.p[i] = (struct wire_api_versions_key){apis[i].key, apis[i].min, apis[i].max};
+    if (r->version >= 3)
+        list_features(r, response);
     request_answer(r, response);
 }

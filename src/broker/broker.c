@@ -54,6 +54,8 @@ static void set_defaults(struct broker_options *o)
 {
     if (o->segment_bytes <= 0)
         o->segment_bytes = SEGMENT_BYTES_DEFAULT;
+    if (o->offsets_retention_ms <= 0)
+        o->offsets_retention_ms = OFFSETS_RETENTION_DEFAULT_MS;
     if (o->max_request_bytes <= 0)
         o->max_request_bytes = REQUEST_BYTES_DEFAULT;
     if (o->max_message_bytes <= 0)

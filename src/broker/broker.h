@@ -15,14 +15,16 @@
 struct broker;
 
 struct broker_options {
-    const char *dir;            /* where it keeps its data; made if missing */
-    const char *host;           /* listens here, and tells clients so */
-    int port;                   /* 0: any free one */
-    int64_t segment_bytes;      /* 0: 128 MiB */
-    int64_t max_request_bytes;  /* 0: 100 MiB */
-    int64_t max_message_bytes;  /* a batch; 0: 32 MiB, so that 10 MB records pass */
-    int32_t default_partitions; /* of topics that are created by use; 0: such topics are refused */
-    int64_t flush_delay_us;     /* how long a group commit may wait for company; 0: not at all */
+    const char *dir;                /* where it keeps its data; made if missing */
+    const char *host;               /* listens here, and tells clients so */
+    int port;                       /* 0: any free one */
+    int64_t segment_bytes;          /* 0: 128 MiB */
+    int64_t max_request_bytes;      /* 0: 100 MiB */
+    int64_t max_message_bytes;      /* a batch; 0: 32 MiB, so that 10 MB records pass */
+    int32_t default_partitions;     /* of topics that are created by use; 0: such topics are refused */
+    int64_t group_initial_delay_ms; /* how long a new group waits for more members; 0: not at all */
+    int64_t offsets_retention_ms;   /* how long a group without members keeps its offsets; 0: 7 days */
+    int64_t flush_delay_us;         /* how long a group commit may wait for company; 0: not at all */
 };
 
 /* Recovers what is in `dir` and listens. IG_EXISTS: another process has the folder. */

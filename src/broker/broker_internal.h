@@ -21,6 +21,7 @@
 #define ISOLATION_READ_COMMITTED 1
 #define SEGMENT_BYTES_DEFAULT ((int64_t)128 << 20)
 #define REQUEST_BYTES_DEFAULT ((int64_t)100 << 20)
+#define OFFSETS_RETENTION_DEFAULT_MS INT64_C(604800000)
 #define MESSAGE_BYTES_DEFAULT ((int64_t)32 << 20)
 
 struct broker;
@@ -113,6 +114,7 @@ struct partition *topics_partition(struct topics *ts, struct str name, int32_t i
 /* All topics by name; free() it. */
 struct topic **topics_sorted(struct topics *ts, size_t *n);
 bool topic_name_ok(struct str name);
+bool topic_is_internal(const struct topic *t); /* as Kafka marks them: the coordinators' own */
 /* KAFKA_OK, or why not, with a sentence in err. `check_only` makes nothing. */
 struct topic_wish {
     struct str name;
@@ -169,6 +171,8 @@ struct api {
 const struct api *api_find(int16_t key);
 extern const struct api apis[];
 extern const size_t apis_n;
+/* The level of a feature of the cluster, as ApiVersions tells it; 0: not there. */
+int16_t feature_level(struct str name);
 
 /* Encodes and queues the answer; frees the request when it is sent. */
 void request_answer(struct request *r, const void *response);
@@ -177,6 +181,8 @@ void request_drop(struct request *r);
 /* The handler copied what it needs. */
 void request_free_frame(struct request *r);
 const char *request_peer(const struct request *r);
+/* What the client is told to connect to. */
+void request_address(const struct request *r, struct str *host, int32_t *port);
 /* May the one who asks do this? Where not, the answer is the resource's *_AUTHORIZATION_FAILED. The cluster is one
  * resource of its own. */
 bool request_may(const struct request *r, enum acl_operation operation, enum acl_resource type, struct str name);
@@ -191,38 +197,52 @@ bool request_may_cluster(const struct request *r, enum acl_operation operation);
     } while (0)
 void *request_new(struct request *r, const struct wire_type *type, size_t n);
 
-#define API_HANDLERS(X)          \
-    X(produce)                   \
-    X(fetch)                     \
-    X(list_offsets)              \
-    X(metadata)                  \
-    X(offset_commit)             \
-    X(offset_fetch)              \
-    X(find_coordinator)          \
-    X(join_group)                \
-    X(heartbeat)                 \
-    X(leave_group)               \
-    X(sync_group)                \
-    X(describe_groups)           \
-    X(list_groups)               \
-    X(api_versions)              \
-    X(create_topics)             \
-    X(delete_topics)             \
-    X(delete_records)            \
-    X(init_producer_id)          \
-    X(offset_for_leader_epoch)   \
-    X(describe_configs)          \
-    X(alter_configs)             \
-    X(describe_log_dirs)         \
-    X(create_partitions)         \
-    X(delete_groups)             \
-    X(incremental_alter_configs) \
-    X(offset_delete)             \
-    X(describe_cluster)
+#define API_HANDLERS(X)              \
+    X(produce)                       \
+    X(fetch)                         \
+    X(list_offsets)                  \
+    X(metadata)                      \
+    X(offset_commit)                 \
+    X(offset_fetch)                  \
+    X(find_coordinator)              \
+    X(join_group)                    \
+    X(heartbeat)                     \
+    X(leave_group)                   \
+    X(sync_group)                    \
+    X(describe_groups)               \
+    X(list_groups)                   \
+    X(api_versions)                  \
+    X(create_topics)                 \
+    X(delete_topics)                 \
+    X(delete_records)                \
+    X(init_producer_id)              \
+    X(offset_for_leader_epoch)       \
+    X(describe_configs)              \
+    X(alter_configs)                 \
+    X(describe_log_dirs)             \
+    X(create_partitions)             \
+    X(delete_groups)                 \
+    X(incremental_alter_configs)     \
+    X(offset_delete)                 \
+    X(describe_cluster)              \
+    X(describe_topic_partitions)     \
+    X(alter_replica_log_dirs)        \
+    X(elect_leaders)                 \
+    X(alter_partition_reassignments) \
+    X(list_partition_reassignments)  \
+    X(update_features)               \
+    X(describe_quorum)               \
+    X(list_config_resources)
 #define API_DECLARE(name) api_fn api_##name;
 API_HANDLERS(API_DECLARE)
 
 /* --- groups ----------------------------------------------------------------------------------------------- */
+
+#define GROUP_SESSION_MIN_MS 1
+#define GROUP_SESSION_MAX_MS 1800000
+#define GROUP_MEMBERS_MAX 10000
+#define MEMBER_SESSION_MS 45000 /* of the protocol of KIP-848, where the broker says */
+#define MEMBER_HEARTBEAT_MS 5000
 
 IG_MUST_CHECK enum ig_code groups_open(struct broker *b, struct groups **out, struct error *err);
 void groups_close(struct groups *gs);

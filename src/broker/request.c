@@ -28,6 +28,12 @@ const char *request_peer(const struct request *r)
     return r->conn ? r->conn->peer : "";
 }
 
+void request_address(const struct request *r, struct str *host, int32_t *port)
+{
+    *host = str_of(r->b->host);
+    *port = r->b->port;
+}
+
 void *request_new(struct request *r, const struct wire_type *type, size_t n)
 {
     char *items = arena_alloc(&r->arena, type->size * n + 1, alignof(max_align_t));

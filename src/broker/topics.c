@@ -116,6 +116,11 @@ bool topic_name_ok(struct str name)
     return true;
 }
 
+bool topic_is_internal(const struct topic *t)
+{
+    return strcmp(t->name, "__consumer_offsets") == 0 || strcmp(t->name, "__transaction_state") == 0;
+}
+
 /* --- configuration ---------------------------------------------------------------------------------------- */
 
 const char *topic_config_value(const struct topic *t, const char *name)
