@@ -95,7 +95,7 @@ static void epoch_end(struct request *r, struct str topic, const struct wire_epo
         out->error_code = KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
     else
         out->error_code = (int16_t)check_epoch(in->current_leader_epoch);
-    if (!out->error_code && p && in->leader_epoch == LEADER_EPOCH { /* there has never been another one */
+    if (!out->error_code && p && in->leader_epoch == LEADER_EPOCH) { /* there has never been another one */
         out->leader_epoch = LEADER_EPOCH;
         out->end_offset = p->log->durable.offset;
     }
