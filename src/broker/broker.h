@@ -14,6 +14,13 @@
 
 struct broker;
 
+/* What an acknowledgement (acks=1 or all) means. */
+enum broker_fsync {
+    BROKER_FSYNC_GROUP,    /* on the disk: many requests share one sync; the default */
+    BROKER_FSYNC_INTERVAL, /* handed to the system, which is told to sync every so often: a power cut takes the rest */
+    BROKER_FSYNC_OS,       /* handed to the system, which writes when it likes; full segments are synced */
+};
+
 struct broker_options {
     const char *dir;                /* where it keeps its data; made if missing */
     const char *host;               /* listens here, and tells clients so */
@@ -25,6 +32,11 @@ struct broker_options {
     int64_t group_initial_delay_ms; /* how long a new group waits for more members; 0: not at all */
     int64_t offsets_retention_ms;   /* how long a group without members keeps its offsets; 0: 7 days */
     int64_t flush_delay_us;         /* how long a group commit may wait for company; 0: not at all */
+    enum broker_fsync fsync;
+    int64_t fsync_interval_ms;   /* 0: 1000; with BROKER_FSYNC_INTERVAL */
+    int64_t cleaner_bytes;       /* memory for the keys of a topic that is compacted; 0: 16 MiB */
+    int64_t cleaner_bytes_per_s; /* at most so much is read and written by compaction; 0: 64 MiB */
+    int64_t cleaner_backoff_ms;  /* how often is looked for what to compact; 0: 15 s */
 };
 
 /* Recovers what is in `dir` and listens. IG_EXISTS: another process has the folder. */
