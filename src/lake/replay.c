@@ -520,7 +520,7 @@ static enum ig_code finish_metadata(struct lake_snapshot *s, struct error *err)
     if (!m->schema_string)
         return error_set(err, IG_CORRUPT, "the metaData has no schema");
     finish_properties(s);
-    IG_TRY(schema_parse(s->arena, str_of(m->schema_string), &m->schema, err));
+    IG_TRY(schema_of_json(s->arena, str_of(m->schema_string), &m->schema, err));
     m->partition_columns = string_list(s->arena, m->raw, "partitionColumns", &m->n_partition_columns);
     m->partition_fields =
         ARENA_ARRAY(s->arena, const struct schema_field *, m->n_partition_columns ? m->n_partition_columns : 1);

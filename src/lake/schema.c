@@ -169,7 +169,7 @@ static enum ig_code parse_type(struct arena *a, const struct json_value *v, int 
     return error_set(err, IG_CORRUPT, "a type of the schema is neither a name nor an object");
 }
 
-enum ig_code schema_parse(struct arena *a, struct str json, const struct schema_type **out, struct error *err)
+enum ig_code schema_of_json(struct arena *a, struct str json, const struct schema_type **out, struct error *err)
 {
     struct json_reader r;
     struct json_value v;

@@ -55,8 +55,8 @@ struct schema_type {
 };
 
 /* The struct that a schemaString describes. IG_UNSUPPORTED names a type that we do not know. */
-IG_MUST_CHECK enum ig_code schema_parse(struct arena *a, struct str json, const struct schema_type **out,
-                                        struct error *err);
+IG_MUST_CHECK enum ig_code schema_of_json(struct arena *a, struct str json, const struct schema_type **out,
+                                          struct error *err);
 void schema_add_json(struct buf *out, const struct schema_type *type);
 void schema_add_sql(struct buf *out, const struct schema_type *type);
 

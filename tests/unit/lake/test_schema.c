@@ -23,7 +23,7 @@ static void a_schema_is_read_and_written_unchanged(void **state)
     (void)state;
     arena_init(&a);
     buf_init(&out, 0);
-    assert_int_equal(schema_parse(&a, str_of(text), &type, &err), IG_OK);
+    assert_int_equal(schema_of_json(&a, str_of(text), &type, &err), IG_OK);
     schema_add_json(&out, type);
     assert_string_equal(buf_cstr(&out), text);
     buf_clear(&out);
@@ -64,13 +64,13 @@ static void unknown_and_broken_schemas_are_refused(void **state)
     for (size_t i = 0; i < IG_COUNT(cases); i++) {
         buf_clear(&text);
         buf_printf(&text, "{\"type\":\"struct\",\"fields\":[{\"name\":\"a\",\"type\":%s}]}", cases[i].type);
-        assert_int_equal(schema_parse(&a, buf_str(&text), &type, &err), cases[i].want);
+        assert_int_equal(schema_of_json(&a, buf_str(&text), &type, &err), cases[i].want);
     }
-    assert_int_equal(schema_parse(&a, STR("\"long\""), &type, &err), IG_CORRUPT);
+    assert_int_equal(schema_of_json(&a, STR("\"long\""), &type, &err), IG_CORRUPT);
     buf_clear(&text);
     for (int i = 0; i < 200; i++)
         buf_puts(&text, "{\"type\":\"array\",\"elementType\":");
-    assert_int_not_equal(schema_parse(&a, buf_str(&text), &type, &err), IG_OK);
+    assert_int_not_equal(schema_of_json(&a, buf_str(&text), &type, &err), IG_OK);
     buf_release(&text);
     arena_release(&a);
 }
