@@ -157,7 +157,42 @@ static int unknown_verb(struct cli_context *c, const char *word)
     return cli_usage(c, "there is no verb '%s'", word);
 }
 
-static int run_verb(struct cli_context *c, int argc, char **argv)
+static bool asks_for_help(int argc, char **argv)
+{
+    for (int i = 0; i < argc; i++)
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+            return true;
+    return false;
+}
+
+/* From a verb that has actions to the one that is meant; 0, or the exit status. */
+static int choose_action(struct cli_context *c, int *argc, char **argv, bool *done)
+{
+    const struct cli_verb *verb = c->verb, *action;
+    const char **names = ARENA_ARRAY(&c->arena, const char *, verb->n_actions);
+    const char *word, *near;
+
+    action = cli_find_action(verb, argc, argv, &word);
+    if (action) {
+        c->verb = action;
+        return CLI_OK;
+    }
+    for (size_t i = 0; i < verb->n_actions; i++)
+        names[i] = strrchr(verb->actions[i]->name, ' ') + 1;
+    if (!word && (c->global.help || asks_for_help(*argc, argv))) {
+        cli_print_verb_help(c, verb, c->out);
+        *done = true;
+        return CLI_OK;
+    }
+    if (!word)
+        return cli_usage(c, "'%s' needs an action: see 'ingot help %s'", verb->name, verb->name);
+    near = cli_nearest(word, names, verb->n_actions);
+    if (near)
+        return cli_usage(c, "'%s' has no action '%s'; did you mean '%s'?", verb->name, word, near);
+    return cli_usage(c, "'%s' has no action '%s'", verb->name, word);
+}
+
+static int run_chosen(struct cli_context *c, int argc, char **argv)
 {
     const size_t size = c->verb->options_size ? c->verb->options_size : 1;
     void *options = arena_alloc(&c->arena, size, alignof(max_align_t));
@@ -174,6 +209,14 @@ static int run_verb(struct cli_context *c, int argc, char **argv)
                          c->verb->args ? c->verb->args : "no arguments");
     status = set_log_level(c);
     return status ? status : c->verb->run(c, options);
+}
+
+static int run_verb(struct cli_context *c, int argc, char **argv)
+{
+    bool done = false;
+    const int status = c->verb->n_actions ? choose_action(c, &argc, argv, &done) : CLI_OK;
+
+    return status || done ? status : run_chosen(c, argc, argv);
 }
 
 /* Where the verb stands: behind global options, some of which have a value. */

@@ -50,6 +50,7 @@ enum cli_kind {
     CLI_FLAG,   /* bool */
     CLI_TEXT,   /* const char *, NULL if not given */
     CLI_LIST,   /* struct cli_list: may be repeated, and each value is split at commas */
+    CLI_WORDS,  /* struct cli_list: may be repeated, each value as it is */
     CLI_NUMBER, /* int64_t >= 0, CLI_NUMBER_NONE if not given */
     CLI_DATE,   /* int32_t days since 1970 ("2024-01-15"), DATE_NONE if not given */
 };
@@ -91,6 +92,9 @@ struct cli_verb {
     const char *details;       /* paragraphs for `help VERB`, examples; NULL: none */
     const struct cli_option *options;
     size_t n_options, options_size;
+    /* `topic create`: a verb of actions, each a verb of its own whose name is both words; `run` is then NULL. */
+    const struct cli_verb *const *actions;
+    size_t n_actions;
     bool serves; /* runs until it is stopped: log lines from info upwards, otherwise from warn upwards */
     /* Gives the exit status. `options` is the verb's own struct, filled. */
     int (*run)(struct cli_context *c, const void *options);
@@ -116,6 +120,10 @@ const struct cli_verb *const *cli_verbs(size_t *n);
 const struct cli_verb *cli_find_verb(const char *name); /* NULL if there is none */
 void cli_print_help(struct cli_context *c, FILE *to);
 void cli_print_verb_help(struct cli_context *c, const struct cli_verb *verb, FILE *to);
+
+/* Of a verb with actions: the one that the words ask for, taken out of argv; NULL if there is none among them. *word is
+ * then the first that is no option, NULL if all are. */
+const struct cli_verb *cli_find_action(const struct cli_verb *verb, int *argc, char **argv, const char **word);
 
 /* Fills `into` (the verb's struct) and c->args from argv; 0, or CLI_USAGE after saying why. */
 int cli_parse_options(struct cli_context *c, const struct cli_verb *verb, int argc, char **argv, void *into);

@@ -75,20 +75,26 @@ static int unknown_option(const struct parser *p, struct str name)
     return cli_usage(p->c, "there is no option '--" STR_FMT "'", STR_ARG(name));
 }
 
+static int add_word(struct cli_context *c, struct cli_list *list, const char *value)
+{
+    const char **grown = ARENA_ARRAY(&c->arena, const char *, list->n + 1);
+
+    if (list->p)
+        memcpy(grown, list->p, list->n * sizeof(*grown));
+    grown[list->n++] = value;
+    list->p = grown;
+    return CLI_OK;
+}
+
 static int add_to_list(struct cli_context *c, struct cli_list *list, const char *value)
 {
     const char *from = value;
 
     for (;;) {
         const size_t n = strcspn(from, ",");
-        const char **grown = ARENA_ARRAY(&c->arena, const char *, list->n + 1);
 
-        if (n > 0) {
-            if (list->p)
-                memcpy(grown, list->p, list->n * sizeof(*grown));
-            grown[list->n++] = arena_strndup(&c->arena, from, n);
-            list->p = grown;
-        }
+        if (n > 0)
+            add_word(c, list, arena_strndup(&c->arena, from, n));
         if (!from[n])
             return CLI_OK;
         from += n + 1;
@@ -111,6 +117,8 @@ static int store(struct cli_context *c, struct found f, const char *value)
         return CLI_OK;
     case CLI_LIST:
         return add_to_list(c, at, value);
+    case CLI_WORDS:
+        return add_word(c, at, value);
     case CLI_NUMBER:
         if (!str_to_int64(str_of(value), 0, INT64_MAX, &number))
             return cli_usage(c, "--%s is a whole number, not '%s'", f.option->name, value);
@@ -163,6 +171,51 @@ static int parse_short(struct parser *p, const char *letters)
             return status;
     }
     return CLI_OK;
+}
+
+/* --- actions ----------------------------------------------------------------------------------------------- */
+
+/* Does the option word take the next word as its value, in any of the verb's actions? */
+static bool takes_next(const struct cli_verb *verb, const char *word)
+{
+    const struct cli_option *tables[16] = {global_options};
+    size_t counts[16] = {IG_COUNT(global_options)}, n = 1;
+    const bool is_long = word[1] == '-';
+
+    IG_ASSERT(verb->n_actions < IG_COUNT(tables));
+    for (size_t i = 0; i < verb->n_actions; i++, n++) {
+        tables[n] = verb->actions[i]->options;
+        counts[n] = verb->actions[i]->n_options;
+    }
+    for (size_t t = 0; t < n; t++) {
+        for (size_t i = 0; i < counts[t]; i++) {
+            const struct cli_option *o = &tables[t][i];
+
+            if (o->arg && (is_long ? strcmp(word + 2, o->name) == 0 : o->letter && word[1] == o->letter && !word[2]))
+                return true;
+        }
+    }
+    return false;
+}
+
+const struct cli_verb *cli_find_action(const struct cli_verb *verb, int *argc, char **argv, const char **word)
+{
+    int at = 0;
+
+    *word = NULL;
+    while (at < *argc && argv[at][0] == '-' && argv[at][1])
+        at += takes_next(verb, argv[at]) ? 2 : 1;
+    if (at >= *argc)
+        return NULL;
+    *word = argv[at];
+    for (size_t i = 0; i < verb->n_actions; i++) {
+        if (strcmp(strrchr(verb->actions[i]->name, ' ') + 1, argv[at]) != 0)
+            continue;
+        memmove(&argv[at], &argv[at + 1], (size_t)(*argc - at - 1) * sizeof(*argv));
+        --*argc;
+        return verb->actions[i];
+    }
+    return NULL;
 }
 
 static void set_defaults(const struct cli_verb *verb, char *into)
@@ -233,9 +286,29 @@ void cli_print_help(struct cli_context *c, FILE *to)
           to);
 }
 
+static void print_actions(const struct cli_verb *verb, FILE *to)
+{
+    fprintf(to, "%s\n\nUsage: ingot %s ACTION [OPTIONS] [ARGUMENTS]\n\nActions:\n", verb->summary, verb->name);
+    for (size_t i = 0; i < verb->n_actions; i++) {
+        const struct cli_verb *action = verb->actions[i];
+        char left[64];
+
+        snprintf(left, sizeof(left), "%s%s%s", strrchr(action->name, ' ') + 1, action->args ? " " : "",
+                 action->args ? action->args : "");
+        fprintf(to, "  %-26s %s\n", left, action->summary);
+    }
+    if (verb->details)
+        fprintf(to, "\n%s\n", verb->details);
+    fprintf(to, "\n'ingot help %s ACTION' says more.\n", verb->name);
+}
+
 void cli_print_verb_help(struct cli_context *c, const struct cli_verb *verb, FILE *to)
 {
     (void)c;
+    if (verb->n_actions) {
+        print_actions(verb, to);
+        return;
+    }
     fprintf(to, "%s\n\nUsage: ingot %s%s%s%s\n", verb->summary, verb->name, verb->n_options ? " [OPTIONS]" : "",
             verb->args ? " " : "", verb->args ? verb->args : "");
     if (verb->details)

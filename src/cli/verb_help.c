@@ -12,6 +12,16 @@ static int run(struct cli_context *c, const void *options)
     verb = cli_find_verb(c->args[0]);
     if (!verb)
         return cli_usage(c, "there is no verb '%s'", c->args[0]);
+    if (c->n_args == 2) {
+        const char *word;
+        char *words[] = {arena_strdup(&c->arena, c->args[1])};
+        int n = 1;
+        const struct cli_verb *action = verb->n_actions ? cli_find_action(verb, &n, words, &word) : NULL;
+
+        if (!action)
+            return cli_usage(c, "'%s' has no action '%s'", verb->name, c->args[1]);
+        verb = action;
+    }
     cli_print_verb_help(c, verb, c->out);
     return CLI_OK;
 }
@@ -19,7 +29,7 @@ static int run(struct cli_context *c, const void *options)
 const struct cli_verb cli_verb_help = {
     .name = "help",
     .summary = "Print help on ingot or on one verb",
-    .args = "[VERB]",
-    .max_args = 1,
+    .args = "[VERB [ACTION]]",
+    .max_args = 2,
     .run = run,
 };

@@ -13,6 +13,10 @@
     X(trace)         \
     X(audit)         \
     X(check)         \
+    X(topic)         \
+    X(produce)       \
+    X(consume)       \
+    X(groups)        \
     X(broker)        \
     X(version)       \
     X(help)

@@ -1,13 +1,13 @@
 /*
- * Questions to the cluster that need neither a producer nor a consumer: topics, watermarks, committed offsets.
+ * Questions to the cluster that the platform itself has: topics, watermarks, committed offsets. Those of the tools are
+ * in admin_topics.c and admin_groups.c.
  */
 #include "log/client.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-/* The handle for questions; librdkafka's handles may be used by several threads at once. */
-static enum ig_code admin_handle(struct log_client *c, rd_kafka_t **out, struct error *err)
+enum ig_code log_admin_handle(struct log_client *c, rd_kafka_t **out, struct error *err)
 {
     enum ig_code rc = IG_OK;
 
@@ -24,80 +24,74 @@ static enum ig_code admin_handle(struct log_client *c, rd_kafka_t **out, struct 
     return rc;
 }
 
-/* --- creating topics ----------------------------------------------------------------------------------------- */
+/* --- one question ------------------------------------------------------------------------------------------- */
 
-/* The result of a CreateTopics of one topic. */
-static rd_kafka_resp_err_t create_result(rd_kafka_event_t *event, char *text, size_t n_text)
+enum ig_code log_question_begin(struct log_client *c, rd_kafka_admin_op_t op, struct log_question *q, struct error *err)
 {
-    const rd_kafka_CreateTopics_result_t *result = rd_kafka_event_CreateTopics_result(event);
-    const rd_kafka_topic_result_t **topics;
-    rd_kafka_resp_err_t e = rd_kafka_event_error(event);
-    size_t n = 0;
+    char text[256];
 
-    snprintf(text, n_text, "%s", e ? rd_kafka_event_error_string(event) : "");
-    if (e || !result)
-        return e ? e : RD_KAFKA_RESP_ERR__BAD_MSG;
-    topics = rd_kafka_CreateTopics_result_topics(result, &n);
-    if (n != 1)
-        return RD_KAFKA_RESP_ERR__BAD_MSG;
-    e = rd_kafka_topic_result_error(topics[0]);
-    if (e) {
-        const char *why = rd_kafka_topic_result_error_string(topics[0]);
-
-        snprintf(text, n_text, "%s", why ? why : rd_kafka_err2str(e));
-    }
-    return e;
+    *q = (struct log_question){0};
+    IG_TRY(log_admin_handle(c, &q->rk, err));
+    q->options = rd_kafka_AdminOptions_new(q->rk, op);
+    rd_kafka_AdminOptions_set_request_timeout(q->options, LOG_CALL_MS, text, sizeof(text));
+    if (op == RD_KAFKA_ADMIN_OP_CREATETOPICS || op == RD_KAFKA_ADMIN_OP_DELETETOPICS ||
+        op == RD_KAFKA_ADMIN_OP_CREATEPARTITIONS || op == RD_KAFKA_ADMIN_OP_DELETERECORDS)
+        rd_kafka_AdminOptions_set_operation_timeout(q->options, LOG_CALL_MS / 2, text, sizeof(text));
+    q->queue = rd_kafka_queue_new(q->rk);
+    return IG_OK;
 }
 
-static enum ig_code topic_create(rd_kafka_t *rk, const struct log_topic_spec *spec, int replicas, struct error *err)
+enum ig_code log_question_wait(struct log_question *q, const char *what, struct error *err)
 {
-    char text[512], retention[24];
-    rd_kafka_NewTopic_t *topic = rd_kafka_NewTopic_new(spec->name, spec->partitions, replicas, text, sizeof(text));
-    rd_kafka_AdminOptions_t *options;
-    rd_kafka_queue_t *queue;
-    rd_kafka_event_t *event;
     rd_kafka_resp_err_t e;
 
-    if (!topic)
-        return error_set(err, IG_INVALID, "topic %s: %s", spec->name, text);
+    q->event = rd_kafka_queue_poll(q->queue, LOG_CALL_MS + 5000);
+    if (!q->event)
+        return error_set(err, IG_UNAVAILABLE, "%s: no answer", what);
+    e = rd_kafka_event_error(q->event);
+    return e ? error_set(err, log_code(e), "%s: %s", what, rd_kafka_event_error_string(q->event)) : IG_OK;
+}
+
+void log_question_end(struct log_question *q)
+{
+    if (q->event)
+        rd_kafka_event_destroy(q->event);
+    if (q->queue)
+        rd_kafka_queue_destroy(q->queue);
+    if (q->options)
+        rd_kafka_AdminOptions_destroy(q->options);
+    *q = (struct log_question){0};
+}
+
+/* --- topics that have to be there -------------------------------------------------------------------------------- */
+
+static enum ig_code topic_create(struct log_client *c, const struct log_topic_spec *spec, int32_t replicas,
+                                 struct error *err)
+{
+    char retention[24];
+    const struct log_setting settings[] = {
+        {"retention.ms", retention},
+        {"cleanup.policy", spec->compact ? "compact" : "delete"},
+        /* A cluster's own default is 1 MB: what the log inside takes, a cluster shall take, too. */
+        {"max.message.bytes", LOG_MESSAGE_MAX_BYTES},
+    };
+
     snprintf(retention, sizeof(retention), "%lld", (long long)spec->retention_ms);
-    rd_kafka_NewTopic_set_config(topic, "retention.ms", retention);
-    rd_kafka_NewTopic_set_config(topic, "cleanup.policy", spec->compact ? "compact" : "delete");
-    /* A cluster's own default is 1 MB: what the log inside takes, a cluster shall take, too. */
-    rd_kafka_NewTopic_set_config(topic, "max.message.bytes", LOG_MESSAGE_MAX_BYTES);
-    options = rd_kafka_AdminOptions_new(rk, RD_KAFKA_ADMIN_OP_CREATETOPICS);
-    rd_kafka_AdminOptions_set_request_timeout(options, LOG_CALL_MS, text, sizeof(text));
-    rd_kafka_AdminOptions_set_operation_timeout(options, LOG_CALL_MS / 2, text, sizeof(text));
-    queue = rd_kafka_queue_new(rk);
-    rd_kafka_CreateTopics(rk, &topic, 1, options, queue);
-    event = rd_kafka_queue_poll(queue, LOG_CALL_MS + 5000);
-    if (event) {
-        e = create_result(event, text, sizeof(text));
-        rd_kafka_event_destroy(event);
-    } else {
-        e = RD_KAFKA_RESP_ERR__TIMED_OUT;
-        snprintf(text, sizeof(text), "no answer");
-    }
-    rd_kafka_queue_destroy(queue);
-    rd_kafka_AdminOptions_destroy(options);
-    rd_kafka_NewTopic_destroy(topic);
-    return e ? error_set(err, log_code(e), "create topic %s: %s", spec->name, text) : IG_OK;
+    return log_topic_create(c, spec->name, spec->partitions, replicas, settings, IG_COUNT(settings), err);
 }
 
 enum ig_code log_topic_ensure(struct log_client *c, const struct log_topic_spec *spec, struct error *err)
 {
     const int64_t until = env_monotonic_ms(c->env) + LOG_CALL_MS;
-    rd_kafka_t *rk;
     enum ig_code rc;
     int32_t n;
 
     rc = log_topic_partitions(c, spec->name, &n, err);
     if (rc != IG_NOT_FOUND)
         return rc;
-    IG_TRY(admin_handle(c, &rk, err));
-    rc = topic_create(rk, spec, -1, err);
+    rc = topic_create(c, spec, -1, err);
     if (rc == IG_INVALID || rc == IG_UNSUPPORTED) /* a cluster before 2.4 has no default replication factor */
-        rc = topic_create(rk, spec, 1, err);
+        rc = topic_create(c, spec, 1, err);
     if (rc != IG_OK && rc != IG_EXISTS)
         return rc;
     /* The controller knows it; wait until the brokers that we ask know it, too. */
@@ -111,8 +105,7 @@ enum ig_code log_topic_ensure(struct log_client *c, const struct log_topic_spec 
 
 /* --- questions ----------------------------------------------------------------------------------------------- */
 
-/* All topics. librdkafka goes on trying when the cluster refuses our password; then there is nothing to wait for. */
-static rd_kafka_resp_err_t ask_metadata(struct log_client *c, rd_kafka_t *rk, const struct rd_kafka_metadata **out)
+rd_kafka_resp_err_t log_ask_metadata(struct log_client *c, rd_kafka_t *rk, const struct rd_kafka_metadata **out)
 {
     const int64_t until = env_monotonic_ms(c->env) + LOG_CALL_MS;
     rd_kafka_resp_err_t e;
@@ -138,9 +131,9 @@ enum ig_code log_topic_partitions(struct log_client *c, const char *topic, int32
     rd_kafka_t *rk;
 
     *out = 0;
-    IG_TRY(admin_handle(c, &rk, err));
+    IG_TRY(log_admin_handle(c, &rk, err));
     /* All topics, since a question about one would create it where the cluster creates topics by use. */
-    e = ask_metadata(c, rk, &md);
+    e = log_ask_metadata(c, rk, &md);
     if (e)
         return log_fail(err, e, "topic %s: %s does not answer", topic, c->bootstrap);
     for (int i = 0; i < md->topic_cnt; i++) {
@@ -169,9 +162,40 @@ enum ig_code log_watermarks(struct log_client *c, const char *topic, int32_t par
     rd_kafka_t *rk;
 
     *low = *high = 0;
-    IG_TRY(admin_handle(c, &rk, err));
+    IG_TRY(log_admin_handle(c, &rk, err));
     e = rd_kafka_query_watermark_offsets(rk, topic, partition, low, high, LOG_CALL_MS);
     return e ? log_fail(err, e, "watermarks of %s/%d", topic, partition) : IG_OK;
+}
+
+enum ig_code log_offsets_find(struct log_client *c, struct log_position *positions, size_t n, struct error *err)
+{
+    rd_kafka_topic_partition_list_t *list;
+    rd_kafka_resp_err_t e;
+    rd_kafka_t *rk;
+    enum ig_code rc = IG_OK;
+
+    if (n == 0)
+        return IG_OK;
+    IG_TRY(log_admin_handle(c, &rk, err));
+    list = rd_kafka_topic_partition_list_new((int)n);
+    for (size_t i = 0; i < n; i++)
+        rd_kafka_topic_partition_list_add(list, positions[i].topic, positions[i].partition)->offset =
+            positions[i].offset;
+    e = rd_kafka_offsets_for_times(rk, list, LOG_CALL_MS);
+    if (e)
+        rc = log_fail(err, e, "offsets of %zu partitions", n);
+    for (size_t i = 0; i < n && rc == IG_OK; i++) {
+        const rd_kafka_topic_partition_t *p =
+            rd_kafka_topic_partition_list_find(list, positions[i].topic, positions[i].partition);
+
+        if (!p || p->err)
+            rc = log_fail(err, p ? p->err : RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION, "offsets of %s/%d",
+                          positions[i].topic, positions[i].partition);
+        else
+            positions[i].offset = p->offset < 0 ? -1 : p->offset;
+    }
+    rd_kafka_topic_partition_list_destroy(list);
+    return rc;
 }
 
 enum ig_code log_committed(struct log_client *c, const char *group, const char *topic, int32_t partition, int64_t *out,

@@ -19,10 +19,6 @@ struct log_handle {
     _Atomic rd_kafka_resp_err_t refused; /* by the cluster, at the door; of the connections made since it was cleared */
 };
 
-struct log_setting {
-    const char *name, *value;
-};
-
 struct log_property {
     char *name, *value;
 };
@@ -45,6 +41,25 @@ IG_MUST_CHECK enum ig_code log_conf_new(struct log_client *c, const struct log_s
 IG_MUST_CHECK enum ig_code log_handle_new(struct log_handle *h, struct env *env, rd_kafka_type_t type,
                                           rd_kafka_conf_t *conf, struct error *err);
 void log_handle_free(struct log_handle *h); /* one that was never made is fine */
+
+/* The handle for questions that need neither a producer nor a consumer; several threads may use it at once. */
+IG_MUST_CHECK enum ig_code log_admin_handle(struct log_client *c, rd_kafka_t **out, struct error *err);
+
+/* All topics. librdkafka goes on trying when the cluster refuses our password; then there is nothing to wait for. */
+rd_kafka_resp_err_t log_ask_metadata(struct log_client *c, rd_kafka_t *rk, const struct rd_kafka_metadata **out);
+
+/* One question of librdkafka's admin API: begin, ask on q.rk with q.options and q.queue, wait, look at q.event, end. */
+struct log_question {
+    rd_kafka_t *rk;
+    rd_kafka_AdminOptions_t *options;
+    rd_kafka_queue_t *queue;
+    rd_kafka_event_t *event;
+};
+IG_MUST_CHECK enum ig_code log_question_begin(struct log_client *c, rd_kafka_admin_op_t op, struct log_question *q,
+                                              struct error *err);
+/* The answer, or why there is none: "WHAT: ...". */
+IG_MUST_CHECK enum ig_code log_question_wait(struct log_question *q, const char *what, struct error *err);
+void log_question_end(struct log_question *q);
 
 enum ig_code log_code(rd_kafka_resp_err_t e);
 /* Records librdkafka's error as ours: "WHAT: its text". */

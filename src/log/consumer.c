@@ -175,13 +175,21 @@ enum ig_code log_consumer_pause(struct log_consumer *k, bool paused, struct erro
 
 enum ig_code log_consumer_new(struct log_client *c, const char *group, struct log_consumer **out, struct error *err)
 {
+    const struct log_consumer_options o = {.group = group};
+
+    return log_consumer_open(c, &o, out, err);
+}
+
+enum ig_code log_consumer_open(struct log_client *c, const struct log_consumer_options *o, struct log_consumer **out,
+                               struct error *err)
+{
     const struct log_setting settings[] = {
-        {"group.id", group ? group : "ingot-reader"}, /* librdkafka wants one even to assign by hand */
+        {"group.id", o->group ? o->group : "ingot-reader"}, /* librdkafka wants one even to assign by hand */
         {"enable.auto.commit", "false"},
         {"enable.auto.offset.store", "false"},
-        {"auto.offset.reset", "earliest"},
+        {"auto.offset.reset", o->from_end ? "latest" : "earliest"},
         {"enable.partition.eof", "true"},
-        {"isolation.level", "read_committed"},
+        {"isolation.level", o->uncommitted ? "read_uncommitted" : "read_committed"},
         {"session.timeout.ms", "10000"},
         {"heartbeat.interval.ms", "1000"},
         {"max.poll.interval.ms", "600000"},
@@ -199,10 +207,10 @@ enum ig_code log_consumer_new(struct log_client *c, const char *group, struct lo
 
     *out = NULL;
     k->client = c;
-    k->in_group = group != NULL;
+    k->in_group = o->group != NULL;
     rc = log_conf_new(c, settings, IG_COUNT(settings), &conf, err);
     if (rc == IG_OK) {
-        if (group)
+        if (o->group)
             rd_kafka_conf_set_rebalance_cb(conf, on_rebalance);
         rc = log_handle_new(&k->h, c->env, RD_KAFKA_CONSUMER, conf, err);
     }

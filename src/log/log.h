@@ -52,6 +52,17 @@ IG_MUST_CHECK enum ig_code log_topic_partitions(struct log_client *c, const char
 /* First offset, and the one behind the last record. */
 IG_MUST_CHECK enum ig_code log_watermarks(struct log_client *c, const char *topic, int32_t partition, int64_t *low,
                                           int64_t *high, struct error *err);
+/* The same and more of many partitions in one question: where positions[i].offset is a time in ms, it becomes the first
+ * offset with that time or a later one (-1: none is so late); or one of these. */
+#define LOG_FIND_END (-1)   /* becomes the offset behind the last record */
+#define LOG_FIND_FIRST (-2) /* becomes the first offset that is there */
+struct log_position {
+    const char *topic;
+    int32_t partition;
+    int64_t offset;
+};
+IG_MUST_CHECK enum ig_code log_offsets_find(struct log_client *c, struct log_position *positions, size_t n,
+                                            struct error *err);
 /* Committed offset of a group, -1 if none. */
 IG_MUST_CHECK enum ig_code log_committed(struct log_client *c, const char *group, const char *topic, int32_t partition,
                                          int64_t *out, struct error *err);
@@ -64,6 +75,29 @@ typedef void log_delivered_fn(void *ctx, void *tag, int32_t partition, int64_t o
 
 IG_MUST_CHECK enum ig_code log_producer_new(struct log_client *c, log_delivered_fn *delivered, void *ctx,
                                             struct log_producer **out, struct error *err);
+
+/* For tools that want it otherwise; all zero is what log_producer_new does. */
+struct log_producer_options {
+    const char *acks;             /* NULL, "all": and idempotent; "1", "0": weaker, may repeat and lose records */
+    const char *compression;      /* NULL: none; gzip, snappy, lz4, zstd */
+    const char *transactional_id; /* NULL: no transactions; else log_transactions_init first */
+};
+IG_MUST_CHECK enum ig_code log_producer_open(struct log_client *c, const struct log_producer_options *o,
+                                             log_delivered_fn *delivered, void *ctx, struct log_producer **out,
+                                             struct error *err);
+/* Waits until the topic is there; the cluster creates it where it creates topics by use. */
+IG_MUST_CHECK enum ig_code log_producer_await_topic(struct log_producer *p, const char *topic, int64_t limit_ms,
+                                                    struct error *err);
+
+/* With a transactional_id: first, once, fences off whoever had the id before and ends what they left open. IG_CONFLICT
+ * from any of these: somebody else has the id now. */
+IG_MUST_CHECK enum ig_code log_transactions_init(struct log_producer *p, struct error *err);
+IG_MUST_CHECK enum ig_code log_transaction_begin(struct log_producer *p, struct error *err);
+/* Flushes; IG_OK: all records since the begin are there for readers, in one moment. After an error abort; after
+ * IG_UNKNOWN_OUTCOME look. */
+IG_MUST_CHECK enum ig_code log_transaction_commit(struct log_producer *p, struct error *err);
+IG_MUST_CHECK enum ig_code log_transaction_abort(struct log_producer *p, struct error *err);
+
 /* Copies the record and queues it; waits for room (polling meanwhile) when the queue is full. A producer may be used by
  * several threads. After an error nothing was queued. */
 IG_MUST_CHECK enum ig_code log_produce(struct log_producer *p, const struct log_record *record, void *tag,
@@ -82,11 +116,14 @@ void log_producer_free(struct log_producer *p);
 IG_MUST_CHECK enum ig_code log_consumer_new(struct log_client *c, const char *group, struct log_consumer **out,
                                             struct error *err);
 
-struct log_position {
-    const char *topic;
-    int32_t partition;
-    int64_t offset;
+/* For tools that want it otherwise; `group` alone is what log_consumer_new does. */
+struct log_consumer_options {
+    const char *group;
+    bool uncommitted; /* also records of transactions that are open or aborted */
+    bool from_end;    /* where a group has no committed offset: only what comes from now on */
 };
+IG_MUST_CHECK enum ig_code log_consumer_open(struct log_client *c, const struct log_consumer_options *o,
+                                             struct log_consumer **out, struct error *err);
 
 /* A group gives partitions and takes them away. `assigned` false: these go now, and this is the last chance to commit
  * for them (the offsets are -1); afterwards records of them that were not committed will come again, here or at another
@@ -129,5 +166,123 @@ IG_MUST_CHECK enum ig_code log_consumer_commit(struct log_consumer *k, const str
 /* Has every partition assigned to this consumer been read up to its end at this moment? False while none is. */
 IG_MUST_CHECK enum ig_code log_consumer_at_end(struct log_consumer *k, bool *out, struct error *err);
 void log_consumer_free(struct log_consumer *k);
+
+/* --- administration: what the tools ask and change -------------------------------------------------------------- */
+
+struct log_broker {
+    int32_t id;
+    const char *host;
+    int port;
+};
+struct log_partition {
+    int32_t id, leader; /* leader -1: none now */
+    int32_t *replicas, *in_sync;
+    size_t n_replicas, n_in_sync;
+};
+struct log_topic {
+    const char *name;
+    struct log_partition *partitions; /* in order */
+    size_t n;
+    bool internal; /* of Kafka's own: __consumer_offsets and the like */
+};
+/* What the cluster says of itself, topics by name. */
+struct log_cluster {
+    struct arena arena;
+    struct log_broker *brokers;
+    size_t n_brokers;
+    int32_t controller; /* -1: not known */
+    struct log_topic *topics;
+    size_t n_topics;
+};
+IG_MUST_CHECK enum ig_code log_cluster_read(struct log_client *c, struct log_cluster *out, struct error *err);
+void log_cluster_free(struct log_cluster *cluster);
+const struct log_topic *log_cluster_topic(const struct log_cluster *cluster, const char *name); /* NULL: none */
+
+struct log_setting {
+    const char *name, *value; /* value NULL: back to the default */
+};
+/* `partitions`, `replicas` -1: as the cluster has it by default. IG_EXISTS if it is there. */
+IG_MUST_CHECK enum ig_code log_topic_create(struct log_client *c, const char *name, int32_t partitions,
+                                            int32_t replicas, const struct log_setting *settings, size_t n_settings,
+                                            struct error *err);
+IG_MUST_CHECK enum ig_code log_topic_delete(struct log_client *c, const char *name, struct error *err);
+/* `total`: how many there are to be then. */
+IG_MUST_CHECK enum ig_code log_topic_add_partitions(struct log_client *c, const char *name, int32_t total,
+                                                    struct error *err);
+/* Removes the records below each offset (LOG_FIND_END: all); afterwards offsets are the first ones that are left. */
+IG_MUST_CHECK enum ig_code log_topic_trim(struct log_client *c, struct log_position *before, size_t n,
+                                          struct error *err);
+
+struct log_config {
+    const char *name, *value; /* value NULL: a secret, or none */
+    const char *source;       /* who says so: topic, broker, default ... */
+    bool set;                 /* on the topic itself */
+    bool read_only, secret;
+};
+struct log_configs { /* of one topic, by name */
+    const char *topic;
+    struct log_config *p;
+    size_t n;
+    struct error error; /* code IG_OK, or why there are none */
+};
+/* out[i] is of topics[i]; it lives in the arena. */
+IG_MUST_CHECK enum ig_code log_configs_read(struct log_client *c, struct arena *arena, const char *const *topics,
+                                            size_t n, struct log_configs *out, struct error *err);
+/* Changes those that are named; the others stay. */
+IG_MUST_CHECK enum ig_code log_configs_alter(struct log_client *c, const char *topic,
+                                             const struct log_setting *settings, size_t n, struct error *err);
+
+/* How many bytes each partition has on its leader's disk. librdkafka does not ask this, so it is asked over a
+ * connection of our own; `known` is false where that could not be made (TLS, SASL mechanisms other than PLAIN). */
+struct log_size {
+    const char *topic;
+    int32_t partition;
+    int64_t bytes;
+};
+struct log_sizes {
+    struct arena arena;
+    bool known;
+    struct log_size *p; /* by topic and partition */
+    size_t n;
+};
+void log_sizes_read(struct log_client *c, struct log_sizes *out);
+int64_t log_sizes_of(const struct log_sizes *sizes, const char *topic, int32_t partition); /* -1: not known */
+void log_sizes_free(struct log_sizes *sizes);
+
+struct log_member {
+    const char *id, *instance, *client, *host; /* instance "": a dynamic member */
+    struct log_position *partitions;           /* offsets -1 */
+    size_t n;
+};
+struct log_group {
+    const char *name, *state,
+        *assignor; /* state as Kafka names it: Empty, Stable, PreparingRebalance ..., Dead: none */
+    int32_t coordinator;
+    const char *coordinator_host;
+    int coordinator_port;
+    struct log_member *members;
+    size_t n_members;
+    struct error error; /* code IG_OK, or why nothing is known */
+};
+struct log_groups {
+    struct arena arena;
+    struct log_group *p;
+    size_t n;
+};
+/* All consumer groups, by name; or the named ones, in their order. */
+IG_MUST_CHECK enum ig_code log_groups_list(struct log_client *c, struct log_groups *out, struct error *err);
+IG_MUST_CHECK enum ig_code log_groups_describe(struct log_client *c, const char *const *names, size_t n,
+                                               struct log_groups *out, struct error *err);
+void log_groups_free(struct log_groups *groups);
+
+/* Everything that a group has committed, by topic and partition; in the arena. */
+IG_MUST_CHECK enum ig_code log_group_offsets(struct log_client *c, struct arena *arena, const char *group,
+                                             struct log_position **out, size_t *n, struct error *err);
+/* Refused (IG_CONFLICT) while the group has members. */
+IG_MUST_CHECK enum ig_code log_group_offsets_set(struct log_client *c, const char *group,
+                                                 const struct log_position *positions, size_t n, struct error *err);
+IG_MUST_CHECK enum ig_code log_group_offsets_delete(struct log_client *c, const char *group,
+                                                    const struct log_position *positions, size_t n, struct error *err);
+IG_MUST_CHECK enum ig_code log_group_delete(struct log_client *c, const char *group, struct error *err);
 
 #endif

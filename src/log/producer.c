@@ -41,9 +41,18 @@ static void on_delivered(rd_kafka_t *rk, const rd_kafka_message_t *m, void *opaq
 enum ig_code log_producer_new(struct log_client *c, log_delivered_fn *delivered, void *ctx, struct log_producer **out,
                               struct error *err)
 {
-    static const struct log_setting SETTINGS[] = {
-        {"enable.idempotence", "true"},
-        {"acks", "all"},
+    static const struct log_producer_options STRONG = {0};
+
+    return log_producer_open(c, &STRONG, delivered, ctx, out, err);
+}
+
+enum ig_code log_producer_open(struct log_client *c, const struct log_producer_options *o, log_delivered_fn *delivered,
+                               void *ctx, struct log_producer **out, struct error *err)
+{
+    const bool strong = !o->acks || strcmp(o->acks, "all") == 0 || strcmp(o->acks, "-1") == 0;
+    const struct log_setting settings[] = {
+        {"enable.idempotence", strong ? "true" : "false"},
+        {"acks", strong ? "all" : o->acks},
         {"partitioner", "murmur2_random"},
         /* Full batches are sent at once; others wait 5 ms for company, which is what a sync of the disk takes anyway.
          */
@@ -52,6 +61,8 @@ enum ig_code log_producer_new(struct log_client *c, log_delivered_fn *delivered,
         {"batch.num.messages", "100000"},
         {"queue.buffering.max.messages", "500000"},
         {"queue.buffering.max.kbytes", "98304"}, /* two of the biggest records, and more */
+        {"compression.codec", o->compression ? o->compression : "none"},
+        {"transactional.id", o->transactional_id},
     };
     struct log_producer *p = check_calloc(1, sizeof(*p));
     rd_kafka_conf_t *conf;
@@ -61,7 +72,7 @@ enum ig_code log_producer_new(struct log_client *c, log_delivered_fn *delivered,
     p->delivered = delivered;
     p->ctx = ctx;
     pthread_mutex_init(&p->lock, NULL);
-    rc = log_conf_new(c, SETTINGS, IG_COUNT(SETTINGS), &conf, err);
+    rc = log_conf_new(c, settings, IG_COUNT(settings) - (o->transactional_id ? 0 : 1), &conf, err);
     if (rc == IG_OK) {
         rd_kafka_conf_set_dr_msg_cb(conf, on_delivered);
         rc = log_handle_new(&p->h, c->env, RD_KAFKA_PRODUCER, conf, err);
@@ -90,6 +101,30 @@ static rd_kafka_topic_t *topic_handle(struct log_producer *p, const char *name)
     }
     pthread_mutex_unlock(&p->lock);
     return found;
+}
+
+enum ig_code log_producer_await_topic(struct log_producer *p, const char *topic, int64_t limit_ms, struct error *err)
+{
+    const int64_t until = env_monotonic_ms(p->h.env) + limit_ms;
+    rd_kafka_topic_t *t = topic_handle(p, topic);
+
+    if (!t)
+        return error_set(err, IG_INVALID, "'%s' is no name for a topic", topic);
+    for (;;) {
+        const struct rd_kafka_metadata *md = NULL;
+        rd_kafka_resp_err_t e = rd_kafka_metadata(p->h.rk, 0, t, &md, LOG_CALL_MS);
+
+        if (!e && md->topic_cnt == 1)
+            e = md->topics[0].err;
+        if (md)
+            rd_kafka_metadata_destroy(md);
+        if (!e)
+            return IG_OK;
+        if ((e != RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE && e != RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) ||
+            env_monotonic_ms(p->h.env) >= until)
+            return log_fail(err, e, "topic %s", topic);
+        env_sleep_ms(p->h.env, 50);
+    }
 }
 
 static rd_kafka_headers_t *make_headers(const struct log_record *r)
@@ -170,6 +205,62 @@ enum ig_code log_producer_flush(struct log_producer *p, int64_t limit_ms, struct
     p->first_failure.code = IG_OK;
     pthread_mutex_unlock(&p->lock);
     return first.code ? error_set(err, first.code, "%s", first.msg) : IG_OK;
+}
+
+/* --- transactions -------------------------------------------------------------------------------------------- */
+
+/* Takes `e`. */
+static enum ig_code transaction_result(rd_kafka_error_t *e, const char *what, struct error *err)
+{
+    rd_kafka_resp_err_t code;
+    enum ig_code rc;
+
+    if (!e)
+        return IG_OK;
+    code = rd_kafka_error_code(e);
+    rc = code == RD_KAFKA_RESP_ERR__FENCED || code == RD_KAFKA_RESP_ERR_PRODUCER_FENCED ||
+                 code == RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH
+             ? IG_CONFLICT
+         : code == RD_KAFKA_RESP_ERR__TIMED_OUT ? IG_UNKNOWN_OUTCOME
+                                                : log_code(code);
+    error_set(err, rc, "%s: %s", what, rd_kafka_error_string(e));
+    rd_kafka_error_destroy(e);
+    return rc;
+}
+
+enum ig_code log_transactions_init(struct log_producer *p, struct error *err)
+{
+    return transaction_result(rd_kafka_init_transactions(p->h.rk, 2 * LOG_CALL_MS), "begin with transactions", err);
+}
+
+enum ig_code log_transaction_begin(struct log_producer *p, struct error *err)
+{
+    return transaction_result(rd_kafka_begin_transaction(p->h.rk), "begin a transaction", err);
+}
+
+enum ig_code log_transaction_commit(struct log_producer *p, struct error *err)
+{
+    rd_kafka_error_t *e;
+
+    /* delivery reports are served here; librdkafka's own flush inside of the commit would wait for us to do so */
+    rd_kafka_flush(p->h.rk, 2 * LOG_CALL_MS);
+    for (int tries = 0;; tries++) {
+        e = rd_kafka_commit_transaction(p->h.rk, 2 * LOG_CALL_MS);
+        if (!e || !rd_kafka_error_is_retriable(e) || tries == 3)
+            break;
+        rd_kafka_error_destroy(e);
+    }
+    return transaction_result(e, "commit a transaction", err);
+}
+
+enum ig_code log_transaction_abort(struct log_producer *p, struct error *err)
+{
+    rd_kafka_error_t *e = rd_kafka_abort_transaction(p->h.rk, 2 * LOG_CALL_MS);
+
+    pthread_mutex_lock(&p->lock);
+    p->first_failure.code = IG_OK;
+    pthread_mutex_unlock(&p->lock);
+    return transaction_result(e, "abort a transaction", err);
 }
 
 void log_producer_free(struct log_producer *p)

@@ -44,7 +44,8 @@ static enum ig_code ensure_topics(struct platform *p, struct error *err)
 
 static enum ig_code open_parts(struct platform *p, struct error *err)
 {
-    IG_TRY(open_lake(p, err));
+    if (!(p->parts & PLATFORM_BARE))
+        IG_TRY(open_lake(p, err));
     if (p->parts & (PLATFORM_LOG | PLATFORM_SINK | PLATFORM_SERVING))
         IG_TRY(platform_open_log(p, err));
     p->context = (struct stage_context){

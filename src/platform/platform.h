@@ -23,6 +23,7 @@ enum platform_parts {
     PLATFORM_LOG = 1 << 0,     /* the log: the one of `ingot up`, or started here on any free port */
     PLATFORM_SINK = 1 << 1,    /* log -> bronze; only if we own the log */
     PLATFORM_SERVING = 1 << 2, /* `ingot up`: on the configured address; IG_EXISTS if it is up already */
+    PLATFORM_BARE = 1 << 3,    /* with LOG: the log alone, no store, engine and warehouse */
 };
 
 IG_MUST_CHECK enum ig_code platform_open(struct env *env, const struct conf *conf, unsigned parts,
