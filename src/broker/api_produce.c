@@ -22,20 +22,6 @@ static void fail(struct wire_produce_partition_result *result, struct request *r
     result->error_message = str_of(arena_strdup(&r->arena, why));
 }
 
-static enum kafka_error check_error(enum ig_code rc)
-{
-    switch (rc) {
-    case IG_OK:
-        return KAFKA_OK;
-    case IG_CORRUPT:
-        return KAFKA_CORRUPT_MESSAGE;
-    case IG_UNSUPPORTED:
-        return KAFKA_UNSUPPORTED_FOR_MESSAGE_FORMAT;
-    default:
-        return KAFKA_INVALID_RECORD;
-    }
-}
-
 static enum kafka_error check_sequence(struct partition *p, const struct batch *b, int64_t *duplicate_of,
                                        struct error *err)
 {
@@ -61,40 +47,68 @@ static enum kafka_error check_sequence(struct partition *p, const struct batch *
     return KAFKA_UNKNOWN;
 }
 
-/* Checks and appends; *end is the offset behind the batch, wherever it now is. */
-static enum kafka_error append(struct partition *p, const struct wire_records *records, int64_t *base, int64_t *end,
-                               struct error *err)
+/* Appends what was checked; *end is the offset behind the batch, wherever it now is. */
+static enum kafka_error append(struct partition *p, struct incoming *in, int64_t *end, struct error *err)
 {
+    struct batch *b = &in->batch;
     int64_t duplicate_of;
     enum kafka_error e;
-    struct batch b;
+
+    if (b->attributes & (BATCH_CONTROL | BATCH_TRANSACTIONAL)) {
+        error_set(err, IG_UNSUPPORTED, "transactions are not supported");
+        return b->attributes & BATCH_CONTROL ? KAFKA_INVALID_RECORD : KAFKA_INVALID_TXN_STATE;
+    }
+    e = check_sequence(p, b, &duplicate_of, err);
+    if (e)
+        return e;
+    if (duplicate_of >= 0)
+        b->base_offset = duplicate_of;
+    else if (partition_append(p, b, in->bytes, err))
+        return KAFKA_STORAGE_ERROR;
+    *end = b->base_offset + b->last_offset_delta + 1;
+    return KAFKA_OK;
+}
+
+/* Names the records that are to blame, so that a client can send the others again. */
+static void blame(struct request *r, const struct incoming *in, const char *why,
+                  struct wire_produce_partition_result *result)
+{
+    RESPONSE_ITEMS(r, result->record_errors, produce_record_error, in->faults.records.n);
+    for (size_t i = 0; i < in->faults.records.n; i++) {
+        result->record_errors.p[i].batch_index = in->faults.records.p[i];
+        result->record_errors.p[i].message = str_of(arena_strdup(&r->arena, why));
+    }
+}
+
+/* Checks and appends what came for one partition. */
+static enum kafka_error take(struct request *r, struct partition *p, const struct wire_records *records,
+                             struct wire_produce_partition_result *result, int64_t *end, struct error *err)
+{
+    const int16_t acks = ((const struct wire_produce_request *)r->body)->acks;
+    struct incoming in;
+    enum kafka_error e;
 
     if (records->n <= 0) {
         error_set(err, IG_INVALID, "there are no records");
         return KAFKA_INVALID_RECORD;
     }
-    if (records->n > p->topic->max_message_bytes) {
-        error_set(err, IG_LIMIT, "a batch of %lld bytes: the topic takes %lld", (long long)records->n,
-                  (long long)p->topic->max_message_bytes);
-        return KAFKA_MESSAGE_TOO_LARGE;
+    if (acks == -1 && p->topic->min_insync > 1) {
+        error_set(err, IG_INVALID, "the topic asks for %lld replicas, and there is one",
+                  (long long)p->topic->min_insync);
+        return KAFKA_NOT_ENOUGH_REPLICAS;
     }
-    e = check_error(batch_check(records->p, (size_t)records->n, &b, err));
-    if (e)
-        return e;
-    if (b.attributes & (BATCH_CONTROL | BATCH_TRANSACTIONAL)) {
-        error_set(err, IG_UNSUPPORTED, "transactions are not supported");
-        return b.attributes & BATCH_CONTROL ? KAFKA_INVALID_RECORD : KAFKA_INVALID_TXN_STATE;
+    e = topic_take(p->topic, env_now_ms(r->b->env), (struct str){records->p, (size_t)records->n}, &in, err);
+    if (!e)
+        e = append(p, &in, end, err);
+    if (in.faults.fault)
+        blame(r, &in, err->msg, result);
+    if (!e) {
+        result->base_offset = in.batch.base_offset;
+        if (p->topic->append_time)
+            result->log_append_time_ms = in.batch.max_timestamp_ms;
     }
-    e = check_sequence(p, &b, &duplicate_of, err);
-    if (e)
-        return e;
-    if (duplicate_of >= 0)
-        b.base_offset = duplicate_of;
-    else if (partition_append(p, &b, records->p, err))
-        return KAFKA_STORAGE_ERROR;
-    *base = b.base_offset;
-    *end = b.base_offset + b.last_offset_delta + 1;
-    return KAFKA_OK;
+    incoming_release(&in);
+    return e;
 }
 
 static void finish(struct produce *pr)
@@ -138,7 +152,7 @@ static void produce_partition(struct produce *pr, struct str topic, const struct
         fail(result, pr->r, KAFKA_UNKNOWN_TOPIC_OR_PARTITION, "there is no such topic or partition");
         return;
     }
-    e = append(p, &in->records, &result->base_offset, &end, &err);
+    e = take(pr->r, p, &in->records, result, &end, &err);
     if (e) {
         fail(result, pr->r, e, err.msg);
         return;

@@ -64,12 +64,52 @@ void batch_stamp(void *header, int64_t base_offset, int32_t leader_epoch)
     wire_store((char *)header + 12, leader_epoch, 4);
 }
 
+void batch_set_append_time(struct batch *b, const void *bytes, int64_t now_ms)
+{
+    uint8_t head[BATCH_HEADER_BYTES];
+
+    b->attributes = (int16_t)(b->attributes | BATCH_LOG_APPEND_TIME);
+    b->max_timestamp_ms = now_ms;
+    memcpy(head, bytes, sizeof(head));
+    wire_store(head + CRC_FROM, b->attributes, 2);
+    wire_store(head + 35, now_ms, 8);
+    b->crc = hash_crc32c(0, head + CRC_FROM, sizeof(head) - CRC_FROM);
+    b->crc = hash_crc32c(b->crc, (const char *)bytes + sizeof(head), (size_t)b->bytes - sizeof(head));
+}
+
 enum ig_code batch_check(const void *p, size_t n, struct batch *out, struct error *err)
+{
+    return batch_check_rules(p, n, NULL, out, NULL, err);
+}
+
+static enum batch_fault fault_of(const struct batch_rules *rules, const struct batch_record *record)
+{
+    if (rules->keys && !record->key.p)
+        return BATCH_NO_KEY;
+    return record->timestamp_ms < rules->from_ms || record->timestamp_ms > rules->upto_ms ? BATCH_TIME_OUT_OF_RANGE
+                                                                                          : BATCH_NO_FAULT;
+}
+
+static void note_fault(struct batch_faults *faults, enum batch_fault fault, int32_t record)
+{
+    if (fault == BATCH_NO_FAULT)
+        return;
+    if (faults->fault == BATCH_NO_FAULT)
+        faults->fault = fault;
+    if (faults->records.n < BATCH_FAULTS_MAX)
+        vec_push(&faults->records, record);
+}
+
+enum ig_code batch_check_rules(const void *p, size_t n, const struct batch_rules *rules, struct batch *out,
+                               struct batch_faults *faults, struct error *err)
 {
     struct batch_reader r;
     struct batch_record record;
     enum ig_code rc;
     bool bad;
+
+    if (faults)
+        *faults = (struct batch_faults){0};
 
     if (n >= 17 && ((const uint8_t *)p)[16] < 2)
         return error_set(err, IG_UNSUPPORTED, "message format %d is too old", ((const uint8_t *)p)[16]);
@@ -87,8 +127,10 @@ enum ig_code batch_check(const void *p, size_t n, struct batch *out, struct erro
     if (out->producer_id >= 0 && (out->producer_epoch < 0 || out->base_sequence < 0))
         return error_set(err, IG_INVALID, "an idempotent batch without epoch or sequence");
     IG_TRY(batch_reader_open(&r, p, n, err));
-    while (batch_reader_next(&r, &record))
-        ;
+    while (batch_reader_next(&r, &record)) {
+        if (rules)
+            note_fault(faults, fault_of(rules, &record), r.next - 1);
+    }
     bad = r.in.bad || r.next != out->records || r.in.p != r.in.end;
     rc = bad ? error_set(err, IG_INVALID, "record %d of the batch cannot be read", r.next) : IG_OK;
     batch_reader_close(&r);
@@ -135,7 +177,7 @@ static struct str get_nullable(struct wire_in *in)
 
 bool batch_reader_next(struct batch_reader *r, struct batch_record *out)
 {
-    const uint8_t *end;
+    const uint8_t *end, *begin = r->in.p;
     int64_t length, headers, time_delta, offset_delta;
 
     if (r->in.bad || r->next >= r->batch.records)
@@ -146,8 +188,9 @@ bool batch_reader_next(struct batch_reader *r, struct batch_record *out)
         return false;
     }
     end = r->in.p + length;
-    (void)wire_get_int(&r->in, 1);
+    out->attributes = (uint8_t)wire_get_int(&r->in, 1);
     time_delta = wire_get_varint(&r->in);
+    out->tail = (struct str){(const char *)r->in.p, (size_t)(end - r->in.p)};
     offset_delta = wire_get_varint(&r->in);
     out->key = get_nullable(&r->in);
     out->value = get_nullable(&r->in);
@@ -163,6 +206,7 @@ bool batch_reader_next(struct batch_reader *r, struct batch_record *out)
         r->in.bad = true;
         return false;
     }
+    out->raw = (struct str){(const char *)begin, (size_t)(end - begin)};
     out->offset = r->batch.base_offset + offset_delta;
     out->timestamp_ms = r->batch.attributes & BATCH_LOG_APPEND_TIME
                             ? r->batch.max_timestamp_ms

@@ -15,6 +15,7 @@ enum batch_attributes {
     BATCH_LOG_APPEND_TIME = 8,
     BATCH_TRANSACTIONAL = 16,
     BATCH_CONTROL = 32,
+    BATCH_HAS_HORIZON = 64, /* base_timestamp_ms is when its tombstones or its marker may go (KIP-534) */
 };
 
 /* What a control batch says of its producer's transaction; the values are those of the record's key. */
@@ -47,14 +48,34 @@ void batch_read_marker(const void *p, size_t n, struct batch *b);
  * are true. IG_CORRUPT: the checksum; IG_UNSUPPORTED: an older format; IG_INVALID: anything else. */
 IG_MUST_CHECK enum ig_code batch_check(const void *p, size_t n, struct batch *out, struct error *err);
 
+/* What a topic asks of each record. */
+struct batch_rules {
+    bool keys;                /* each has one */
+    int64_t from_ms, upto_ms; /* times, both included */
+};
+enum batch_fault { BATCH_NO_FAULT, BATCH_NO_KEY, BATCH_TIME_OUT_OF_RANGE };
+struct batch_faults {
+    enum batch_fault fault; /* of the first that has one */
+    VEC(int32_t) records;   /* which have one, at most BATCH_FAULTS_MAX of them; freed by the caller */
+};
+#define BATCH_FAULTS_MAX 1000
+/* The same, and looks whether the records keep the rules (NULL: there are none). */
+IG_MUST_CHECK enum ig_code batch_check_rules(const void *p, size_t n, const struct batch_rules *rules,
+                                             struct batch *out, struct batch_faults *faults, struct error *err);
+
 /* The offset and epoch that the log gives to a batch; neither is under the checksum. */
 void batch_stamp(void *header, int64_t base_offset, int32_t leader_epoch);
+/* Gives the batch the time of its arrival; what changes is in `b`, and plog_append writes it from there. */
+void batch_set_append_time(struct batch *b, const void *bytes, int64_t now_ms);
 
 /* --- the records in it */
 
 struct batch_record {
     int64_t offset, timestamp_ms;
     struct str key, value; /* p NULL: null */
+    struct str raw;        /* all of it, its length too */
+    struct str tail;       /* from the offset on */
+    uint8_t attributes;
 };
 struct batch_reader {
     struct batch batch;
@@ -66,6 +87,19 @@ IG_MUST_CHECK enum ig_code batch_reader_open(struct batch_reader *r, const void 
 /* False behind the last one, or at bytes that are no record (then r->in.bad). */
 bool batch_reader_next(struct batch_reader *r, struct batch_record *out);
 void batch_reader_close(struct batch_reader *r);
+
+/* --- making one from another */
+
+struct batch_rewrite {
+    int codec;          /* -1: as it is */
+    int64_t horizon_ms; /* set the delete horizon; -1: leave it */
+    bool (*keep)(void *ctx, const struct batch_record *r);
+    void *ctx;
+};
+/* Appends the batch to `out` with the records that are to be kept (keep NULL: all), with its offsets, sequence numbers
+ * and times; if none are kept, the header alone. `kept` is how many there are. */
+IG_MUST_CHECK enum ig_code batch_rewrite(const void *p, size_t n, const struct batch_rewrite *how, struct buf *out,
+                                         int32_t *kept, struct error *err);
 
 /* --- making one, uncompressed */
 

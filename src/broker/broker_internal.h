@@ -90,8 +90,14 @@ struct topic {
     struct wire_uuid id;
     VEC(struct partition *) partitions;
     VEC(struct topic_config) configs; /* what was set; all else is the default */
-    int64_t retention_ms, retention_bytes, segment_bytes, max_message_bytes;
+    int64_t retention_ms, retention_bytes, segment_bytes, segment_ms, max_message_bytes;
     bool compact, compact_only;
+    int64_t delete_retention_ms, min_compaction_lag_ms, max_compaction_lag_ms;
+    double min_dirty;
+    bool append_time; /* records get the time of their arrival */
+    int64_t before_max_ms, after_max_ms;
+    int codec; /* -1: the producer's */
+    int64_t min_insync;
 };
 
 /* A topic configuration that the broker knows. */
@@ -137,6 +143,19 @@ struct topic_change {
 enum kafka_error topics_configure(struct topics *ts, struct topic *t, bool replace_all,
                                   const struct topic_change *changes, size_t n, bool check_only, struct error *err);
 const char *topic_config_value(const struct topic *t, const char *name); /* as set, or NULL */
+
+/* A batch as it is going to be appended. */
+struct incoming {
+    struct batch batch;
+    const char *bytes; /* what came, or repacked */
+    struct buf repacked;
+    struct batch_faults faults;
+};
+/* Checks everything about a batch from outside that this topic asks of it, and makes of it what is to be stored: with
+ * the topic's codec, and the time of its arrival. incoming_release it in any case. */
+enum kafka_error topic_take(const struct topic *t, int64_t now_ms, struct str bytes, struct incoming *in,
+                            struct error *err);
+void incoming_release(struct incoming *in);
 void topics_retain(struct topics *ts);
 
 /* --- requests --------------------------------------------------------------------------------------------- */

@@ -113,6 +113,9 @@ static enum ig_code append(struct plog *log, struct batch *b, const void *bytes,
     b->base_offset = log->end;
     b->leader_epoch = 0;
     batch_stamp(header, b->base_offset, b->leader_epoch);
+    wire_store(header + 17, b->crc, 4);
+    wire_store(header + 21, b->attributes, 2);
+    wire_store(header + 35, b->max_timestamp_ms, 8);
     rc = env_writev(log->env, s->open, s->size, iov, 2, &local);
     if (rc) {
         if (err)

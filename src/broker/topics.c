@@ -2,7 +2,7 @@
  * Topics: DIR/topics/NAME/ with a folder for each partition and topic.meta, which is written last: a folder without it
  * is a creation that was never finished. Removal renames the folder into DIR/trash first.
  */
-#include "broker/broker_internal.h"
+#include "broker/topic_configs.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,34 +16,6 @@ struct topics {
     struct topic *buckets[BUCKETS], *by_id[BUCKETS];
     size_t n;
 };
-
-enum config_type { TYPE_BOOLEAN = 1, TYPE_STRING = 2, TYPE_INT = 3, TYPE_LONG = 5, TYPE_DOUBLE = 6, TYPE_LIST = 7 };
-
-const struct topic_config_type topic_config_types[] = {
-    {"cleanup.policy", TYPE_LIST, "delete", "delete|compact|compact,delete|delete,compact", 0, 0,
-     "What becomes of old segments."},
-    {"retention.ms", TYPE_LONG, "604800000", NULL, -1, INT64_MAX, "Older segments are removed; -1: never."},
-    {"retention.bytes", TYPE_LONG, "-1", NULL, -1, INT64_MAX, "Larger partitions lose segments; -1: never."},
-    {"segment.bytes", TYPE_INT, NULL, NULL, 14, INT32_MAX, "The size at which a new segment begins."},
-    {"max.message.bytes", TYPE_INT, NULL, NULL, 0, INT32_MAX, "The largest batch that is taken."},
-    {"compression.type", TYPE_STRING, "producer", "producer", 0, 0, "Batches are stored as they come."},
-    {"min.insync.replicas", TYPE_INT, "1", NULL, 1, 1, "There is one replica."},
-    {"message.timestamp.type", TYPE_STRING, "CreateTime", "CreateTime", 0, 0, "Times are the producer's."},
-    {"segment.ms", TYPE_LONG, "604800000", NULL, 1, INT64_MAX, "Kept for clients; without effect."},
-    {"segment.index.bytes", TYPE_INT, "10485760", NULL, 4, INT32_MAX, "Kept for clients; without effect."},
-    {"segment.jitter.ms", TYPE_LONG, "0", NULL, 0, INT64_MAX, "Kept for clients; without effect."},
-    {"delete.retention.ms", TYPE_LONG, "86400000", NULL, 0, INT64_MAX, "Kept for clients; without effect."},
-    {"min.compaction.lag.ms", TYPE_LONG, "0", NULL, 0, INT64_MAX, "Kept for clients; without effect."},
-    {"max.compaction.lag.ms", TYPE_LONG, "9223372036854775807", NULL, 1, INT64_MAX, "Kept; without effect."},
-    {"flush.messages", TYPE_LONG, "1", NULL, 1, INT64_MAX, "Every acknowledged batch is on the disk."},
-    {"flush.ms", TYPE_LONG, "0", NULL, 0, INT64_MAX, "Every acknowledged batch is on the disk."},
-    {"file.delete.delay.ms", TYPE_LONG, "0", NULL, 0, INT64_MAX, "Kept for clients; without effect."},
-    {"index.interval.bytes", TYPE_INT, "65536", NULL, 0, INT32_MAX, "Kept for clients; without effect."},
-    {"preallocate", TYPE_BOOLEAN, "false", "true|false", 0, 0, "Kept for clients; without effect."},
-    {"unclean.leader.election.enable", TYPE_BOOLEAN, "false", "true|false", 0, 0, "Kept; without effect."},
-    {"message.downconversion.enable", TYPE_BOOLEAN, "false", "true|false", 0, 0, "Kept; without effect."},
-};
-const size_t topic_config_types_n = IG_COUNT(topic_config_types);
 
 /* --- finding ---------------------------------------------------------------------------------------------- */
 
@@ -121,93 +93,6 @@ bool topic_is_internal(const struct topic *t)
     return strcmp(t->name, "__consumer_offsets") == 0 || strcmp(t->name, "__transaction_state") == 0;
 }
 
-/* --- configuration ---------------------------------------------------------------------------------------- */
-
-const char *topic_config_value(const struct topic *t, const char *name)
-{
-    for (size_t i = 0; i < t->configs.n; i++) {
-        if (strcmp(t->configs.p[i].name, name) == 0)
-            return t->configs.p[i].value;
-    }
-    return NULL;
-}
-
-static bool is_one_of(struct str value, const char *choices)
-{
-    for (const char *p = choices; *p;) {
-        const size_t n = strcspn(p, "|");
-
-        if (str_eq(value, (struct str){p, n}))
-            return true;
-        p += n + (p[n] == '|');
-    }
-    return false;
-}
-
-static enum kafka_error check_config(struct str name, struct str value, struct error *err)
-{
-    for (size_t i = 0; i < topic_config_types_n; i++) {
-        const struct topic_config_type *type = &topic_config_types[i];
-        int64_t number;
-
-        if (!str_is(name, type->name))
-            continue;
-        if (type->values ? is_one_of(value, type->values) : str_to_int64(value, type->min, type->max, &number))
-            return KAFKA_OK;
-        if (type->values)
-            error_set(err, IG_INVALID, "%s can be %s, not " STR_FMT, type->name, type->values, STR_ARG(value));
-        else
-            error_set(err, IG_INVALID, "%s can be %lld to %lld, not " STR_FMT, type->name, (long long)type->min,
-                      (long long)type->max, STR_ARG(value));
-        return KAFKA_INVALID_CONFIG;
-    }
-    error_set(err, IG_INVALID, "there is no topic configuration " STR_FMT, STR_ARG(name));
-    return KAFKA_INVALID_CONFIG;
-}
-
-static void set_config(struct topic *t, struct str name, struct str value)
-{
-    struct topic_config c;
-
-    for (size_t i = 0; i < t->configs.n; i++) {
-        if (!str_is(name, t->configs.p[i].name))
-            continue;
-        free(t->configs.p[i].name);
-        free(t->configs.p[i].value);
-        t->configs.p[i] = t->configs.p[--t->configs.n];
-        break;
-    }
-    if (!value.p)
-        return;
-    c.name = check_calloc(1, name.n + 1);
-    memcpy(c.name, name.p, name.n);
-    c.value = check_calloc(1, value.n + 1);
-    memcpy(c.value, value.p, value.n);
-    vec_push(&t->configs, c);
-}
-
-static int64_t config_number(const struct topic *t, const char *name, int64_t fallback)
-{
-    const char *value = topic_config_value(t, name);
-    int64_t v;
-
-    return value && str_to_int64(str_of(value), INT64_MIN, INT64_MAX, &v) ? v : fallback;
-}
-
-static void apply_configs(const struct broker *b, struct topic *t)
-{
-    const char *policy = topic_config_value(t, "cleanup.policy");
-
-    t->retention_ms = config_number(t, "retention.ms", INT64_C(604800000));
-    t->retention_bytes = config_number(t, "retention.bytes", -1);
-    t->segment_bytes = config_number(t, "segment.bytes", b->options.segment_bytes);
-    t->max_message_bytes = config_number(t, "max.message.bytes", b->options.max_message_bytes);
-    t->compact = policy && strstr(policy, "compact");
-    t->compact_only = t->compact && !strstr(policy, "delete");
-    for (size_t i = 0; i < t->partitions.n; i++)
-        t->partitions.p[i]->log->segment_bytes = t->segment_bytes;
-}
-
 /* --- topic.meta: one line a fact ---------------------------------------------------------------------------- */
 
 static void topic_path(const struct topics *ts, const char *name, const char *below, char *out, size_t n)
@@ -278,7 +163,7 @@ static bool parse_meta_line(struct topic *t, struct str line, int64_t *partition
     if (str_is(name, "partitions"))
         return str_to_int64(value, 1, TOPIC_PARTITIONS_MAX, partitions);
     if (str_has_prefix(name, "config."))
-        set_config(t, (struct str){name.p + 7, name.n - 7}, value);
+        topic_config_set(t, (struct str){name.p + 7, name.n - 7}, value);
     return true;
 }
 
@@ -322,12 +207,8 @@ static void topic_free(struct topic *t, bool remove)
 {
     for (size_t i = 0; i < t->partitions.n; i++)
         partition_close(t->partitions.p[i], remove);
-    for (size_t i = 0; i < t->configs.n; i++) {
-        free(t->configs.p[i].name);
-        free(t->configs.p[i].value);
-    }
+    topic_configs_clear(t);
     vec_free(&t->partitions);
-    vec_free(&t->configs);
     free(t->name);
     free(t);
 }
@@ -377,7 +258,7 @@ static enum ig_code open_entry(void *ctx, const char *name, const struct env_sta
         return rc;
     }
     if (!rc) {
-        apply_configs(ts->b, t);
+        topic_configs_apply(ts->b, t);
         rc = open_partitions(ts, t, (int32_t)partitions, err);
     }
     if (rc) {
@@ -446,7 +327,7 @@ static enum kafka_error check_wish(struct topics *ts, const struct topic_wish *w
     }
     for (int32_t i = 0; i < w->n_configs; i++) {
         const enum kafka_error e =
-            w->configs[i].value.p ? check_config(w->configs[i].name, w->configs[i].value, err) : KAFKA_OK;
+            w->configs[i].value.p ? topic_config_check(w->configs[i].name, w->configs[i].value, err) : KAFKA_OK;
 
         if (e)
             return e;
@@ -481,8 +362,8 @@ enum kafka_error topics_create(struct topics *ts, const struct topic_wish *w, st
     t = topic_new(w->name);
     env_random(ts->b->env, t->id.b, 16);
     for (int32_t i = 0; i < w->n_configs; i++)
-        set_config(t, w->configs[i].name, w->configs[i].value);
-    apply_configs(ts->b, t);
+        topic_config_set(t, w->configs[i].name, w->configs[i].value);
+    topic_configs_apply(ts->b, t);
     rc = make_folders(ts, t, 0, w->partitions, err);
     if (!rc)
         rc = open_partitions(ts, t, w->partitions, err);
@@ -585,22 +466,19 @@ enum kafka_error topics_configure(struct topics *ts, struct topic *t, bool repla
                                   const struct topic_change *changes, size_t n, bool check_only, struct error *err)
 {
     for (size_t i = 0; i < n; i++) {
-        const enum kafka_error e = changes[i].value.p ? check_config(changes[i].name, changes[i].value, err) : KAFKA_OK;
+        const enum kafka_error e =
+            changes[i].value.p ? topic_config_check(changes[i].name, changes[i].value, err) : KAFKA_OK;
 
         if (e)
             return e;
     }
     if (check_only)
         return KAFKA_OK;
-    while (replace_all && t->configs.n > 0) {
-        struct topic_config *last = &t->configs.p[--t->configs.n];
-
-        free(last->name);
-        free(last->value);
-    }
+    if (replace_all)
+        topic_configs_clear(t);
     for (size_t i = 0; i < n; i++)
-        set_config(t, changes[i].name, changes[i].value);
-    apply_configs(ts->b, t);
+        topic_config_set(t, changes[i].name, changes[i].value);
+    topic_configs_apply(ts->b, t);
     return write_meta(ts, t, (int32_t)t->partitions.n, err) ? KAFKA_STORAGE_ERROR : KAFKA_OK;
 }
 
