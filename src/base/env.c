@@ -248,7 +248,8 @@ out:
     return rc;
 }
 
-enum ig_code env_replace_file(struct env *env, const char *path, struct str content, struct error *err)
+static enum ig_code replace_file(struct env *env, const char *path, struct str content, unsigned more,
+                                 struct error *err)
 {
     char beside[4096], folder[4096], id[37];
     struct env_file *f = NULL;
@@ -258,7 +259,7 @@ enum ig_code env_replace_file(struct env *env, const char *path, struct str cont
     if ((size_t)snprintf(beside, sizeof(beside), "%s.%.8s.tmp", path, id) >= sizeof(beside))
         return error_set(err, IG_INVALID, "%s is too long a path", path);
     parent_of(path, folder, sizeof(folder));
-    IG_TRY(env_open(env, beside, ENV_OPEN_WRITE | ENV_OPEN_CREATE | ENV_OPEN_EXCLUSIVE, &f, err));
+    IG_TRY(env_open(env, beside, ENV_OPEN_WRITE | ENV_OPEN_CREATE | ENV_OPEN_EXCLUSIVE | more, &f, err));
     rc = env_write(env, f, 0, content.p, content.n, err);
     if (!rc)
         rc = env_sync(env, f, err);
@@ -270,6 +271,16 @@ enum ig_code env_replace_file(struct env *env, const char *path, struct str cont
         return rc;
     }
     return env_sync_dir(env, folder, err);
+}
+
+enum ig_code env_replace_file(struct env *env, const char *path, struct str content, struct error *err)
+{
+    return replace_file(env, path, content, 0, err);
+}
+
+enum ig_code env_replace_private_file(struct env *env, const char *path, struct str content, struct error *err)
+{
+    return replace_file(env, path, content, ENV_OPEN_PRIVATE, err);
 }
 
 int64_t env_now_us(struct env *env)

@@ -28,6 +28,7 @@ enum env_open {
     ENV_OPEN_CREATE = 1 << 2,    /* make it if it is not there */
     ENV_OPEN_EXCLUSIVE = 1 << 3, /* with CREATE: IG_EXISTS if it is there */
     ENV_OPEN_TRUNCATE = 1 << 4,
+    ENV_OPEN_PRIVATE = 1 << 5, /* with CREATE: readable by its owner alone */
 };
 
 enum env_log_level { ENV_LOG_DEBUG, ENV_LOG_INFO, ENV_LOG_WARN, ENV_LOG_ERROR };
@@ -136,6 +137,9 @@ IG_MUST_CHECK enum ig_code env_read_file(struct env *env, const char *path, stru
 /* Replaces a file so that after a power cut either the old or the new content is there: write beside, sync, rename,
  * sync the folder. */
 IG_MUST_CHECK enum ig_code env_replace_file(struct env *env, const char *path, struct str content, struct error *err);
+/* The same for secrets: nobody but the owner may read it, at no time. */
+IG_MUST_CHECK enum ig_code env_replace_private_file(struct env *env, const char *path, struct str content,
+                                                    struct error *err);
 
 int64_t env_now_us(struct env *env);
 int64_t env_now_ms(struct env *env);

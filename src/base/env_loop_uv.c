@@ -315,6 +315,15 @@ static size_t conn_queued_bytes(struct env_conn *conn)
     return ((struct uv_env_conn *)conn)->queued_bytes;
 }
 
+static bool conn_local_host(struct env_conn *conn, char *host, size_t n)
+{
+    struct sockaddr_storage sa;
+    socklen_t len = sizeof(sa);
+
+    return getsockname(((struct uv_env_conn *)conn)->fd, (struct sockaddr *)&sa, &len) == 0 &&
+           getnameinfo((struct sockaddr *)&sa, len, host, (socklen_t)n, NULL, 0, NI_NUMERICHOST) == 0;
+}
+
 static void conn_pause(struct env_conn *conn, bool paused)
 {
     struct uv_env_conn *c = (struct uv_env_conn *)conn;
@@ -621,6 +630,7 @@ static const struct env_loop_ops uv_loop_ops = {
     .send = conn_send,
     .send_file = conn_send_file,
     .queued_bytes = conn_queued_bytes,
+    .local_host = conn_local_host,
     .pause = conn_pause,
     .close = conn_close,
     .timer = loop_timer,

@@ -49,7 +49,7 @@ static enum ig_code real_open(struct env *env, const char *path, unsigned flags,
     f = check_malloc(sizeof(*f) + n);
     memcpy(f->path, path, n);
     do
-        f->fd = open(path, how, 0644);
+        f->fd = open(path, how, flags & ENV_OPEN_PRIVATE ? 0600 : 0644);
     while (f->fd < 0 && errno == EINTR);
     if (f->fd < 0) {
         const enum ig_code rc = error_errno(err, errno, "open %s", path);

@@ -8,8 +8,6 @@
 struct str config_value(struct request *r, const struct topic *t, const struct topic_config_type *type, bool *is_set);
 /* An error's sentence, in the request's arena. */
 struct str request_sentence(struct request *r, const struct error *err);
-/* What the one who asks may do with it, as Kafka writes it down: a bit for each operation. */
-int32_t request_operations(const struct request *r, enum acl_resource type, struct str name);
 
 enum config_source { SOURCE_TOPIC = 1, SOURCE_STATIC_BROKER = 4, SOURCE_DEFAULT = 5 };
 

@@ -15,14 +15,16 @@ void api_find_coordinator(struct request *r)
     const bool of_group = in->key_type == 0;
     const int16_t e = of_group ? KAFKA_OK : KAFKA_TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
     const struct str why = of_group ? (struct str){NULL, 0} : STR("transactions are not supported");
-    const struct wire_find_coordinator_result self = {
+    struct wire_find_coordinator_result self = {
         .node_id = of_group ? NODE_ID : -1,
-        .host = of_group ? str_of(r->b->host) : STR(""),
-        .port = of_group ? r->b->port : -1,
+        .host = STR(""),
+        .port = -1,
         .error_code = e,
         .error_message = why,
     };
 
+    if (of_group)
+        request_address(r, &self.host, &self.port);
     response->error_code = e;
     response->error_message = why;
     response->node_id = self.node_id;

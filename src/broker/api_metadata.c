@@ -5,28 +5,6 @@
 
 #define PARTITION_LIMIT 2000 /* of one answer of DescribeTopicPartitions, whatever the client would take */
 
-int32_t request_operations(const struct request *r, enum acl_resource type, struct str name)
-{
-    static const enum acl_operation of_topic[] = {ACL_READ,  ACL_WRITE,    ACL_CREATE,           ACL_DELETE,
-                                                  ACL_ALTER, ACL_DESCRIBE, ACL_DESCRIBE_CONFIGS, ACL_ALTER_CONFIGS};
-    static const enum acl_operation of_group[] = {ACL_READ, ACL_DELETE, ACL_DESCRIBE, ACL_DESCRIBE_CONFIGS,
-                                                  ACL_ALTER_CONFIGS};
-    static const enum acl_operation of_cluster[] = {ACL_CREATE,          ACL_ALTER,         ACL_DESCRIBE,
-                                                    ACL_CLUSTER_ACTION,  ACL_ALTER_CONFIGS, ACL_IDEMPOTENT_WRITE,
-                                                    ACL_DESCRIBE_CONFIGS};
-    const enum acl_operation *all = type == ACL_TOPIC ? of_topic : type == ACL_GROUP ? of_group : of_cluster;
-    const size_t n = type == ACL_TOPIC   ? IG_COUNT(of_topic)
-                     : type == ACL_GROUP ? IG_COUNT(of_group)
-                                         : IG_COUNT(of_cluster);
-    int32_t bits = 0;
-
-    for (size_t i = 0; i < n; i++) {
-        if (request_may(r, all[i], type, name))
-            bits |= (int32_t)1 << all[i];
-    }
-    return bits;
-}
-
 static int32_t cluster_operations(const struct request *r)
 {
     if (!request_may_cluster(r, ACL_DESCRIBE))

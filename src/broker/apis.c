@@ -45,6 +45,15 @@ const struct api apis[] = {
     API(57, 0, 2, 0, update_features, update_features_request, update_features_response),
     API(74, 0, 1, 0, list_config_resources, config_resources_request, config_resources_response),
     API(75, 0, 0, 0, describe_topic_partitions, topic_partitions_request, topic_partitions_response),
+    API(17, 0, 1, NEVER, sasl_handshake, sasl_handshake_request, sasl_handshake_response),
+    API(29, 0, 3, 2, describe_acls, describe_acls_request, describe_acls_response),
+    API(30, 0, 3, 2, create_acls, create_acls_request, create_acls_response),
+    API(31, 0, 3, 2, delete_acls, delete_acls_request, delete_acls_response),
+    API(36, 0, 2, 2, sasl_authenticate, sasl_authenticate_request, sasl_authenticate_response),
+    API(48, 0, 1, 1, describe_quotas, describe_quotas_request, describe_quotas_response),
+    API(49, 0, 1, 1, alter_quotas, alter_quotas_request, alter_quotas_response),
+    API(50, 0, 0, 0, describe_scram, describe_scram_request, describe_scram_response),
+    API(51, 0, 0, 0, alter_scram, alter_scram_request, alter_scram_response),
 };
 const size_t apis_n = IG_COUNT(apis);
 

@@ -1,4 +1,5 @@
 /* Starting and stopping. */
+#include "broker/conn.h"
 #include "broker/fetch_session.h"
 
 #include <stdio.h>
@@ -7,7 +8,14 @@
 #define OPEN_FILES_MAX 256
 #define SYNC_THREADS 4
 #define TICK_MS 100
+#define CONNECTIONS_DEFAULT 4096
+#define QUEUED_BYTES_DEFAULT ((int64_t)64 << 20)
+#define IDLE_MS_DEFAULT 600000
+#define AUTHENTICATION_MS_DEFAULT 10000
+#define AUTHENTICATION_DELAY_MS_DEFAULT 100
 #define RETENTION_EVERY_MS 10000
+#define CONNS_EVERY_MS 500
+#define REFRESH_EVERY_MS 2000 /* a renewed certificate is seen so soon */
 #define STOP_STEP_MS 2
 #define STOP_PATIENCE_MS 3000 /* for clients that do not take their answers */
 
@@ -60,6 +68,27 @@ static void set_defaults(struct broker_options *o)
         o->max_request_bytes = REQUEST_BYTES_DEFAULT;
     if (o->max_message_bytes <= 0)
         o->max_message_bytes = MESSAGE_BYTES_DEFAULT;
+    if (!o->host || !*o->host)
+        o->host = "127.0.0.1";
+    if (o->connections <= 0)
+        o->connections = CONNECTIONS_DEFAULT;
+    if (o->queued_bytes <= 0)
+        o->queued_bytes = QUEUED_BYTES_DEFAULT;
+    if (o->idle_ms <= 0)
+        o->idle_ms = IDLE_MS_DEFAULT;
+    if (o->authentication_ms <= 0)
+        o->authentication_ms = AUTHENTICATION_MS_DEFAULT;
+    if (o->authentication_delay_ms <= 0)
+        o->authentication_delay_ms = AUTHENTICATION_DELAY_MS_DEFAULT;
+}
+
+static bool has_sasl(const struct conf_broker *conf)
+{
+    for (size_t i = 0; conf && i < conf->n_listeners; i++) {
+        if (conf->listeners[i].protocol == CONF_SASL_PLAINTEXT || conf->listeners[i].protocol == CONF_SASL_SSL)
+            return true;
+    }
+    return false;
 }
 
 static enum ig_code open_data(struct broker *b, struct error *err)
@@ -72,6 +101,7 @@ static enum ig_code open_data(struct broker *b, struct error *err)
     IG_TRY(marks_open(b->env, path, &b->marks, err));
     IG_TRY(env_loop_new(b->env, &b->loop, err));
     IG_TRY(sync_pool_new(b->env, b->loop, SYNC_THREADS, &b->syncs, err));
+    IG_TRY(security_open(b->env, b->dir, b->options.conf, has_sasl(b->options.conf), &b->security, err));
     IG_TRY(groups_open(b, &b->groups, err));
     IG_TRY(topics_open(b, &b->topics, err));
     return marks_begin(b->marks, err);
@@ -83,11 +113,18 @@ static void tick(void *arg)
     const int64_t now_ms = env_monotonic_ms(b->env);
 
     b->tick = NULL;
+    if (now_ms - b->last_conns_ms >= CONNS_EVERY_MS) {
+        b->last_conns_ms = now_ms;
+        conns_tick(b);
+    }
+    if (now_ms - b->last_refresh_ms >= REFRESH_EVERY_MS) {
+        b->last_refresh_ms = now_ms;
+        listeners_refresh(b);
+    }
     groups_tick(b->groups);
     if (now_ms - b->last_retention_ms >= RETENTION_EVERY_MS) {
         b->last_retention_ms = now_ms;
         topics_retain(b->topics);
-        conns_close_idle(b);
     }
     if (b->loop->ops->timer(b->loop, TICK_MS, tick, b, &b->tick))
         log_error(b->env, "broker", "there is no timer: groups and retention stand still");
@@ -102,11 +139,8 @@ static void run(void *arg)
 
 static enum ig_code listen_and_run(struct broker *b, struct error *err)
 {
-    struct env_server server = broker_server;
-
-    server.ctx = b;
-    IG_TRY(b->loop->ops->listen(b->loop, b->options.host, b->options.port, &server, &b->listener, &b->port, err));
-    b->last_retention_ms = env_monotonic_ms(b->env);
+    IG_TRY(listeners_open(b, err));
+    b->last_retention_ms = b->last_conns_ms = b->last_refresh_ms = env_monotonic_ms(b->env);
     IG_TRY(b->loop->ops->timer(b->loop, TICK_MS, tick, b, &b->tick));
     return env_spawn(b->env, "broker", run, b, &b->thread, err);
 }
@@ -116,6 +150,8 @@ static void broker_free(struct broker *b)
     sync_pool_free(b->syncs);
     if (b->loop)
         b->loop->ops->free(b->loop);
+    listeners_free(b);
+    security_close(b->security);
     fetch_sessions_free(b->fetch_sessions);
     groups_close(b->groups);
     topics_close(b->topics);
@@ -123,30 +159,24 @@ static void broker_free(struct broker *b)
     files_free(b->files);
     env_close(b->env, b->lock);
     free(b->dir);
-    free(b->host);
     free(b);
 }
 
 enum ig_code broker_start(struct env *env, const struct broker_options *options, struct broker **out, struct error *err)
 {
-    const char *host = options->host && *options->host ? options->host : "127.0.0.1";
-    const bool any = strcmp(host, "0.0.0.0") == 0 || strcmp(host, "::") == 0;
     struct broker *b = check_calloc(1, sizeof(*b));
     enum ig_code rc;
 
     b->env = env;
     b->options = *options;
     b->dir = check_strdup(options->dir);
-    b->host = check_strdup(any ? "127.0.0.1" : host); /* what clients are told to connect to */
-    b->options.host = host;
+    b->options.dir = b->dir;
     set_defaults(&b->options);
     b->fetch_sessions = fetch_sessions_new(b);
     b->files = files_new(env, OPEN_FILES_MAX);
     rc = open_data(b, err);
     if (!rc)
         rc = listen_and_run(b, err);
-    b->options.host = b->host;
-    b->options.dir = b->dir;
     if (rc) {
         broker_free(b);
         return error_context(err, rc, "start the log in %s", options->dir);
@@ -157,7 +187,12 @@ enum ig_code broker_start(struct env *env, const struct broker_options *options,
 
 int broker_port(const struct broker *b)
 {
-    return b->port;
+    return b->listeners.p[0]->port;
+}
+
+int broker_listener_port(const struct broker *b, size_t i)
+{
+    return b->listeners.p[i]->port;
 }
 
 /* --- stopping: in steps on the loop, until nothing is under way --------------------------------------------------- */
@@ -185,7 +220,7 @@ static void stop_begin(void *arg)
     struct broker *b = s->b;
 
     b->stopping = true;
-    b->loop->ops->unlisten(b->loop, b->listener);
+    listeners_close(b);
     if (b->tick)
         b->loop->ops->cancel(b->loop, b->tick);
     conns_stop(b);

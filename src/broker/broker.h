@@ -11,6 +11,7 @@
 #define BROKER_BROKER_H
 
 #include "base/base.h"
+#include "conf/conf.h"
 
 struct broker;
 
@@ -37,12 +38,23 @@ struct broker_options {
     int64_t cleaner_bytes;       /* memory for the keys of a topic that is compacted; 0: 16 MiB */
     int64_t cleaner_bytes_per_s; /* at most so much is read and written by compaction; 0: 64 MiB */
     int64_t cleaner_backoff_ms;  /* how often is looked for what to compact; 0: 15 s */
+    /* Listeners (then `host` and `port` are not looked at), users, rules, quotas, limits. NULL: one plain listener, and
+     * everybody may do everything. It, and what it points to, must outlive the broker. */
+    const struct conf_broker *conf;
+    int32_t connections;             /* 0: 4096 */
+    int32_t connections_per_address; /* 0: as many as there may be at all */
+    int64_t queued_bytes;            /* answers that a client does not take; then it is not read from; 0: 64 MiB */
+    int64_t idle_ms;                 /* 0: ten minutes */
+    int64_t authentication_ms;       /* by when a new connection has to have authenticated; 0: 10 s */
+    int64_t authentication_delay_ms; /* before a refusal; 0: 100 ms */
+    int64_t reauthentication_ms;     /* how long a login holds; 0: as long as the connection */
 };
 
 /* Recovers what is in `dir` and listens. IG_EXISTS: another process has the folder. */
 IG_MUST_CHECK enum ig_code broker_start(struct env *env, const struct broker_options *options, struct broker **out,
                                         struct error *err);
-int broker_port(const struct broker *b);
+int broker_port(const struct broker *b);                     /* of the first listener */
+int broker_listener_port(const struct broker *b, size_t i); /* in the order of the configuration */
 /* Answers what is in flight, syncs, closes. Frees the broker. NULL is fine. */
 void broker_stop(struct broker *b);
 

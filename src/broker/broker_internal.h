@@ -16,6 +16,9 @@
 #include "broker/plog.h"
 #include "broker/sync.h"
 
+struct listener;
+struct security;
+
 #define NODE_ID 1
 #define LEADER_EPOCH 0
 #define ISOLATION_READ_COMMITTED 1
@@ -173,7 +176,8 @@ struct request {
     struct str client_id;
     struct arena arena;
     char *frame; /* what body's strings point into */
-    void *body;  /* struct wire_X_request */
+    size_t frame_n;
+    void *body; /* struct wire_X_request */
     struct wire_out out;
     bool ready, silent;              /* silent: no answer is to be sent */
     void (*gone)(struct request *r); /* the client is gone, who waits here may stop; may answer */
@@ -206,6 +210,11 @@ void request_address(const struct request *r, struct str *host, int32_t *port);
  * resource of its own. */
 bool request_may(const struct request *r, enum acl_operation operation, enum acl_resource type, struct str name);
 bool request_may_cluster(const struct request *r, enum acl_operation operation);
+/* To any resource of the type at all? */
+bool request_may_any(const struct request *r, enum acl_operation operation, enum acl_resource type);
+/* What it may do to a resource, one bit for each operation, as responses have it. */
+int32_t request_operations(const struct request *r, enum acl_resource type, struct str name);
+struct str request_user(const struct request *r); /* "alice"; "ANONYMOUS" */
 
 /* A response of the arena, with all at its defaults, and an array of n items in it. */
 #define RESPONSE_NEW(r, type) ((struct wire_##type *)request_new((r), &wire_type_##type, 1))
@@ -251,7 +260,16 @@ void *request_new(struct request *r, const struct wire_type *type, size_t n);
     X(list_partition_reassignments)  \
     X(update_features)               \
     X(describe_quorum)               \
-    X(list_config_resources)
+    X(list_config_resources)         \
+    X(sasl_handshake)                \
+    X(sasl_authenticate)             \
+    X(describe_acls)                 \
+    X(create_acls)                   \
+    X(delete_acls)                   \
+    X(describe_quotas)               \
+    X(alter_quotas)                  \
+    X(describe_scram)                \
+    X(alter_scram)
 #define API_DECLARE(name) api_fn api_##name;
 API_HANDLERS(API_DECLARE)
 
@@ -275,8 +293,7 @@ void groups_forget_topic(struct groups *gs, struct str topic);
 struct broker {
     struct env *env;
     struct broker_options options;
-    char *dir, *host;
-    int port;
+    char *dir;
     char cluster_id[37];
     struct env_file *lock;
     struct files *files;
@@ -287,18 +304,23 @@ struct broker {
     struct fetch_sessions *fetch_sessions;
 
     struct env_loop *loop;
-    struct env_listener *listener;
+    VEC(struct listener *) listeners;
+    struct conf_listener own_listener; /* where none is configured */
+    struct security *security;
+    int64_t warnings_second; /* of clients; and how many there were in it */
+    int warnings;
     struct env_thread *thread;
     struct env_timer *tick;
     struct conn *conns;
     size_t n_conns;
-    int64_t last_retention_ms;
+    int64_t last_retention_ms, last_conns_ms, last_refresh_ms;
     bool stopping;
     size_t syncs_running;
 };
 
 extern const struct env_server broker_server;
-void conns_close_idle(struct broker *b);
+/* Closes those that are idle, or have not authenticated in time. */
+void conns_tick(struct broker *b);
 /* Reads no more, and ends what waits for something to happen. */
 void conns_stop(struct broker *b);
 bool conns_are_quiet(const struct broker *b); /* nothing is in flight */

@@ -6,12 +6,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define CONNS_MAX 4096
-#define REQUESTS_MAX 64                     /* in flight on one connection; then it is not read from */
-#define QUEUED_BYTES_MAX ((size_t)64 << 20) /* the same for answers that the client does not take */
-#define IDLE_MS 600000
-#define OTHER_BYTES_MAX ((size_t)16 << 20) /* a request that is not Produce */
-#define FRAME_MIN 8                        /* key, version, correlation id */
+#define REQUESTS_MAX 64                        /* in flight on one connection; then it is not read from */
+#define OTHER_BYTES_MAX ((size_t)16 << 20)     /* a request that is not Produce */
+#define STRANGER_BYTES_MAX ((int64_t)64 << 10) /* a request of one who has not authenticated yet */
+#define FRAME_MIN 8                            /* key, version, correlation id */
+#define WARNINGS_PER_S 10
 
 /* --- answers ------------------------------------------------------------------------------------------------ */
 
@@ -22,13 +21,12 @@ static void unpin(void *file)
 
 static void send_request(struct conn *c, struct request *r)
 {
-    const struct env_loop_ops *io = c->io->loop->ops;
     size_t at = 0;
 
     if (r->out.slices.n == 0) {
         const size_t n = r->out.buf.n;
 
-        io->send(c->io, buf_take(&r->out.buf), n);
+        conn_io_send(c, buf_take(&r->out.buf), n);
         return;
     }
     for (size_t i = 0; i <= r->out.slices.n; i++) {
@@ -40,54 +38,85 @@ static void send_request(struct conn *c, struct request *r)
             char *part = check_malloc(end - at);
 
             memcpy(part, r->out.buf.p + at, end - at);
-            io->send(c->io, part, end - at);
+            conn_io_send(c, part, end - at);
             at = end;
         }
         if (s)
-            io->send_file(c->io, span->open, s->file_at, s->n, unpin, span->file);
+            conn_io_send_file(c, span->open, s->file_at, s->n, unpin, span->file);
     }
     r->out.slices.n = 0; /* the pins are the connection's now */
 }
 
 static void update_pause(struct conn *c);
 
+void conn_mark(struct conn *c, env_post_fn *fn)
+{
+    if (c->dead)
+        return;
+    c->marking = true;
+    c->io->loop->ops->send_file(c->io, NULL, 0, 0, fn, c);
+    c->marking = false;
+}
+
+bool conn_is_marking(struct conn *c)
+{
+    c->dead |= c->marking;
+    return c->marking;
+}
+
 static void queue_drained(void *arg)
 {
     struct conn *c = arg;
 
+    if (conn_is_marking(c))
+        return;
     c->marked = false;
     update_pause(c);
 }
 
 static void update_pause(struct conn *c)
 {
-    const struct env_loop_ops *io = c->io->loop->ops;
-    const bool full = io->queued_bytes(c->io) > QUEUED_BYTES_MAX;
-    const bool pause = full || c->n_requests >= REQUESTS_MAX || c->stash.n > 0 || c->b->stopping;
+    const bool full = conn_io_queued(c) > (size_t)c->b->options.queued_bytes;
+    const bool pause = full || c->n_requests >= REQUESTS_MAX || c->stash.n > 0 || c->muted || c->state == CONN_ENDING ||
+                       c->b->stopping;
 
     if (full && !c->marked) {
         c->marked = true;
-        io->send_file(c->io, NULL, 0, 0, queue_drained, c);
+        conn_mark(c, queue_drained);
     }
     if (pause != c->paused) {
         c->paused = pause;
-        io->pause(c->io, pause);
+        c->io->loop->ops->pause(c->io, pause);
     }
 }
 
-static bool consume(struct conn *c, const char *p, size_t n);
+static bool is_full(const struct conn *c)
+{
+    return c->n_requests >= REQUESTS_MAX || c->muted;
+}
 
 /* There is room for requests again. */
 static void resume(void *arg)
 {
     struct conn *c = arg;
-    struct buf stash = c->stash;
+    struct buf stash;
 
+    if (conn_is_marking(c))
+        return;
+    stash = c->stash;
     c->resuming = false;
     buf_init(&c->stash, 0);
-    if (!consume(c, buf_cstr(&stash), stash.n))
+    if (!conn_take(c, buf_cstr(&stash), stash.n))
         c->io->loop->ops->close(c->io);
     buf_release(&stash);
+}
+
+static void resume_later(struct conn *c)
+{
+    if (c->stash.n == 0 || c->resuming || c->muted || c->n_requests >= REQUESTS_MAX / 2)
+        return;
+    c->resuming = true; /* not from here: this may be deep in a handler */
+    conn_mark(c, resume);
 }
 
 void conn_send_ready(struct conn *c)
@@ -104,20 +133,108 @@ void conn_send_ready(struct conn *c)
         request_free(r);
     }
     update_pause(c);
-    if (c->stash.n > 0 && !c->resuming && c->n_requests < REQUESTS_MAX / 2) {
-        c->resuming = true; /* not from here: this may be deep in a handler */
-        c->io->loop->ops->send_file(c->io, NULL, 0, 0, resume, c);
-    }
+    resume_later(c);
 }
+
+/* --- silence, and the end ------------------------------------------------------------------------------------ */
+
+void conn_stop_timer(struct conn *c)
+{
+    if (c->timer)
+        c->b->loop->ops->cancel(c->b->loop, c->timer);
+    c->timer = NULL;
+}
+
+static void unmute(void *arg)
+{
+    struct conn *c = arg;
+
+    c->timer = NULL;
+    c->muted = false;
+    update_pause(c);
+    resume_later(c);
+}
+
+void conn_mute(struct conn *c, int64_t ms)
+{
+    if (ms <= 0 || c->state == CONN_ENDING)
+        return;
+    conn_stop_timer(c);
+    c->muted = c->b->loop->ops->timer(c->b->loop, ms, unmute, c, &c->timer) == IG_OK;
+    update_pause(c);
+}
+
+static void end_now(void *arg)
+{
+    struct conn *c = arg;
+
+    if (!conn_is_marking(c))
+        c->io->loop->ops->close(c->io);
+}
+
+static void end_when_sent(void *arg)
+{
+    struct conn *c = arg;
+
+    if (conn_is_marking(c))
+        return;
+    if (c->pieces)
+        conn_mark(c, end_when_sent);
+    else
+        conn_mark(c, end_now);
+}
+
+void conn_end(struct conn *c)
+{
+    if (c->state == CONN_ENDING)
+        return;
+    c->state = CONN_ENDING;
+    update_pause(c);
+    conn_mark(c, end_when_sent);
+}
+
+void conn_warn(struct conn *c, const char *fmt, ...)
+{
+    struct broker *b = c->b;
+    const int64_t second = env_monotonic_ms(b->env) / 1000;
+    char text[1024];
+    va_list ap;
+
+    if (second != b->warnings_second) {
+        if (b->warnings > WARNINGS_PER_S)
+            log_warn(b->env, "broker", "%d more clients were refused or closed", b->warnings - WARNINGS_PER_S);
+        b->warnings_second = second;
+        b->warnings = 0;
+    }
+    if (++b->warnings > WARNINGS_PER_S)
+        return;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    log_warn(b->env, "broker", "client %s: %s", c->peer, text);
+}
+
+/* --- frames --------------------------------------------------------------------------------------------------- */
 
 /* Takes over the frame. False: this client talks nonsense. */
 static bool take_frame(struct conn *c, char *frame, size_t n)
 {
     struct error err;
-    struct request *r = request_parse(c, frame, n, &err);
+    struct request *r;
 
+    if (c->state == CONN_SASL_RAW) {
+        const bool ok = conn_raw_sasl(c, (struct str){frame, n});
+
+        free(frame);
+        return ok;
+    }
+    if (!conn_may_ask(c, (int16_t)wire_load(frame, 2))) {
+        free(frame);
+        return false;
+    }
+    r = request_parse(c, frame, n, &err);
     if (!r) {
-        log_warn(c->b->env, "broker", "closing the connection of %s: %s", c->peer, err.msg);
+        conn_warn(c, "closed: %s", err.msg);
         return false;
     }
     *c->last = r;
@@ -128,37 +245,17 @@ static bool take_frame(struct conn *c, char *frame, size_t n)
     return true;
 }
 
-/* --- connections ---------------------------------------------------------------------------------------------- */
-
-static void *conn_opened(void *ctx, struct env_conn *io, const char *peer)
-{
-    struct broker *b = ctx;
-    struct conn *c;
-
-    if (b->n_conns >= CONNS_MAX || b->stopping)
-        return NULL;
-    c = check_calloc(1, sizeof(*c));
-    c->b = b;
-    c->io = io;
-    c->last = &c->first;
-    c->active_ms = env_monotonic_ms(b->env);
-    snprintf(c->peer, sizeof(c->peer), "%s", peer);
-    c->next = b->conns;
-    c->pprev = &b->conns;
-    if (c->next)
-        c->next->pprev = &c->next;
-    b->conns = c;
-    b->n_conns++;
-    return c;
-}
-
 static bool begin_frame(struct conn *c)
 {
     const int64_t n = wire_load(c->size_bytes, 4);
+    const int64_t min = c->state == CONN_SASL_RAW ? 1 : FRAME_MIN;
+    int64_t max = c->b->options.max_request_bytes;
 
-    if (n < FRAME_MIN || n > c->b->options.max_request_bytes) {
-        log_warn(c->b->env, "broker", "closing the connection of %s: a request of %lld bytes (%d to %lld are taken)",
-                 c->peer, (long long)n, FRAME_MIN, (long long)c->b->options.max_request_bytes);
+    if (c->state != CONN_READY && max > STRANGER_BYTES_MAX)
+        max = STRANGER_BYTES_MAX;
+    if (n < min || n > max) {
+        conn_warn(c, "closed: a request of %lld bytes (%lld to %lld are taken)", (long long)n, (long long)min,
+                  (long long)max);
         return false;
     }
     c->frame_size = (size_t)n;
@@ -189,8 +286,7 @@ static bool add_to_frame(struct conn *c, const char *p, size_t n)
     memcpy(c->frame + c->frame_have, p, n);
     c->frame_have += n;
     if (c->frame_size > OTHER_BYTES_MAX && c->frame_have >= 2 && wire_load(c->frame, 2) != 0) {
-        log_warn(c->b->env, "broker", "closing the connection of %s: request %d of %zu bytes", c->peer,
-                 (int)wire_load(c->frame, 2), c->frame_size);
+        conn_warn(c, "closed: request %d of %zu bytes", (int)wire_load(c->frame, 2), c->frame_size);
         return false;
     }
     if (c->frame_have == c->frame_size) {
@@ -203,15 +299,18 @@ static bool add_to_frame(struct conn *c, const char *p, size_t n)
     return true;
 }
 
-static bool consume(struct conn *c, const char *p, size_t n)
+bool conn_take(struct conn *c, const char *p, size_t n)
 {
-    while (n > 0) {
+    if (c->stash.n > 0) { /* read before the pause took hold */
+        buf_add(&c->stash, p, n);
+        return true;
+    }
+    while (n > 0 && c->state != CONN_ENDING) {
         size_t part = 1;
 
-        if (c->n_requests >= REQUESTS_MAX) {
+        if (is_full(c)) {
             buf_add(&c->stash, p, n);
-            update_pause(c);
-            return true;
+            break;
         }
         if (c->size_have < 4) {
             c->size_bytes[c->size_have++] = (uint8_t)*p;
@@ -229,22 +328,67 @@ static bool consume(struct conn *c, const char *p, size_t n)
     return true;
 }
 
+/* --- connections ---------------------------------------------------------------------------------------------- */
+
+static struct conn *conn_new(struct listener *l, struct env_conn *io, const char *peer, const char *address)
+{
+    struct broker *b = l->b;
+    struct conn *c = check_calloc(1, sizeof(*c));
+
+    c->b = b;
+    c->listener = l;
+    c->io = io;
+    c->last = &c->first;
+    c->opened_ms = c->active_ms = env_monotonic_ms(b->env);
+    c->state = conn_first_state(l);
+    snprintf(c->peer, sizeof(c->peer), "%s", peer);
+    snprintf(c->address, sizeof(c->address), "%s", address);
+    if (!io->loop->ops->local_host || !io->loop->ops->local_host(io, c->local_host, sizeof(c->local_host)))
+        c->local_host[0] = '\0';
+    c->next = b->conns;
+    c->pprev = &b->conns;
+    if (c->next)
+        c->next->pprev = &c->next;
+    b->conns = c;
+    b->n_conns++;
+    l->n_conns++;
+    conn_io_begin(c);
+    return c;
+}
+
+static void *conn_opened(void *ctx, struct env_conn *io, const char *peer)
+{
+    struct listener *l = ctx;
+    const char *colon = strrchr(peer, ':'), *why;
+    struct conn refused = {.b = l->b};
+    char address[80];
+
+    if (l->b->stopping)
+        return NULL;
+    snprintf(address, sizeof(address), "%.*s", colon ? (int)(colon - peer) : (int)strlen(peer), peer);
+    why = listener_refuses(l, address);
+    if (!why)
+        return conn_new(l, io, peer, address);
+    snprintf(refused.peer, sizeof(refused.peer), "%s", peer);
+    conn_warn(&refused, "refused: %s", why);
+    return NULL;
+}
+
 static bool conn_received(void *ctx, const void *bytes, size_t n)
 {
     struct conn *c = ctx;
 
     c->active_ms = env_monotonic_ms(c->b->env);
-    if (c->stash.n > 0) { /* read before the pause took hold */
-        buf_add(&c->stash, bytes, n);
+    if (c->state == CONN_ENDING)
         return true;
-    }
-    return consume(c, bytes, n);
+    return conn_io_received(c, bytes, n);
 }
 
 static void conn_closed(void *ctx)
 {
     struct conn *c = ctx;
 
+    conn_stop_timer(c);
     while (c->first) {
         struct request *r = c->first;
 
@@ -259,6 +403,9 @@ static void conn_closed(void *ctx)
         c->next->pprev = c->pprev;
     *c->pprev = c->next;
     c->b->n_conns--;
+    c->listener->n_conns--;
+    conn_io_release(c);
+    conn_login_release(c);
     free(c->frame);
     buf_release(&c->stash);
     free(c);
@@ -266,13 +413,18 @@ static void conn_closed(void *ctx)
 
 const struct env_server broker_server = {NULL, conn_opened, conn_received, conn_closed};
 
-void conns_close_idle(struct broker *b)
+void conns_tick(struct broker *b)
 {
     const int64_t now_ms = env_monotonic_ms(b->env);
 
     for (struct conn *c = b->conns; c; c = c->next) {
-        if (!c->first && now_ms - c->active_ms > IDLE_MS)
+        if (c->state != CONN_READY && now_ms - c->opened_ms > b->options.authentication_ms) {
+            if (c->state != CONN_ENDING)
+                conn_warn(c, "closed: it did not authenticate in %lld ms", (long long)b->options.authentication_ms);
             c->io->loop->ops->close(c->io);
+        } else if (!c->first && now_ms - c->active_ms > b->options.idle_ms) {
+            c->io->loop->ops->close(c->io);
+        }
     }
 }
 
@@ -301,8 +453,8 @@ void conns_stop(struct broker *b)
 
 bool conns_are_quiet(const struct broker *b)
 {
-    for (const struct conn *c = b->conns; c; c = c->next) {
-        if (c->io->loop->ops->queued_bytes(c->io) > 0)
+    for (struct conn *c = b->conns; c; c = c->next) {
+        if (conn_io_queued(c) > 0)
             return false;
     }
     return true;

@@ -15,6 +15,7 @@
 #ifndef BROKER_MESSAGES_H
 #define BROKER_MESSAGES_H
 
+#include "broker/acl.h"
 #include "broker/messages_admin.h"
 #include "broker/messages_groups.h"
 #include "broker/messages_log.h"

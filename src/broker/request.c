@@ -3,6 +3,7 @@
  */
 #include "broker/conn.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 void request_free(struct request *r)
@@ -28,12 +29,6 @@ const char *request_peer(const struct request *r)
     return r->conn ? r->conn->peer : "";
 }
 
-void request_address(const struct request *r, struct str *host, int32_t *port)
-{
-    *host = str_of(r->b->host);
-    *port = r->b->port;
-}
-
 void *request_new(struct request *r, const struct wire_type *type, size_t n)
 {
     char *items = arena_alloc(&r->arena, type->size * n + 1, alignof(max_align_t));
@@ -54,12 +49,14 @@ static void request_done(struct request *r)
         conn_send_ready(r->conn);
 }
 
-void request_answer(struct request *r, const void *response)
+static void encode(struct request *r, const void *response)
 {
     const bool flexible = r->version >= r->api->flexible;
     struct buf *b = &r->out.buf;
 
-    buf_init(b, 0);
+    buf_clear(b);
+    r->out.slices.n = 0;
+    r->out.slice_bytes = 0;
     wire_put_int(b, 0, 4);
     wire_put_int(b, r->correlation_id, 4);
     if (flexible && r->api->response != &wire_type_api_versions_response) /* read before versions are known */
@@ -67,12 +64,85 @@ void request_answer(struct request *r, const void *response)
     wire_encode(r->api->response, r->version, flexible, response, &r->out);
     IG_ASSERT(!b->overflow && b->n + r->out.slice_bytes - 4 <= INT32_MAX);
     wire_store(b->p, (int64_t)(b->n + r->out.slice_bytes - 4), 4);
+}
+
+/* --- quotas ------------------------------------------------------------------------------------------------- */
+
+/* What a request counts as, and how much of it. */
+static bool usage_of(const struct request *r, enum quota_kind *kind, double *amount)
+{
+    switch (r->api->key) {
+    case 0:
+        *kind = QUOTA_PRODUCE;
+        *amount = (double)r->frame_n;
+        return true;
+    case 1:
+        *kind = QUOTA_FETCH;
+        *amount = (double)(r->out.buf.n + r->out.slice_bytes);
+        return true;
+    case 19: /* topics made, removed, grown */
+    case 20:
+    case 37:
+        *kind = QUOTA_MUTATION;
+        *amount = 1;
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* How long the client should be silent after this; 0 if it is within its quotas. */
+static int64_t wait_of(struct request *r)
+{
+    struct quotas *qs = r->b->security->quotas;
+    const int64_t now_us = env_monotonic_us(r->b->env);
+    const struct str user = request_user(r);
+    enum quota_kind kind = QUOTA_KINDS;
+    double amount = 0;
+    int64_t wait_ms, more_ms;
+
+    wait_ms = quotas_charge(qs, QUOTA_REQUEST, user, r->client_id, 0, now_us);
+    if (!usage_of(r, &kind, &amount))
+        return wait_ms;
+    more_ms = quotas_charge(qs, kind, user, r->client_id, amount, now_us);
+    return more_ms > wait_ms ? more_ms : wait_ms;
+}
+
+/* The client is told so, and not heard meanwhile. False: the response has no place for it. */
+static bool set_throttle(const struct wire_type *type, const void *response, int32_t ms)
+{
+    for (size_t i = 0; i < type->n_fields; i++) {
+        if (type->fields[i].kind == WIRE_int32 && strcmp(type->fields[i].name, "throttle_time_ms") == 0) {
+            memcpy((char *)(uintptr_t)response + type->fields[i].offset, &ms, sizeof(ms));
+            return true;
+        }
+    }
+    return false;
+}
+
+static void throttle(struct request *r, const void *response)
+{
+    const int64_t wait_ms = r->conn && quotas_count(r->b->security->quotas) > 0 ? wait_of(r) : 0;
+
+    if (wait_ms <= 0)
+        return;
+    if (response && set_throttle(r->api->response, response, (int32_t)wait_ms))
+        encode(r, response);
+    conn_mute(r->conn, wait_ms);
+}
+
+void request_answer(struct request *r, const void *response)
+{
+    buf_init(&r->out.buf, 0);
+    encode(r, response);
+    throttle(r, response);
     request_done(r);
 }
 
 void request_drop(struct request *r)
 {
     r->silent = true;
+    throttle(r, NULL);
     request_done(r);
 }
 
@@ -120,6 +190,7 @@ static bool parse_request(struct request *r, struct str frame, struct error *err
         error_set(err, IG_INVALID, "%s: the header is cut off", r->api->name);
         return false;
     }
+    r->client_id = arena_str(&r->arena, r->client_id); /* the frame may go before the answer */
     return wire_decode(r->api->request, r->version, flexible, (struct str){(const char *)in.p, (size_t)(in.end - in.p)},
                        &r->arena, &r->body, err) == IG_OK;
 }
@@ -131,6 +202,7 @@ struct request *request_parse(struct conn *c, char *frame, size_t n, struct erro
     r->b = c->b;
     r->conn = c;
     r->frame = frame;
+    r->frame_n = n;
     arena_init(&r->arena);
     if (parse_request(r, (struct str){frame, n}, err))
         return r;
@@ -140,8 +212,22 @@ struct request *request_parse(struct conn *c, char *frame, size_t n, struct erro
 
 void request_begin(struct request *r)
 {
+    struct conn *c = r->conn;
+    struct quotas *qs = c->b->security->quotas;
+    const bool timed = quotas_have(qs, QUOTA_REQUEST);
+    const int64_t began_us = timed ? env_monotonic_us(c->b->env) : 0;
+    const struct str user = request_user(r);
+    char client[256] = "";
+
+    if (timed)
+        snprintf(client, sizeof(client), STR_FMT, STR_ARG(r->client_id));
     if (r->body)
-        r->api->handle(r);
+        r->api->handle(r); /* and then it may be gone */
     else
         IG_ASSERT(answer_unknown_version(r));
+    if (timed) {
+        const int64_t now_us = env_monotonic_us(c->b->env);
+
+        (void)quotas_charge(qs, QUOTA_REQUEST, user, str_of(client), (double)(now_us - began_us), now_us);
+    }
 }

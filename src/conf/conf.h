@@ -138,6 +138,81 @@ struct conf_domain {
     int32_t max_retries; /* FAILED -> RETRYING so often, then DEAD */
 };
 
+/* --- the broker: section `broker:` of ingot.yml, or a file of its own ----------------------------------- */
+
+enum conf_protocol { CONF_PLAINTEXT, CONF_SSL, CONF_SASL_PLAINTEXT, CONF_SASL_SSL }; /* as Kafka names them */
+enum conf_client_auth { CONF_CLIENT_AUTH_NONE, CONF_CLIENT_AUTH_REQUESTED, CONF_CLIENT_AUTH_REQUIRED };
+enum conf_tls_version { CONF_TLS_1_2, CONF_TLS_1_3 };
+enum conf_fsync { CONF_FSYNC_GROUP, CONF_FSYNC_INTERVAL, CONF_FSYNC_OS };
+
+struct conf_tls {
+    const char *certificate, *key; /* PEM files, absolute; the certificate's chain behind it */
+    const char *key_password;      /* NULL: the key is not encrypted */
+    const char *client_ca;         /* PEM: who may sign clients' certificates */
+    int client_auth, min_version;
+    const char *ciphers;          /* OpenSSL's list for TLS 1.2; NULL: its default */
+    const char **principal_rules; /* as Kafka's ssl.principal.mapping.rules */
+    size_t n_principal_rules;
+};
+
+struct conf_listener {
+    const char *name; /* for messages; unique */
+    const char *host;
+    int port;                    /* 0: any free one */
+    const char *advertised_host; /* NULL: where the client reached us, if host is all addresses; otherwise host */
+    int advertised_port;         /* 0: port */
+    int protocol;
+    const char **mechanisms; /* PLAIN, SCRAM-SHA-256, SCRAM-SHA-512; none: all of them */
+    size_t n_mechanisms;
+    struct conf_tls tls;
+    int32_t max_connections;       /* 0: no limit but the broker's */
+    double connections_per_second; /* 0: any */
+};
+
+struct conf_user {
+    const char *name;
+    const char *password;                      /* NULL: none, only verifiers */
+    const char *scram_sha_256, *scram_sha_512; /* "salt=...,stored_key=...,server_key=...,iterations=..." */
+};
+
+struct conf_acl {
+    const char *principal, *host, *name;
+    int type, operation; /* with the numbers of Kafka's protocol */
+    bool deny, prefixed;
+};
+
+/* NULL: whoever it is; "<default>": each that has no quota of its own. A limit of 0 is none. */
+struct conf_quota {
+    const char *user, *client_id, *address;
+    int64_t producer_byte_rate, consumer_byte_rate; /* bytes a second */
+    double request_percentage;                      /* of one thread */
+    double connection_creation_rate;                /* a second; of an address */
+};
+
+struct conf_broker {
+    bool given;           /* is there such a section at all? */
+    const char *data_dir; /* of a file of its own; NULL: not said there */
+    struct conf_listener *listeners;
+    size_t n_listeners;
+    struct conf_user *users;
+    size_t n_users;
+    const char **super_users; /* "User:NAME" */
+    size_t n_super_users;
+    struct conf_acl *acls;
+    size_t n_acls;
+    bool allow_without_acl; /* may everybody use what no ACL speaks of? */
+    struct conf_quota *quotas;
+    size_t n_quotas;
+    struct {
+        int32_t connections, connections_per_address;
+        int64_t request_bytes, message_bytes, queued_bytes;
+        int64_t idle_ms, authentication_ms, authentication_delay_ms, reauthentication_ms; /* the last: 0 never */
+    } limits;
+    int fsync;
+    int64_t fsync_interval_ms;
+    int32_t default_partitions; /* of topics that are made by use; 0: they are refused */
+};
+
 /* --- ingot.yml -------------------------------------------------------------------------------------- */
 
 struct conf {
@@ -149,6 +224,7 @@ struct conf {
     const char *store_url;       /* file:DIR */
     const char *warehouse_url;   /* duckdb:FILE, or "" for none */
     const char *data_dir;        /* state, locks, scratch files: ROOT/data */
+    struct conf_broker broker;   /* how the broker inside is reached, and by whom */
     char *listen_host;           /* of the broker inside */
     int listen_port;             /* 0: any free one */
     int64_t memory_bytes;        /* what the engine may use */
@@ -178,6 +254,11 @@ void conf_problems_free(struct conf_problems *problems);
 IG_MUST_CHECK enum ig_code conf_load(struct env *env, const char *folder, struct conf **out,
                                      struct conf_problems *problems, struct error *err);
 void conf_free(struct conf *conf);
+
+/* A file that holds what stands under `broker:` in an ingot.yml, and may name its `data:` folder. Paths in it are
+ * relative to its folder. As conf_load; the result has nothing but its `broker`. */
+IG_MUST_CHECK enum ig_code conf_load_broker(struct env *env, const char *path, struct conf **out,
+                                            struct conf_problems *problems, struct error *err);
 
 /* The nearest folder from `from` upwards that has an ingot.yml; IG_NOT_FOUND says how to make one. */
 IG_MUST_CHECK enum ig_code conf_find_root(struct env *env, const char *from, struct buf *out, struct error *err);

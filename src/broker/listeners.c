@@ -1,0 +1,141 @@
+/* Where clients come in: addresses, certificates, and how many may come. */
+#include "broker/conn.h"
+
+#include <stdlib.h>
+
+static bool is_any(const char *host)
+{
+    return !*host || strcmp(host, "0.0.0.0") == 0 || strcmp(host, "::") == 0;
+}
+
+static enum ig_code listener_open(struct broker *b, const struct conf_listener *conf, struct error *err)
+{
+    struct listener *l = check_calloc(1, sizeof(*l));
+    struct env_server server = broker_server;
+
+    l->b = b;
+    l->conf = conf;
+    vec_push(&b->listeners, l);
+    if (conf->protocol == CONF_SSL || conf->protocol == CONF_SASL_SSL)
+        IG_TRY(tls_context_new(b->env, &conf->tls, &l->tls, err));
+    server.ctx = l;
+    IG_TRY(b->loop->ops->listen(b->loop, conf->host, conf->port, &server, &l->io, &l->port, err));
+    l->tokens_at_us = env_monotonic_us(b->env);
+    l->tokens = conf->connections_per_second;
+    return IG_OK;
+}
+
+enum ig_code listeners_open(struct broker *b, struct error *err)
+{
+    const struct conf_broker *conf = b->options.conf;
+
+    if (!conf || conf->n_listeners == 0) {
+        b->own_listener = (struct conf_listener){.name = "plain", .host = b->options.host, .port = b->options.port};
+        return listener_open(b, &b->own_listener, err);
+    }
+    for (size_t i = 0; i < conf->n_listeners; i++) {
+        enum ig_code rc = listener_open(b, &conf->listeners[i], err);
+
+        if (rc)
+            return error_context(err, rc, "listener %s", conf->listeners[i].name);
+    }
+    return IG_OK;
+}
+
+void listeners_close(struct broker *b)
+{
+    for (size_t i = 0; i < b->listeners.n; i++) {
+        struct listener *l = b->listeners.p[i];
+
+        if (l->io)
+            b->loop->ops->unlisten(b->loop, l->io);
+        l->io = NULL;
+    }
+}
+
+void listeners_free(struct broker *b)
+{
+    for (size_t i = 0; i < b->listeners.n; i++) {
+        tls_context_free(b->listeners.p[i]->tls);
+        free(b->listeners.p[i]);
+    }
+    vec_free(&b->listeners);
+}
+
+void listeners_refresh(struct broker *b)
+{
+    for (size_t i = 0; i < b->listeners.n; i++) {
+        if (b->listeners.p[i]->tls)
+            tls_context_refresh(b->listeners.p[i]->tls);
+    }
+}
+
+/* A bucket that holds a second's worth. */
+static bool is_too_fast(struct listener *l)
+{
+    const double rate = l->conf->connections_per_second, full = rate > 1 ? rate : 1;
+    const int64_t now_us = env_monotonic_us(l->b->env);
+
+    if (rate <= 0)
+        return false;
+    l->tokens += rate * (double)(now_us - l->tokens_at_us) / 1e6;
+    l->tokens_at_us = now_us;
+    if (l->tokens > full)
+        l->tokens = full;
+    if (l->tokens < 1)
+        return true;
+    l->tokens -= 1;
+    return false;
+}
+
+static int32_t count_from(const struct broker *b, const char *address)
+{
+    int32_t n = 0;
+
+    for (const struct conn *c = b->conns; c; c = c->next)
+        n += strcmp(c->address, address) == 0;
+    return n;
+}
+
+const char *listener_refuses(struct listener *l, const char *address)
+{
+    struct broker *b = l->b;
+
+    if (b->n_conns >= (size_t)b->options.connections)
+        return "there are too many connections";
+    if (l->conf->max_connections > 0 && l->n_conns >= (size_t)l->conf->max_connections)
+        return "the listener has too many connections";
+    if (b->options.connections_per_address > 0 && count_from(b, address) >= b->options.connections_per_address)
+        return "there are too many connections from its address";
+    if (is_too_fast(l))
+        return "too many connections come at once";
+    if (quotas_charge_address(b->security->quotas, str_of(address), env_monotonic_us(b->env)) > 0)
+        return "its address makes connections faster than its quota";
+    return NULL;
+}
+
+/* --- what clients are told ------------------------------------------------------------------------------------- */
+
+static const struct listener *listener_of(const struct request *r)
+{
+    return r->conn ? r->conn->listener : r->b->listeners.p[0];
+}
+
+static struct str advertised_host(const struct request *r)
+{
+    const struct conf_listener *conf = listener_of(r)->conf;
+
+    if (conf->advertised_host)
+        return str_of(conf->advertised_host);
+    if (!is_any(conf->host))
+        return str_of(conf->host);
+    return r->conn && r->conn->local_host[0] ? str_of(r->conn->local_host) : STR("127.0.0.1");
+}
+
+void request_address(const struct request *r, struct str *host, int32_t *port)
+{
+    const struct listener *l = listener_of(r);
+
+    *host = advertised_host(r);
+    *port = l->conf->advertised_port ? l->conf->advertised_port : l->port;
+}
