@@ -62,6 +62,10 @@ static void set_defaults(struct broker_options *o)
 {
     if (o->segment_bytes <= 0)
         o->segment_bytes = SEGMENT_BYTES_DEFAULT;
+    if (o->group_min_session_ms <= 0)
+        o->group_min_session_ms = GROUP_SESSION_MIN_DEFAULT_MS;
+    if (o->group_max_session_ms <= 0)
+        o->group_max_session_ms = GROUP_SESSION_MAX_DEFAULT_MS;
     if (o->offsets_retention_ms <= 0)
         o->offsets_retention_ms = OFFSETS_RETENTION_DEFAULT_MS;
     if (o->max_request_bytes <= 0)

@@ -30,6 +30,8 @@ struct broker_options {
     int64_t max_request_bytes;      /* 0: 100 MiB */
     int64_t max_message_bytes;      /* a batch; 0: 32 MiB, so that 10 MB records pass */
     int32_t default_partitions;     /* of topics that are created by use; 0: such topics are refused */
+    int64_t group_min_session_ms;   /* the shortest session a member may ask for; 0: 6 s */
+    int64_t group_max_session_ms;   /* 0: 30 minutes */
     int64_t group_initial_delay_ms; /* how long a new group waits for more members; 0: not at all */
     int64_t offsets_retention_ms;   /* how long a group without members keeps its offsets; 0: 7 days */
     int64_t flush_delay_us;         /* how long a group commit may wait for company; 0: not at all */

@@ -275,8 +275,8 @@ API_HANDLERS(API_DECLARE)
 
 /* --- groups ----------------------------------------------------------------------------------------------- */
 
-#define GROUP_SESSION_MIN_MS 1
-#define GROUP_SESSION_MAX_MS 1800000
+#define GROUP_SESSION_MIN_DEFAULT_MS 6000
+#define GROUP_SESSION_MAX_DEFAULT_MS 1800000
 #define GROUP_MEMBERS_MAX 10000
 #define MEMBER_SESSION_MS 45000 /* of the protocol of KIP-848, where the broker says */
 #define MEMBER_HEARTBEAT_MS 5000

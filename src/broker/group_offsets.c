@@ -136,8 +136,15 @@ static void apply_record(struct groups *gs, const struct batch_record *r)
     struct committed c = {.offset = -1};
     struct str group;
 
-    if (wire_get_int(&key, 2) != RECORD_VERSION)
+    switch (wire_get_int(&key, 2)) {
+    case RECORD_VERSION:
+        break;
+    case GROUP_RECORD_MEMBERS:
+        group_store_apply(gs, &key, r);
         return;
+    default:
+        return; /* of a later version */
+    }
     group = get_text(&key);
     c.topic = get_text(&key);
     c.partition = (int32_t)wire_get_int(&key, 4);
@@ -271,6 +278,8 @@ static enum ig_code write_snapshot(struct groups *gs, int64_t *end, struct error
     batch_builder_init(&builder, env_now_ms(gs->b->env));
     for (size_t i = 0; i < GROUP_BUCKETS && !rc; i++) {
         for (const struct group *g = gs->buckets[i]; g && !rc; g = g->next) {
+            if (g->stored_bytes > 0)
+                group_store_add(&builder, g);
             for (size_t k = 0; k < g->offsets.n && !rc; k++) {
                 if (g->offsets.p[k].offset < 0)
                     continue;

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define IDLE_MS 600000 /* how long a group is remembered that had members and has nothing */
 #define OFFSETS_SEGMENT_BYTES ((int64_t)64 << 20)
 
 struct str str_copy(struct str s)
@@ -65,8 +66,16 @@ void group_drop_if_idle(struct group *g)
         if (g->offsets.p[i].offset >= 0)
             return;
     }
-    if (g->members.n == 0 && g->pending.n == 0)
-        unlink_group(g);
+    if (g->members.n > 0 || g->pending.n > 0)
+        return;
+    if (g->generation == 0 || env_now_ms(g->gs->b->env) - g->empty_since_ms >= IDLE_MS)
+        group_drop(g);
+}
+
+void group_drop(struct group *g)
+{
+    group_store_forget(g);
+    unlink_group(g);
 }
 
 struct member *group_member(struct group *g, struct str id)

@@ -1,6 +1,7 @@
 /*
- * Consumer groups. Membership lives in memory: after a restart members join again. Committed offsets are durable: they
- * are records of an internal partition (DIR/groups), whose newest record for a key holds.
+ * Consumer groups. Committed offsets are durable: they are records of an internal partition (DIR/groups), whose newest
+ * record for a key holds. So are the members of each generation, so that they go on after a restart without a
+ * rebalance; who was in the middle of one joins again.
  */
 #ifndef BROKER_GROUPS_H
 #define BROKER_GROUPS_H
@@ -46,8 +47,11 @@ struct group {
     char *protocol; /* chosen; NULL if none */
     char *leader;   /* a member's id; NULL if none */
     VEC(struct member *) members;
-    VEC(struct pending_id) pending; /* ids given out that have not joined yet */
-    int64_t rebalance_deadline_ms;
+    VEC(struct pending_id) pending;        /* ids given out that have not joined yet */
+    int64_t rebalance_deadline_ms;         /* of joining, then of asking for the shares */
+    int64_t not_before_ms, initial_end_ms; /* a new group waits for company; 0: not now */
+    int64_t empty_since_ms;                /* wall clock; 0: unknown */
+    int64_t stored_bytes;                  /* of the record of its members; 0: there is none */
     VEC(struct committed) offsets;
     uint32_t *index; /* hash table over offsets: number + 1 */
     size_t index_cap;
@@ -65,16 +69,44 @@ struct groups {
 
 struct group *group_find(struct groups *gs, struct str id);
 struct group *group_make(struct groups *gs, struct str id);
-/* Goes if it has neither members nor offsets. */
+/* Goes if it has had neither members nor offsets for a while, or never had any. */
 void group_drop_if_idle(struct group *g);
+void group_drop(struct group *g);
 struct member *group_member(struct group *g, struct str id);
 const char *group_state_name(const struct group *g);
 struct str str_copy(struct str s); /* malloc; keeps NULL */
 
 /* --- membership (group.c) */
+void group_set_state(struct group *g, enum group_state to);
+void group_set_text(char **at, struct str s); /* s.p NULL: none */
+void group_free_str(struct str *s);
+int64_t group_now(const struct group *g);
+void group_touch(struct group *g, struct member *m); /* it has been heard of */
+struct member *group_static_member(struct group *g, struct str instance_id);
+struct member *group_add_member(struct group *g, struct request *r, const char *id);
+void group_member_free(struct member *m);
+void group_clear_members(struct group *g); /* without a word to anybody */
+bool member_differs(const struct member *m, const struct wire_join_group_request *in);
+void member_update(struct member *m, const struct wire_join_group_request *in);
+bool group_takes(const struct group *g, const struct wire_join_group_request *in, const struct member *but);
+struct str group_select_protocol(const struct group *g);
+void group_prepare_rebalance(struct group *g);
+bool group_take_pending(struct group *g, struct str id);
+void group_answer_join_error(struct request *r, enum kafka_error e, const char *member_id);
+void group_answer_join(struct group *g, struct member *m, struct request *r, const char *leader, bool skip_assignment);
+void group_answer_sync(struct request *r, enum kafka_error e, const struct group *g, struct str assignment);
+void group_end_join(struct member *m, enum kafka_error e);
+void group_end_sync(struct member *m, enum kafka_error e);
 void group_leave(struct group *g, struct member *m, enum kafka_error why);
 void group_tick(struct group *g, int64_t now_ms);
 void group_release(struct group *g); /* answers who waits, frees */
+
+/* --- members as records (group_store.c) */
+#define GROUP_RECORD_MEMBERS 3 /* the version of their keys */
+void group_store(struct group *g);
+void group_store_forget(struct group *g);
+void group_store_add(struct batch_builder *builder, const struct group *g);
+void group_store_apply(struct groups *gs, struct wire_in *key, const struct batch_record *r);
 
 /* --- offsets (group_offsets.c) */
 struct committed *group_committed(struct group *g, struct str topic, int32_t partition);

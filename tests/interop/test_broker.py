@@ -281,7 +281,7 @@ def test_two_members_share_and_take_over(log, strategy):
 def test_a_member_that_dies_is_missed(log, ingot):
     log.create("t", 2)
     victim = subprocess.Popen(
-        ["kcat", "-b", log.address, "-G", "g", "-X", "session.timeout.ms=1000", "-X", "heartbeat.interval.ms=300", "t"],
+        ["kcat", "-b", log.address, "-G", "g", "-X", "session.timeout.ms=6000", "-X", "heartbeat.interval.ms=300", "t"],
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
     )
     while b"assigned" not in (line := victim.stderr.readline()):

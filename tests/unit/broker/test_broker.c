@@ -21,7 +21,11 @@ static void rig_start(struct rig *r)
 static struct rig rig_new(uint64_t seed)
 {
     struct rig r = {.env = env_sim_new(seed),
-                    .options = {.dir = "log", .host = "127.0.0.1", .default_partitions = 1, .segment_bytes = 20000}};
+                    .options = {.dir = "log",
+                                .host = "127.0.0.1",
+                                .default_partitions = 1,
+                                .segment_bytes = 20000,
+                                .group_min_session_ms = 1}};
 
     env_sim_real_clock(r.env, true);
     rig_start(&r);
