@@ -65,6 +65,17 @@ static bool in_front_of_mark(const struct plog *log, int64_t base, int64_t pos)
     return base < log->durable.base || (base == log->durable.base && pos < log->durable.pos);
 }
 
+/* A state that tells of bytes that the segment does not have, or not any more: once others are in their place, it must
+ * not come back with a power cut and be believed. */
+static void drop_state(struct plog *log, const struct segment *s)
+{
+    char path[4096];
+
+    segment_path(log->dir, s->base, ".state", path, sizeof(path));
+    (void)!env_unlink(log->env, path, NULL);
+    log->dir_dirty = true; /* so the next sync has it, too */
+}
+
 /* Reads the newest state that can be believed; returns the number of its segment, or -1. */
 static int64_t load_state(struct plog *log, int64_t *pos, int64_t *next_offset)
 {
@@ -90,6 +101,7 @@ static int64_t load_state(struct plog *log, int64_t *pos, int64_t *next_offset)
             return (int64_t)i;
         }
         log_info(log->env, "broker", "%s %s: reading it again", file_path(s->file), why);
+        drop_state(log, s);
         producers_clear(&log->producers);
         segment_reset(s);
         s->size = size;
@@ -130,6 +142,7 @@ static enum ig_code cut(struct plog *log, size_t i, int64_t pos, int64_t file_si
         IG_TRY(file_pin(s->file, false, &f, err));
         rc = env_truncate(log->env, f, pos, err);
         file_unpin(s->file);
+        drop_state(log, s);
     }
     while (!rc && log->segments.n > i + 1)
         rc = plog_drop_newest(log, err);
@@ -254,7 +267,8 @@ static enum ig_code recover(struct plog *log, struct error *err)
         fail(log, last, last->size, "the last records are missing");
     if (log->failed)
         return IG_OK;
-    if (!stop && before.base == last->base && before.pos == last->size) { /* nothing to sync, and nothing was cut */
+    /* Nothing to sync, and nothing was cut. Of an empty file not even the name may be durable. */
+    if (!stop && before.base == last->base && before.pos == last->size && last->size > 0) {
         log->durable.offset = log->end;
         return IG_OK;
     }

@@ -254,8 +254,10 @@ void segment_state_write(struct env *env, const char *dir, struct segment *s, in
     }
     producers_encode(producers, env_now_ms(env), &b);
     wire_put_int(&b, (int64_t)hash_crc32c(0, b.p, b.n), 4);
-    /* Not synced: after a power cut a half-written state fails its checksum and is made again. */
-    if (env_open(env, beside, ENV_OPEN_WRITE | ENV_OPEN_CREATE | ENV_OPEN_TRUNCATE, &f, NULL) == IG_OK) {
+    /* Not synced: after a power cut a half-written state fails its checksum and is made again. But what an earlier
+     * crash left under this name may be a whole state of other bytes: it must not come back. */
+    (void)!env_unlink(env, beside, NULL);
+    if (env_open(env, beside, ENV_OPEN_WRITE | ENV_OPEN_CREATE | ENV_OPEN_EXCLUSIVE, &f, NULL) == IG_OK) {
         const enum ig_code rc = env_write(env, f, 0, b.p, b.n, NULL);
 
         env_close(env, f);

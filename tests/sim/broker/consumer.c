@@ -147,6 +147,9 @@ static void take_partition(struct consumer *c, const struct wire_fetch_partition
     }
     if (r->error_code)
         return;
+    if (c->w->checking && r->last_stable_offset != r->high_watermark)
+        violation(c->w, "a transaction stays open in partition %d: the last stable offset is %lld of %lld",
+                  r->partition, (long long)r->last_stable_offset, (long long)r->high_watermark);
     model_watermarks(c->w, r->partition, (struct watermarks){r->high_watermark, r->last_stable_offset},
                      c->asked[r->partition]);
     take_batches(c, r);

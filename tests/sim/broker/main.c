@@ -1,10 +1,10 @@
 /*
  * Runs the simulation of the log from many seeds.
  *
- *   sim_broker [--seeds FROM-TO] [--seconds N] [--verbose] [--twice]
+ *   sim_broker [--seeds FROM-TO | --fresh N] [--seconds N] [--verbose] [--twice]
  *
- * --verbose tells what happens; --twice runs each seed twice and compares. Exit code 1, and the seed, at the first
- * promise that is broken.
+ * --fresh takes N seeds that nobody chose; --verbose tells what happens; --twice runs each seed twice and compares.
+ * Exit code 1, and the seed, at the first promise that is broken.
  */
 #include "world.h"
 
@@ -20,7 +20,7 @@ struct wish {
 
 static int usage(void)
 {
-    fprintf(stderr, "usage: sim_broker [--seeds FROM-TO] [--seconds N] [--verbose] [--twice]\n");
+    fprintf(stderr, "usage: sim_broker [--seeds FROM-TO | --fresh N] [--seconds N] [--verbose] [--twice]\n");
     return 2;
 }
 
@@ -39,6 +39,12 @@ static bool parse(int argc, char **argv, struct wish *w)
                 w->to = strtoull(end + 1, &end, 10);
             if (*end || w->to < w->from)
                 return false;
+        } else if (strcmp(argv[i], "--fresh") == 0 && i + 1 < argc) {
+            w->from = (uint64_t)time(NULL) * 1000000;
+            w->to = w->from + strtoull(argv[++i], &end, 10) - 1;
+            if (*end || w->to < w->from)
+                return false;
+            printf("seeds from %llu\n", (unsigned long long)w->from);
         } else if (strcmp(argv[i], "--seconds") == 0 && i + 1 < argc) {
             w->seconds = strtol(argv[++i], NULL, 10);
         } else {

@@ -17,8 +17,10 @@ int model_add(struct world *w, int producer, int32_t part, int number, int txn, 
     return (int)w->model.records.n - 1;
 }
 
-int model_begin_txn(struct world *w)
+int model_begin_txn(struct world *w, int owner)
 {
+    vec_push(&w->model.owners, owner);
+    vec_push(&w->model.with_offsets, false);
     vec_push(&w->model.txns, TXN_OPEN);
     return (int)w->model.txns.n - 1;
 }
@@ -171,6 +173,9 @@ void model_free(struct model *m)
 {
     vec_free(&m->records);
     vec_free(&m->txns);
+    vec_free(&m->commits);
+    vec_free(&m->owners);
+    vec_free(&m->with_offsets);
     for (size_t i = 0; i < PARTS_MAX; i++)
         vec_free(&m->seen[i]);
 }

@@ -72,6 +72,26 @@ struct record {
 
 enum txn_fate { TXN_OPEN, TXN_COMMITTED, TXN_ABORTED, TXN_UNKNOWN };
 
+/* A group's commit; its number is the offset that it committed. */
+struct commit {
+    int life; /* of the broker */
+    int32_t generation;
+    int member;
+};
+struct owner {
+    int life;
+    int32_t generation;
+    int member; /* + 1; 0: nobody yet */
+};
+
+/* What is known of a group's offset of one partition. */
+struct group_floor {
+    struct commit reader; /* an owner that read it, */
+    int64_t commits;      /* and how many commits had been sent by then */
+    struct commit told;   /* the last commit that was acknowledged, */
+    int64_t offset;       /* and its offset; -1: none */
+};
+
 struct watermarks {
     int64_t high, stable;
 };
@@ -79,9 +99,15 @@ struct watermarks {
 struct model {
     VEC(struct record) records;
     VEC(enum txn_fate) txns;
+    VEC(int) owners;        /* of each transaction: the number of its transactional id */
+    VEC(bool) with_offsets; /* of each: its offsets were taken */
     int producers;
-    VEC(int64_t) seen[PARTS_MAX];                          /* by offset: the record, -1: none was read there */
-    struct watermarks marks[PARTS_MAX];                    /* the highest that anybody was told */
+    VEC(int64_t) seen[PARTS_MAX];       /* by offset: the record, -1: none was read there */
+    struct watermarks marks[PARTS_MAX]; /* the highest that anybody was told */
+    /* a group's, by partition: */
+    VEC(struct commit) commits;
+    struct owner owner[PARTS_MAX];
+    struct group_floor floor[PARTS_MAX];
     int64_t start_told[PARTS_MAX], start_asked[PARTS_MAX]; /* DeleteRecords: answered, and sent */
 };
 
@@ -103,6 +129,7 @@ struct world {
     bool faulty;   /* files may fail: a start may, too */
     size_t mishap; /* which */
     struct model model;
+    int transactors, members;
     struct actor *actors;
 };
 
@@ -119,7 +146,7 @@ void model_saw(struct world *w, int32_t part, int64_t offset, int id, bool commi
 /* A consumer was told, and what had been told when it asked: they never go back. */
 void model_watermarks(struct world *w, int32_t part, struct watermarks now, struct watermarks asked);
 void model_check(struct world *w);
-int model_begin_txn(struct world *w);
+int model_begin_txn(struct world *w, int owner);
 void model_free(struct model *m);
 
 /* The value of a record, and back; -1 if it is none of ours. */
@@ -140,7 +167,9 @@ void producer_add(struct world *w, bool idempotent, int records);
 void consumer_add(struct world *w, bool committed_only, bool once);
 void committer_add(struct world *w, int number);
 void transactor_add(struct world *w, int number);
+void offset_reader_add(struct world *w, int number);
 void trimmer_add(struct world *w);
+void member_add(struct world *w, int number);
 void topic_maker_add(struct world *w);
 
 #define RETRY(w) ((int64_t)(1000 + draw((w), 50000)))

@@ -255,8 +255,14 @@ static void add_clients(struct world *w)
         producer_add(w, chance(w, 70), 4 + (int)draw(w, 30));
     consumer_add(w, false, false);
     consumer_add(w, true, false);
+    w->transactors = api_find(26) ? (int)draw(w, 3) : 0;
+    for (int i = 0; i < w->transactors; i++)
+        transactor_add(w, i);
     if (chance(w, 30))
         trimmer_add(w);
+    w->members = chance(w, 30) ? 1 + (int)draw(w, 3) : 0;
+    for (int i = 0; i < w->members; i++)
+        member_add(w, i);
     for (int i = 0; i < 2 && chance(w, 50); i++)
         committer_add(w, i);
 }
@@ -266,7 +272,9 @@ static void work(struct world *w)
     add_clients(w);
     env_sim_short_transfers(w->env, chance(w, 20));
     env_sim_after(w->env, (int64_t)draw(w, 600000), mishap, w);
-    run_until(w, env_monotonic_us(w->env) + RUN_US_MIN + (int64_t)draw(w, RUN_US_MAX - RUN_US_MIN), NULL);
+    run_until(w,
+              env_monotonic_us(w->env) + RUN_US_MIN + (int64_t)draw(w, RUN_US_MAX - RUN_US_MIN) * (w->members ? 6 : 1),
+              NULL);
 }
 
 static void heal(struct world *w)
@@ -286,6 +294,7 @@ static void check(struct world *w)
     say(w, "all is read once more");
     if (chance(w, 50)) {
         env_sim_power_cut(w->env);
+        w->crashes++;
         if (w->broker) {
             broker_stop(w->broker);
             w->broker = NULL;
@@ -295,6 +304,8 @@ static void check(struct world *w)
     w->checking = true;
     consumer_add(w, false, true);
     consumer_add(w, true, true);
+    for (int i = 0; i < w->transactors; i++)
+        offset_reader_add(w, i);
     finish(w);
     if (!w->failed)
         model_check(w);
@@ -305,6 +316,8 @@ static void set_up(struct world *w, uint64_t seed, bool verbose)
     *w = (struct world){.env = env_sim_new(seed), .seed = seed, .random = seed * 2 + 1, .verbose = verbose};
     env_sim_one_thread(w->env);
     env_sim_show_log(w->env, verbose);
+    for (size_t i = 0; i < PARTS_MAX; i++)
+        w->model.floor[i].offset = -1;
     w->parts = 1 + (int32_t)draw(w, PARTS_MAX);
     w->options = (struct broker_options){
         .dir = "log", .host = "127.0.0.1", .segment_bytes = 300 + (int64_t)draw(w, 6000), .default_partitions = 0};
