@@ -1,7 +1,9 @@
 /* The APIs of groups that are not about joining: coordinator, offsets, and looking at groups from outside. */
+#include "broker/admin.h"
 #include "broker/groups.h"
 
 #include <stdlib.h>
+#include <strings.h>
 
 #define METADATA_MAX 4096
 
@@ -63,22 +65,25 @@ static void commit_done(void *ctx, bool ok)
 }
 
 /* Members must be of the current generation; who is none may commit for a group without members. */
-static enum kafka_error may_commit(struct group *g, const struct wire_offset_commit_request *in)
+static enum kafka_error may_commit(struct request *r, struct group *g, const struct wire_offset_commit_request *in)
 {
+    const struct member *of_instance = g ? group_static_member(g, in->group_instance_id) : NULL;
     struct member *m;
 
-    if (in->group_id.n == 0)
-        return KAFKA_INVALID_GROUP_ID;
-    if (in->generation_id < 0 && in->member_id.n == 0)
-        return g && g->state != GROUP_EMPTY ? KAFKA_UNKNOWN_MEMBER_ID : KAFKA_OK;
-    m = g ? group_member(g, in->member_id) : NULL;
-    if (!m)
-        return g ? KAFKA_UNKNOWN_MEMBER_ID : KAFKA_ILLEGAL_GENERATION;
-    if (in->group_instance_id.p && (!m->instance_id || !str_is(in->group_instance_id, m->instance_id)))
+    if (!request_may(r, ACL_READ, ACL_GROUP, in->group_id))
+        return KAFKA_GROUP_AUTHORIZATION_FAILED;
+    if (!g)
+        return in->generation_id < 0 ? KAFKA_OK : KAFKA_ILLEGAL_GENERATION;
+    if (in->generation_id < 0 && g->members.n == 0)
+        return KAFKA_OK;
+    m = group_member(g, in->member_id);
+    if (of_instance && of_instance != m)
         return KAFKA_FENCED_INSTANCE_ID;
+    if (!m || (in->group_instance_id.p && !of_instance))
+        return KAFKA_UNKNOWN_MEMBER_ID;
     if (in->generation_id != g->generation)
         return KAFKA_ILLEGAL_GENERATION;
-    m->deadline_ms = env_monotonic_ms(g->gs->b->env) + m->session_ms;
+    group_touch(g, m);
     return g->state == GROUP_COMPLETING ? KAFKA_REBALANCE_IN_PROGRESS : KAFKA_OK;
 }
 
@@ -86,6 +91,8 @@ static void commit_partition(struct commit *c, struct str topic, const struct wi
                              enum kafka_error e, struct wire_offset_commit_partition_result *out)
 {
     out->partition = in->partition;
+    if (!e && !request_may(c->r, ACL_READ, ACL_TOPIC, topic))
+        e = KAFKA_TOPIC_AUTHORIZATION_FAILED;
     if (!e && !topics_partition(c->r->b->topics, topic, in->partition))
         e = KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
     if (!e && in->metadata.n > METADATA_MAX)
@@ -108,7 +115,7 @@ static void commit_partition(struct commit *c, struct str topic, const struct wi
 void api_offset_commit(struct request *r)
 {
     const struct wire_offset_commit_request *in = r->body;
-    const enum kafka_error e = may_commit(group_find(r->b->groups, in->group_id), in);
+    const enum kafka_error e = may_commit(r, group_find(r->b->groups, in->group_id), in);
     struct commit *c = ARENA_NEW(&r->arena, struct commit);
     size_t n = 0;
 
@@ -223,7 +230,9 @@ void api_offset_fetch(struct request *r)
     struct groups *gs = r->b->groups;
     struct topic_results topics;
 
-    if (r->version < 8) {
+    if (r->version < 8 && !request_may(r, ACL_DESCRIBE, ACL_GROUP, in->group_id)) {
+        response->error_code = KAFKA_GROUP_AUTHORIZATION_FAILED;
+    } else if (r->version < 8) {
         topics = fetch_topics(r, group_find(gs, in->group_id), in->topics.p, in->topics.n);
         response->topics.p = topics.p;
         response->topics.n = topics.n;
@@ -232,8 +241,12 @@ void api_offset_fetch(struct request *r)
         for (int32_t i = 0; i < in->groups.n; i++) {
             const struct wire_offset_fetch_group *g = &in->groups.p[i];
 
-            topics = fetch_topics(r, group_find(gs, g->group_id), g->topics.p, g->topics.n);
             response->groups.p[i].group_id = g->group_id;
+            if (!request_may(r, ACL_DESCRIBE, ACL_GROUP, g->group_id)) {
+                response->groups.p[i].error_code = KAFKA_GROUP_AUTHORIZATION_FAILED;
+                continue;
+            }
+            topics = fetch_topics(r, group_find(gs, g->group_id), g->topics.p, g->topics.n);
             response->groups.p[i].topics.p = topics.p;
             response->groups.p[i].topics.n = topics.n;
         }
@@ -244,28 +257,35 @@ void api_offset_fetch(struct request *r)
 /* --- looking at groups, removing them
  * ------------------------------------------------------------------------------------ */
 
+/* What members said and got is only shown while it holds. */
+static void describe_member(const struct group *g, const struct member *m, struct wire_describe_groups_member *out)
+{
+    *out = (struct wire_describe_groups_member){
+        .member_id = str_of(m->id),
+        .group_instance_id = str_of(m->instance_id),
+        .client_id = str_of(m->client_id),
+        .client_host = str_of(m->client_host),
+        .metadata = STR(""),
+        .assignment = STR(""),
+    };
+    if (g->state != GROUP_STABLE)
+        return;
+    if (m->assignment.p)
+        out->assignment = m->assignment;
+    for (size_t k = 0; k < m->protocols.n; k++) {
+        if (str_is(m->protocols.p[k].name, g->protocol))
+            out->metadata = m->protocols.p[k].metadata;
+    }
+}
+
 static void describe_group(struct request *r, const struct group *g, struct wire_describe_groups_result *out)
 {
     out->state = str_of(group_state_name(g));
     out->protocol_type = str_of(g->protocol_type ? g->protocol_type : "");
     out->protocol = str_of(g->protocol && g->state == GROUP_STABLE ? g->protocol : "");
     RESPONSE_ITEMS(r, out->members, describe_groups_member, g->members.n);
-    for (size_t i = 0; i < g->members.n; i++) {
-        const struct member *m = g->members.p[i];
-
-        out->members.p[i] = (struct wire_describe_groups_member){
-            .member_id = str_of(m->id),
-            .group_instance_id = str_of(m->instance_id),
-            .client_id = str_of(m->client_id),
-            .client_host = str_of(m->client_host),
-            .metadata = STR(""),
-            .assignment = m->assignment.p ? m->assignment : STR(""),
-        };
-        for (size_t k = 0; k < m->protocols.n && g->protocol; k++) {
-            if (str_is(m->protocols.p[k].name, g->protocol))
-                out->members.p[i].metadata = m->protocols.p[k].metadata;
-        }
-    }
+    for (size_t i = 0; i < g->members.n; i++)
+        describe_member(g, g->members.p[i], &out->members.p[i]);
 }
 
 void api_describe_groups(struct request *r)
@@ -275,22 +295,36 @@ void api_describe_groups(struct request *r)
 
     RESPONSE_ITEMS(r, response->groups, describe_groups_result, in->groups.n > 0 ? in->groups.n : 0);
     for (int32_t i = 0; i < in->groups.n; i++) {
-        const struct group *g = group_find(r->b->groups, in->groups.p[i]);
+        const struct str id = in->groups.p[i];
+        const struct group *g = group_find(r->b->groups, id);
         struct wire_describe_groups_result *out = &response->groups.p[i];
 
-        out->group_id = in->groups.p[i];
-        out->state = STR("Dead");
-        out->protocol_type = out->protocol = STR("");
-        if (g)
+        out->group_id = id;
+        out->state = out->protocol_type = out->protocol = STR("");
+        if (!request_may(r, ACL_DESCRIBE, ACL_GROUP, id)) {
+            out->error_code = KAFKA_GROUP_AUTHORIZATION_FAILED;
+            continue;
+        }
+        if (in->include_authorized_operations)
+            out->authorized_operations = request_operations(r, ACL_GROUP, id);
+        if (g) {
             describe_group(r, g, out);
+            continue;
+        }
+        out->state = STR("Dead");
+        if (r->version >= 6) {
+            out->error_code = KAFKA_GROUP_ID_NOT_FOUND;
+            out->error_message = str_of(arena_printf(&r->arena, "there is no group " STR_FMT, STR_ARG(id)));
+        }
     }
     request_answer(r, response);
 }
 
+/* States and types are asked for in any case of letters. */
 static bool is_listed(const struct wire_strings *filter, const char *value)
 {
     for (int32_t i = 0; i < filter->n; i++) {
-        if (str_is(filter->p[i], value))
+        if (filter->p[i].n == strlen(value) && strncasecmp(filter->p[i].p, value, filter->p[i].n) == 0)
             return true;
     }
     return filter->n <= 0;
@@ -300,13 +334,15 @@ void api_list_groups(struct request *r)
 {
     const struct wire_list_groups_request *in = r->body;
     struct wire_list_groups_response *response = RESPONSE_NEW(r, list_groups_response);
+    const bool may = request_may_cluster(r, ACL_DESCRIBE);
     struct groups *gs = r->b->groups;
 
     RESPONSE_ITEMS(r, response->groups, list_groups_result, gs->n);
     response->groups.n = 0;
     for (size_t i = 0; i < GROUP_BUCKETS; i++) {
         for (const struct group *g = gs->buckets[i]; g; g = g->next) {
-            if (!is_listed(&in->states_filter, group_state_name(g)) || !is_listed(&in->types_filter, "classic"))
+            if (!is_listed(&in->states_filter, group_state_name(g)) || !is_listed(&in->types_filter, "classic") ||
+                (!may && !request_may(r, ACL_DESCRIBE, ACL_GROUP, str_of(g->id))))
                 continue;
             response->groups.p[response->groups.n++] =
                 (struct wire_list_groups_result){str_of(g->id), str_of(g->protocol_type ? g->protocol_type : ""),
@@ -326,6 +362,7 @@ struct removal_part {
     struct removal *all;
     struct offsets_change change;
     int16_t *error_code;
+    bool whole; /* the group itself goes, too */
 };
 
 static void removal_finish(struct removal *all)
@@ -342,22 +379,26 @@ static void removal_done(void *ctx, bool ok)
 
     if (!ok)
         *part->error_code = KAFKA_COORDINATOR_NOT_AVAILABLE;
-    if (ok && g)
-        group_drop_if_idle(g);
+    if (ok && g && part->whole && g->members.n == 0 && g->pending.n == 0)
+        group_drop(g);
     removal_finish(part->all);
 }
 
-static void remove_offsets(struct removal *all, struct str group_id, struct committed *items, size_t n,
+static void remove_offsets(struct removal *all, struct str group_id, struct committed *items, size_t n, bool whole,
                            int16_t *error_code)
 {
     struct removal_part *part = ARENA_NEW(&all->r->arena, struct removal_part);
 
     part->all = all;
     part->error_code = error_code;
+    part->whole = whole;
     part->change =
         (struct offsets_change){.group_id = group_id, .items = items, .n = n, .done = removal_done, .ctx = part};
     all->waiting++;
-    groups_change(all->r->b->groups, &part->change);
+    if (n > 0)
+        groups_change(all->r->b->groups, &part->change);
+    else
+        removal_done(part, true);
 }
 
 static void delete_group(struct removal *all, struct str group_id, int16_t *error_code)
@@ -366,6 +407,10 @@ static void delete_group(struct removal *all, struct str group_id, int16_t *erro
     struct committed *items;
     size_t n = 0;
 
+    if (!request_may(all->r, ACL_DELETE, ACL_GROUP, group_id)) {
+        *error_code = KAFKA_GROUP_AUTHORIZATION_FAILED;
+        return;
+    }
     if (!g || g->members.n > 0) {
         *error_code = g ? KAFKA_NON_EMPTY_GROUP : KAFKA_GROUP_ID_NOT_FOUND;
         return;
@@ -377,8 +422,7 @@ static void delete_group(struct removal *all, struct str group_id, int16_t *erro
                                             .partition = g->offsets.p[i].partition,
                                             .offset = -1};
     }
-    if (n > 0)
-        remove_offsets(all, group_id, items, n, error_code);
+    remove_offsets(all, group_id, items, n, true, error_code);
 }
 
 void api_delete_groups(struct request *r)
@@ -396,22 +440,23 @@ void api_delete_groups(struct request *r)
     removal_finish(all);
 }
 
-void api_offset_delete(struct request *r)
+/* May the offsets of this topic be removed from the group? Consumers must not be subscribed to it. */
+static enum kafka_error may_remove(struct request *r, const struct group *g, struct str topic, int32_t partition)
 {
+    if (!request_may(r, ACL_READ, ACL_TOPIC, topic))
+        return KAFKA_TOPIC_AUTHORIZATION_FAILED;
+    if (!topics_partition(r->b->topics, topic, partition))
+        return KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
+    return group_subscribes(g, topic) ? KAFKA_GROUP_SUBSCRIBED_TO_TOPIC : KAFKA_OK;
+}
+
+static void delete_offsets(struct removal *all, struct group *g, struct wire_offset_delete_response *response)
+{
+    struct request *r = all->r;
     const struct wire_offset_delete_request *in = r->body;
-    struct wire_offset_delete_response *response = RESPONSE_NEW(r, offset_delete_response);
-    struct group *g = group_find(r->b->groups, in->group_id);
-    struct removal *all = ARENA_NEW(&r->arena, struct removal);
-    struct committed *items;
+    struct committed *items = ARENA_ARRAY(&r->arena, struct committed, g->offsets.n + 1);
     size_t n = 0;
 
-    *all = (struct removal){r, response, 1};
-    if (!g || g->members.n > 0) {
-        response->error_code = g ? KAFKA_NON_EMPTY_GROUP : KAFKA_GROUP_ID_NOT_FOUND;
-        removal_finish(all);
-        return;
-    }
-    items = ARENA_ARRAY(&r->arena, struct committed, g->offsets.n + 1);
     RESPONSE_ITEMS(r, response->topics, offset_commit_topic_result, in->topics.n > 0 ? in->topics.n : 0);
     for (int32_t i = 0; i < in->topics.n; i++) {
         const struct wire_offset_delete_topic *t = &in->topics.p[i];
@@ -421,13 +466,33 @@ void api_offset_delete(struct request *r)
         RESPONSE_ITEMS(r, out->partitions, offset_commit_partition_result, t->partitions.n > 0 ? t->partitions.n : 0);
         for (int32_t k = 0; k < t->partitions.n; k++) {
             const struct committed *c = group_committed(g, t->name, t->partitions.p[k].partition);
+            const enum kafka_error e = may_remove(r, g, t->name, t->partitions.p[k].partition);
 
             out->partitions.p[k].partition = t->partitions.p[k].partition;
-            if (c && c->offset >= 0 && n < g->offsets.n)
+            out->partitions.p[k].error_code = (int16_t)e;
+            if (!e && c && c->offset >= 0 && n < g->offsets.n)
                 items[n++] = (struct committed){.topic = t->name, .partition = c->partition, .offset = -1};
         }
     }
     if (n > 0)
-        remove_offsets(all, in->group_id, items, n, &response->error_code);
+        remove_offsets(all, in->group_id, items, n, false, &response->error_code);
+}
+
+void api_offset_delete(struct request *r)
+{
+    const struct wire_offset_delete_request *in = r->body;
+    struct wire_offset_delete_response *response = RESPONSE_NEW(r, offset_delete_response);
+    struct group *g = group_find(r->b->groups, in->group_id);
+    struct removal *all = ARENA_NEW(&r->arena, struct removal);
+
+    *all = (struct removal){r, response, 1};
+    if (!request_may(r, ACL_DELETE, ACL_GROUP, in->group_id))
+        response->error_code = KAFKA_GROUP_AUTHORIZATION_FAILED;
+    else if (!g)
+        response->error_code = KAFKA_GROUP_ID_NOT_FOUND;
+    else if (g->members.n > 0 && !group_is_of_consumers(g))
+        response->error_code = KAFKA_NON_EMPTY_GROUP;
+    else
+        delete_offsets(all, g, response);
     removal_finish(all);
 }

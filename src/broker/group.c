@@ -480,3 +480,39 @@ bool group_take_pending(struct group *g, struct str id)
     }
     return false;
 }
+
+/* --- what consumers are subscribed to -------------------------------------------------------------------------------
+ */
+
+bool group_is_of_consumers(const struct group *g)
+{
+    return g->protocol_type && strcmp(g->protocol_type, "consumer") == 0;
+}
+
+/* The metadata of consumers begins with a version and the names of the topics. */
+static bool names_topic(struct str metadata, struct str topic)
+{
+    struct wire_in in = {(const uint8_t *)metadata.p, (const uint8_t *)metadata.p + metadata.n, false};
+    int64_t n;
+
+    (void)wire_get_int(&in, 2);
+    n = wire_get_int(&in, 4);
+    for (int64_t i = 0; i < n && !in.bad; i++) {
+        if (str_eq(wire_get_string(&in, false), topic))
+            return !in.bad;
+    }
+    return false;
+}
+
+bool group_subscribes(const struct group *g, struct str topic)
+{
+    for (size_t i = 0; i < g->members.n && group_is_of_consumers(g); i++) {
+        const struct member *m = g->members.p[i];
+
+        for (size_t k = 0; k < m->protocols.n; k++) {
+            if (names_topic(m->protocols.p[k].metadata, topic))
+                return true;
+        }
+    }
+    return false;
+}

@@ -91,6 +91,9 @@ void member_update(struct member *m, const struct wire_join_group_request *in);
 bool group_takes(const struct group *g, const struct wire_join_group_request *in, const struct member *but);
 struct str group_select_protocol(const struct group *g);
 void group_prepare_rebalance(struct group *g);
+/* Consumers' groups say in their metadata what they are subscribed to. */
+bool group_is_of_consumers(const struct group *g);
+bool group_subscribes(const struct group *g, struct str topic);
 bool group_take_pending(struct group *g, struct str id);
 void group_answer_join_error(struct request *r, enum kafka_error e, const char *member_id);
 void group_answer_join(struct group *g, struct member *m, struct request *r, const char *leader, bool skip_assignment);
