@@ -119,7 +119,7 @@ const struct schema_ops schema_json_ops = {
     .encode = json_schema_encode,
 };
 
-/* --- identifiers ------------------------------------------------------------------------------------------ */
+/* --- identifiers ------------------------------------------------------------------------------------- */
 
 static bool has_scheme(struct str s)
 {
@@ -231,7 +231,7 @@ void json_schema_collect(struct json_schema *s)
     collect(s, s->root, STR(""));
 }
 
-/* --- references ------------------------------------------------------------------------------------------- */
+/* --- references -------------------------------------------------------------------------------------- */
 
 static int hex_value(char c)
 {
@@ -362,7 +362,7 @@ enum ig_code json_schema_resolve(const struct json_place *from, struct str text,
     return error_set(err, IG_INVALID, "$ref '" STR_FMT "': there is nothing at that place", STR_ARG(text));
 }
 
-/* --- patterns --------------------------------------------------------------------------------------------- */
+/* --- patterns ---------------------------------------------------------------------------------------- */
 
 bool json_pattern_find(const pcre2_code *pattern, struct str text)
 {

@@ -186,7 +186,7 @@ static const char *below_word(struct found *f, const char *path, const char *wor
     return below(f, path, str_of(word));
 }
 
-/* --- pairs ------------------------------------------------------------------------------------------------------- */
+/* --- pairs ------------------------------------------------------------------------------------------- */
 
 static struct pair *pair_place(struct diff *d, const struct shape *original, const struct shape *update)
 {
@@ -237,7 +237,7 @@ static bool is_compatible(struct found *f, const struct shape *original, const s
     return ok;
 }
 
-/* --- values ----------------------------------------------------------------------------------------------------- */
+/* --- values ------------------------------------------------------------------------------------------ */
 
 static bool number_of(const struct shape *x, const char *keyword, double *out)
 {
@@ -380,7 +380,7 @@ static void compare_enums(struct found *f, const char *path, const struct shape 
     add(f, below_word(f, path, "enum"), list_has_all(x, y) ? D_ENUM_ARRAY_NARROWED : D_ENUM_ARRAY_CHANGED);
 }
 
-/* --- objects ------------------------------------------------------------------------------------------------------ */
+/* --- objects ----------------------------------------------------------------------------------------- */
 
 static bool is_required(const struct shape *x, struct str name)
 {
@@ -568,8 +568,7 @@ static void compare_objects(struct found *f, const char *path, const struct shap
     compare_bounds(f, path, a, b, BOUNDS, IG_COUNT(BOUNDS));
 }
 
-/* --- arrays ---------------------------------------------------------------------------------------------------------
- */
+/* --- arrays ------------------------------------------------------------------------------------------ */
 
 static void item_removed(struct found *f, const char *path, const struct shape *was, const struct shape *update)
 {

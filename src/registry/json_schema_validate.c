@@ -103,7 +103,7 @@ static void seen_join(struct seen *to, const struct seen *from)
         to->p[i] = to->p[i] || from->p[i];
 }
 
-/* --- scalars -------------------------------------------------------------------------------------------------- */
+/* --- scalars ----------------------------------------------------------------------------------------- */
 
 static bool type_is(const struct json_node *v, struct str name)
 {
@@ -222,7 +222,7 @@ static bool check_string(struct check *c, const struct json_node *schema, const 
     return true;
 }
 
-/* --- objects ------------------------------------------------------------------------------------------------------ */
+/* --- objects ----------------------------------------------------------------------------------------- */
 
 static bool check_required(struct check *c, const struct json_node *names, const struct json_node *v)
 {
@@ -302,8 +302,7 @@ static bool check_object(struct check *c, const struct json_place *at, const str
     return check_dependent(c, at, v, seen);
 }
 
-/* --- arrays ---------------------------------------------------------------------------------------------------------
- */
+/* --- arrays ------------------------------------------------------------------------------------------ */
 
 static bool check_unique(struct check *c, const struct json_node *v)
 {
@@ -381,8 +380,7 @@ static bool check_array(struct check *c, const struct json_place *at, const stru
     return !json_tree_is(json_tree_member(at->node, "uniqueItems"), JSON_TRUE) || check_unique(c, v);
 }
 
-/* --- combined -------------------------------------------------------------------------------------------------------
- */
+/* --- combined ---------------------------------------------------------------------------------------- */
 
 static bool check_choices(struct check *c, const struct json_place *at, const struct json_node *v, const char *keyword,
                           bool just_one, struct seen *seen)

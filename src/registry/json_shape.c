@@ -29,7 +29,7 @@ typedef VEC(const struct shape *) shape_list;
 
 static enum ig_code build(struct builder *b, const struct json_place *at, const struct shape **out);
 
-/* --- what was built already -------------------------------------------------------------------------------- */
+/* --- what was built already -------------------------------------------------------------------------- */
 
 static struct memo *memo_place(struct builder *b, const struct json_node *node)
 {
@@ -107,7 +107,7 @@ static enum ig_code build_list(struct builder *b, const struct json_place *at, c
     return IG_OK;
 }
 
-/* --- plain keywords ----------------------------------------------------------------------------------------- */
+/* --- plain keywords ---------------------------------------------------------------------------------- */
 
 enum want { WANT_COUNT, WANT_NUMBER, WANT_BOOL, WANT_STRING, WANT_STRINGS, WANT_ARRAY, WANT_OBJECT, WANT_LIMIT };
 
@@ -197,7 +197,7 @@ static enum ig_code add_pattern(struct builder *b, const struct json_node *node,
     return IG_OK;
 }
 
-/* --- objects and arrays --------------------------------------------------------------------------------------- */
+/* --- objects and arrays ------------------------------------------------------------------------------ */
 
 static int by_name(const void *a, const void *b)
 {
@@ -291,7 +291,7 @@ static enum ig_code build_array(struct builder *b, const struct json_place *at, 
     return build_keyword(b, at, "unevaluatedItems", &x->unevaluated);
 }
 
-/* --- types ------------------------------------------------------------------------------------------------------ */
+/* --- types ------------------------------------------------------------------------------------------- */
 
 static const struct type_of {
     const char *name;
@@ -381,7 +381,7 @@ static enum ig_code build_types(struct builder *b, const struct json_place *at, 
     return IG_OK;
 }
 
-/* --- all that a subschema says ------------------------------------------------------------------------------------ */
+/* --- all that a subschema says ----------------------------------------------------------------------- */
 
 static enum ig_code build_combined(struct builder *b, const struct json_place *at, shape_list *list)
 {

@@ -194,7 +194,7 @@ bool json_tree_equal(const struct json_node *a, const struct json_node *b)
     return true;
 }
 
-/* --- printing --------------------------------------------------------------------------------------------- */
+/* --- printing ---------------------------------------------------------------------------------------- */
 
 static int by_key(const void *a, const void *b)
 {

@@ -91,7 +91,7 @@ enum ig_code schema_encode(const struct schema *s, struct str json, struct buf *
     return FORMATS[s->type]->encode(s, json, bytes, err);
 }
 
-/* --- problems ----------------------------------------------------------------------------------------- */
+/* --- problems ---------------------------------------------------------------------------------------- */
 
 void schema_problem(struct schema_problems *p, const char *fmt, ...)
 {
