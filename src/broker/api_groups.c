@@ -7,6 +7,8 @@
 
 #define METADATA_MAX 4096
 
+enum coordinator_type { COORDINATES_GROUPS, COORDINATES_TRANSACTIONS };
+
 /* --- FindCoordinator -------------------------------------------------------------------------------------------------
  */
 
@@ -14,18 +16,18 @@ void api_find_coordinator(struct request *r)
 {
     const struct wire_find_coordinator_request *in = r->body;
     struct wire_find_coordinator_response *response = RESPONSE_NEW(r, find_coordinator_response);
-    const bool of_group = in->key_type == 0;
-    const int16_t e = of_group ? KAFKA_OK : KAFKA_TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
-    const struct str why = of_group ? (struct str){NULL, 0} : STR("transactions are not supported");
+    const bool known = in->key_type == COORDINATES_GROUPS || in->key_type == COORDINATES_TRANSACTIONS;
+    const int16_t e = known ? KAFKA_OK : KAFKA_INVALID_REQUEST;
+    const struct str why = known ? (struct str){NULL, 0} : STR("there is no coordinator of that type");
     struct wire_find_coordinator_result self = {
-        .node_id = of_group ? NODE_ID : -1,
+        .node_id = known ? NODE_ID : -1,
         .host = STR(""),
         .port = -1,
         .error_code = e,
         .error_message = why,
     };
 
-    if (of_group)
+    if (known)
         request_address(r, &self.host, &self.port);
     response->error_code = e;
     response->error_message = why;
@@ -146,9 +148,18 @@ void api_offset_commit(struct request *r)
 /* --- OffsetFetch
  * ------------------------------------------------------------------------------------------------------- */
 
-static void fill_committed(const struct committed *c, struct wire_offset_fetch_partition_result *out)
+static bool wants_stable(const struct request *r)
+{
+    return ((const struct wire_offset_fetch_request *)r->body)->require_stable;
+}
+
+static void fill_committed(const struct committed *c, bool unstable, struct wire_offset_fetch_partition_result *out)
 {
     out->metadata = STR("");
+    if (unstable) {
+        out->error_code = KAFKA_UNSTABLE_OFFSET_COMMIT;
+        return;
+    }
     if (!c || c->offset < 0)
         return;
     out->offset = c->offset;
@@ -194,7 +205,8 @@ static struct topic_results fetch_all(struct request *r, const struct group *g)
         RESPONSE_ITEMS(r, t->partitions, offset_fetch_partition_result, k - i);
         for (int32_t j = 0; i < k; i++, j++) {
             t->partitions.p[j].partition = all[i]->partition;
-            fill_committed(all[i], &t->partitions.p[j]);
+            fill_committed(all[i], wants_stable(r) && group_is_pending(g, all[i]->topic, all[i]->partition),
+                           &t->partitions.p[j]);
         }
     }
     return out;
@@ -217,7 +229,8 @@ static struct topic_results fetch_topics(struct request *r, struct group *g,
             struct wire_offset_fetch_partition_result *p = &out.p[i].partitions.p[k];
 
             p->partition = topics[i].partitions.p[k];
-            fill_committed(g ? group_committed(g, topics[i].name, p->partition) : NULL, p);
+            fill_committed(g ? group_committed(g, topics[i].name, p->partition) : NULL,
+                           g && wants_stable(r) && group_is_pending(g, topics[i].name, p->partition), p);
         }
     }
     return out;

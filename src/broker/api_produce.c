@@ -1,11 +1,13 @@
-/* Produce, InitProducerId. */
+/* Produce. */
 #include "broker/broker_internal.h"
 
 #include <stdlib.h>
 
+#define PRODUCE_ADDS_PARTITIONS 12 /* from this version on, producing to a partition adds it to the transaction */
+
 /* One partition's part of a request, waiting to be durable. */
 struct produce_part {
-    struct partition_wait wait;
+    struct partition_wait wait, txn_wait;
     struct produce *produce;
     struct wire_produce_partition_result *result;
 };
@@ -47,25 +49,66 @@ static enum kafka_error check_sequence(struct partition *p, const struct batch *
     return KAFKA_UNKNOWN;
 }
 
-/* Appends what was checked; *end is the offset behind the batch, wherever it now is. */
-static enum kafka_error append(struct partition *p, struct incoming *in, int64_t *end, struct error *err)
+/* What comes for one partition. */
+struct arrival {
+    struct request *r;
+    struct partition *p;
+    const struct wire_records *records;
+    struct wire_produce_partition_result *result;
+    int64_t end;     /* the offset behind it, wherever it now is */
+    int64_t txn_end; /* so far must the transactions be durable before it can be acknowledged */
+};
+
+static enum kafka_error check_transaction(struct arrival *a, const struct batch *b, struct error *err)
 {
-    struct batch *b = &in->batch;
-    int64_t duplicate_of;
+    const struct txn_write w = {
+        .transactional_id = ((const struct wire_produce_request *)a->r->body)->transactional_id,
+        .producer_id = b->producer_id,
+        .epoch = b->producer_epoch,
+        .topic = str_of(a->p->topic->name),
+        .partition = a->p->index,
+        .add = a->r->version >= PRODUCE_ADDS_PARTITIONS,
+    };
     enum kafka_error e;
 
-    if (b->attributes & (BATCH_CONTROL | BATCH_TRANSACTIONAL)) {
-        error_set(err, IG_UNSUPPORTED, "transactions are not supported");
-        return b->attributes & BATCH_CONTROL ? KAFKA_INVALID_RECORD : KAFKA_INVALID_TXN_STATE;
+    if (b->attributes & BATCH_CONTROL) {
+        error_set(err, IG_INVALID, "clients do not write control batches");
+        return KAFKA_INVALID_RECORD;
     }
-    e = check_sequence(p, b, &duplicate_of, err);
+    if (!(b->attributes & BATCH_TRANSACTIONAL))
+        return KAFKA_OK;
+    if (b->producer_id < 0) {
+        error_set(err, IG_INVALID, "a batch of a transaction without a producer");
+        return KAFKA_INVALID_RECORD;
+    }
+    if (!w.transactional_id.p) {
+        error_set(err, IG_INVALID, "a batch of a transaction in a request without a transactional id");
+        return KAFKA_TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
+    }
+    e = txns_may_write(a->r->b->txns, &w, &a->txn_end);
+    if (e)
+        error_set(err, IG_CONFLICT,
+                  "producer %lld, epoch %d, has no transaction " STR_FMT " open that it could write to",
+                  (long long)w.producer_id, w.epoch, STR_ARG(w.transactional_id));
+    return e;
+}
+
+/* Appends what was checked. */
+static enum kafka_error append(struct arrival *a, struct incoming *in, struct error *err)
+{
+    struct batch *b = &in->batch;
+    int64_t duplicate_of = -1;
+    enum kafka_error e = check_transaction(a, b, err);
+
+    if (!e)
+        e = check_sequence(a->p, b, &duplicate_of, err);
     if (e)
         return e;
     if (duplicate_of >= 0)
         b->base_offset = duplicate_of;
-    else if (partition_append(p, b, in->bytes, err))
+    else if (partition_append(a->p, b, in->bytes, err))
         return KAFKA_STORAGE_ERROR;
-    *end = b->base_offset + b->last_offset_delta + 1;
+    a->end = b->base_offset + b->last_offset_delta + 1;
     return KAFKA_OK;
 }
 
@@ -81,10 +124,11 @@ static void blame(struct request *r, const struct incoming *in, const char *why,
 }
 
 /* Checks and appends what came for one partition. */
-static enum kafka_error take(struct request *r, struct partition *p, const struct wire_records *records,
-                             struct wire_produce_partition_result *result, int64_t *end, struct error *err)
+static enum kafka_error take(struct arrival *a, struct error *err)
 {
-    const int16_t acks = ((const struct wire_produce_request *)r->body)->acks;
+    const int16_t acks = ((const struct wire_produce_request *)a->r->body)->acks;
+    const struct wire_records *records = a->records;
+    const struct partition *p = a->p;
     struct incoming in;
     enum kafka_error e;
 
@@ -97,15 +141,15 @@ static enum kafka_error take(struct request *r, struct partition *p, const struc
                   (long long)p->topic->min_insync);
         return KAFKA_NOT_ENOUGH_REPLICAS;
     }
-    e = topic_take(p->topic, env_now_ms(r->b->env), (struct str){records->p, (size_t)records->n}, &in, err);
+    e = topic_take(p->topic, env_now_ms(a->r->b->env), (struct str){records->p, (size_t)records->n}, &in, err);
     if (!e)
-        e = append(p, &in, end, err);
+        e = append(a, &in, err);
     if (in.faults.fault)
-        blame(r, &in, err->msg, result);
+        blame(a->r, &in, err->msg, a->result);
     if (!e) {
-        result->base_offset = in.batch.base_offset;
+        a->result->base_offset = in.batch.base_offset;
         if (p->topic->append_time)
-            result->log_append_time_ms = in.batch.max_timestamp_ms;
+            a->result->log_append_time_ms = in.batch.max_timestamp_ms;
     }
     incoming_release(&in);
     return e;
@@ -134,10 +178,10 @@ static void produce_partition(struct produce *pr, struct str topic, const struct
                               struct wire_produce_partition_result *result, bool wait)
 {
     struct partition *p = topics_partition(pr->r->b->topics, topic, in->index);
+    struct arrival arrival = {.r = pr->r, .p = p, .records = &in->records, .result = result};
     struct produce_part *part;
     struct error err = {0};
     enum kafka_error e;
-    int64_t end = 0;
 
     result->index = in->index;
     if (!topic.p) {
@@ -152,7 +196,7 @@ static void produce_partition(struct produce *pr, struct str topic, const struct
         fail(result, pr->r, KAFKA_UNKNOWN_TOPIC_OR_PARTITION, "there is no such topic or partition");
         return;
     }
-    e = take(pr->r, p, &in->records, result, &end, &err);
+    e = take(&arrival, &err);
     if (e) {
         fail(result, pr->r, e, err.msg);
         return;
@@ -161,10 +205,13 @@ static void produce_partition(struct produce *pr, struct str topic, const struct
     if (!wait)
         return;
     part = ARENA_NEW(&pr->r->arena, struct produce_part);
-    *part =
-        (struct produce_part){.wait = {.offset = end, .done = durable, .ctx = part}, .produce = pr, .result = result};
-    pr->waiting++;
+    *part = (struct produce_part){.wait = {.offset = arrival.end, .done = durable, .ctx = part},
+                                  .txn_wait = {.offset = arrival.txn_end, .done = durable, .ctx = part},
+                                  .produce = pr,
+                                  .result = result};
+    pr->waiting += 2;
     partition_wait(p, &part->wait);
+    txns_wait(pr->r->b->txns, &part->txn_wait);
 }
 
 /* The name of the topic that is meant, since version 13 by its id; p NULL if there is none. */
@@ -203,8 +250,8 @@ void api_produce(struct request *r)
         for (int32_t k = 0; k < t->partitions.n; k++)
             result->partitions.p[k].index = t->partitions.p[k].index;
     }
-    if (in->transactional_id.p) {
-        refuse_all(pr, in, KAFKA_TRANSACTIONAL_ID_AUTHORIZATION_FAILED, "transactions are not supported");
+    if (in->transactional_id.p && !request_may(r, ACL_WRITE, ACL_TRANSACTIONAL_ID, in->transactional_id)) {
+        refuse_all(pr, in, KAFKA_TRANSACTIONAL_ID_AUTHORIZATION_FAILED, "this transactional id is somebody else's");
     } else if (in->acks < -1 || in->acks > 1) {
         refuse_all(pr, in, KAFKA_INVALID_REQUIRED_ACKS, "acks is -1, 0 or 1");
     } else {
@@ -221,23 +268,4 @@ void api_produce(struct request *r)
         request_drop(r);
     else
         finish(pr);
-}
-
-void api_init_producer_id(struct request *r)
-{
-    const struct wire_init_producer_id_request *in = r->body;
-    struct wire_init_producer_id_response *response = RESPONSE_NEW(r, init_producer_id_response);
-    uint64_t id;
-
-    if (in->transactional_id.p) {
-        response->error_code = KAFKA_TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
-        response->producer_epoch = -1;
-        request_answer(r, response);
-        return;
-    }
-    /* Drawn, not counted: nothing has to be durable for two producers to be told apart. */
-    env_random(r->b->env, &id, sizeof(id));
-    response->producer_id = (int64_t)(id >> 2);
-    response->producer_epoch = 0;
-    request_answer(r, response);
 }

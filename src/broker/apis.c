@@ -27,8 +27,13 @@ const struct api apis[] = {
     API(19, 0, 7, 5, create_topics, create_topics_request, create_topics_response),
     API(20, 0, 6, 4, delete_topics, delete_topics_request, delete_topics_response),
     API(21, 0, 2, 2, delete_records, delete_records_request, delete_records_response),
-    API(22, 0, 4, 2, init_producer_id, init_producer_id_request, init_producer_id_response),
+    API(22, 0, 5, 2, init_producer_id, init_producer_id_request, init_producer_id_response),
     API(23, 0, 4, 4, offset_for_leader_epoch, epoch_request, epoch_response),
+    API(24, 0, 5, 3, add_partitions_to_txn, add_partitions_request, add_partitions_response),
+    API(25, 0, 4, 3, add_offsets_to_txn, add_offsets_request, add_offsets_response),
+    API(26, 0, 5, 3, end_txn, end_txn_request, end_txn_response),
+    API(27, 0, 1, 1, write_txn_markers, txn_markers_request, txn_markers_response),
+    API(28, 0, 5, 3, txn_offset_commit, txn_offset_request, txn_offset_response),
     API(32, 0, 4, 4, describe_configs, describe_configs_request, describe_configs_response),
     API(33, 0, 2, 2, alter_configs, alter_configs_request, alter_configs_response),
     API(35, 0, 5, 2, describe_log_dirs, log_dirs_request, log_dirs_response),
@@ -54,6 +59,9 @@ const struct api apis[] = {
     API(49, 0, 1, 1, alter_quotas, alter_quotas_request, alter_quotas_response),
     API(50, 0, 0, 0, describe_scram, describe_scram_request, describe_scram_response),
     API(51, 0, 0, 0, alter_scram, alter_scram_request, alter_scram_response),
+    API(61, 0, 0, 0, describe_producers, describe_producers_request, describe_producers_response),
+    API(65, 0, 0, 0, describe_transactions, describe_txns_request, describe_txns_response),
+    API(66, 0, 1, 0, list_transactions, list_txns_request, list_txns_response),
 };
 const size_t apis_n = IG_COUNT(apis);
 

@@ -107,6 +107,7 @@ static enum ig_code open_data(struct broker *b, struct error *err)
     IG_TRY(sync_pool_new(b->env, b->loop, SYNC_THREADS, &b->syncs, err));
     IG_TRY(security_open(b->env, b->dir, b->options.conf, has_sasl(b->options.conf), &b->security, err));
     IG_TRY(groups_open(b, &b->groups, err));
+    IG_TRY(txns_open(b, &b->txns, err));
     IG_TRY(topics_open(b, &b->topics, err));
     return marks_begin(b->marks, err);
 }
@@ -126,6 +127,7 @@ static void tick(void *arg)
         listeners_refresh(b);
     }
     groups_tick(b->groups);
+    txns_tick(b->txns);
     if (now_ms - b->last_retention_ms >= RETENTION_EVERY_MS) {
         b->last_retention_ms = now_ms;
         topics_retain(b->topics);
@@ -157,6 +159,7 @@ static void broker_free(struct broker *b)
     listeners_free(b);
     security_close(b->security);
     fetch_sessions_free(b->fetch_sessions);
+    txns_close(b->txns);
     groups_close(b->groups);
     topics_close(b->topics);
     marks_close(b->marks);

@@ -30,6 +30,7 @@ struct security;
 struct broker;
 struct conn;
 struct groups;
+struct txns;
 struct topics;
 struct topic;
 
@@ -244,6 +245,14 @@ void *request_new(struct request *r, const struct wire_type *type, size_t n);
     X(delete_topics)                 \
     X(delete_records)                \
     X(init_producer_id)              \
+    X(add_partitions_to_txn)         \
+    X(add_offsets_to_txn)            \
+    X(end_txn)                       \
+    X(write_txn_markers)             \
+    X(txn_offset_commit)             \
+    X(describe_producers)            \
+    X(describe_transactions)         \
+    X(list_transactions)             \
     X(offset_for_leader_epoch)       \
     X(describe_configs)              \
     X(alter_configs)                 \
@@ -288,6 +297,25 @@ void groups_tick(struct groups *gs);
 /* A topic is gone: so are the offsets committed for it. */
 void groups_forget_topic(struct groups *gs, struct str topic);
 
+/* --- transactions ----------------------------------------------------------------------------------------- */
+
+IG_MUST_CHECK enum ig_code txns_open(struct broker *b, struct txns **out, struct error *err);
+void txns_close(struct txns *ts);
+/* Deadlines, and what was left unfinished: call it every now and then. */
+void txns_tick(struct txns *ts);
+/* May this producer write to the partition in its transaction? `add`: that makes it a part of it (transactions V2), and
+ * what is written must not be acknowledged before the transactions are durable up to *log_end. */
+struct txn_write {
+    struct str transactional_id;
+    int64_t producer_id;
+    int16_t epoch;
+    struct str topic;
+    int32_t partition;
+    bool add;
+};
+enum kafka_error txns_may_write(struct txns *ts, const struct txn_write *w, int64_t *log_end);
+void txns_wait(struct txns *ts, struct partition_wait *w);
+
 /* --- the broker ------------------------------------------------------------------------------------------- */
 
 struct broker {
@@ -302,6 +330,7 @@ struct broker {
     struct topics *topics;
     struct groups *groups;
     struct fetch_sessions *fetch_sessions;
+    struct txns *txns;
 
     struct env_loop *loop;
     VEC(struct listener *) listeners;

@@ -1,9 +1,11 @@
 /* Committed offsets: in memory by group, and on the disk as records. */
 #include "broker/groups.h"
+#include "broker/replay.h"
 
 #include <stdlib.h>
 
-#define RECORD_VERSION 1
+#define RECORD_COMMITTED 1 /* the versions of keys */
+#define RECORD_PENDING 2   /* committed in a transaction that has not ended */
 #define SNAPSHOT_BATCH_BYTES ((size_t)1 << 20)
 #define COMPACT_MIN_BYTES ((int64_t)8 << 20)
 
@@ -87,6 +89,7 @@ void group_clear_offsets(struct group *g)
         free_text(g->offsets.p[i].topic);
         free_text(g->offsets.p[i].metadata);
     }
+    group_clear_pending(g);
     vec_free(&g->offsets);
     free(g->index);
     g->index = NULL;
@@ -110,16 +113,18 @@ static struct str get_text(struct wire_in *in)
     return wire_get_bytes(in, (size_t)n);
 }
 
-static void add_record(struct batch_builder *builder, struct str group, const struct committed *c)
+void group_add_record(struct batch_builder *builder, struct str group, int64_t producer_id, const struct committed *c)
 {
     struct buf key, value;
 
     buf_init(&key, 0);
     buf_init(&value, 0);
-    wire_put_int(&key, RECORD_VERSION, 2);
+    wire_put_int(&key, producer_id < 0 ? RECORD_COMMITTED : RECORD_PENDING, 2);
     put_text(&key, group);
     put_text(&key, c->topic);
     wire_put_int(&key, c->partition, 4);
+    if (producer_id >= 0)
+        wire_put_int(&key, producer_id, 8);
     wire_put_int(&value, c->offset, 8);
     wire_put_int(&value, c->leader_epoch, 4);
     wire_put_int(&value, c->time_ms, 8);
@@ -129,25 +134,37 @@ static void add_record(struct batch_builder *builder, struct str group, const st
     buf_release(&value);
 }
 
-static void apply_record(struct groups *gs, const struct batch_record *r)
+static void apply_committed(struct groups *gs, struct str group, const struct committed *c, int64_t at)
+{
+    struct committed copy = *c;
+    struct group *g = group_make(gs, group);
+
+    group_overtake_pending(g, c, at);
+    copy.topic = str_copy(c->topic);
+    copy.metadata = str_copy(c->metadata);
+    group_set_committed(g, &copy);
+}
+
+static enum ig_code apply_record(void *ctx, const struct batch_record *r, struct error *err)
 {
     struct wire_in key = {(const uint8_t *)r->key.p, (const uint8_t *)r->key.p + r->key.n, r->key.p == NULL};
     struct wire_in value = {(const uint8_t *)r->value.p, (const uint8_t *)r->value.p + r->value.n, false};
+    const int64_t version = wire_get_int(&key, 2);
     struct committed c = {.offset = -1};
+    struct groups *gs = ctx;
+    int64_t producer_id = -1;
     struct str group;
 
-    switch (wire_get_int(&key, 2)) {
-    case RECORD_VERSION:
-        break;
-    case GROUP_RECORD_MEMBERS:
+    (void)err;
+    if (version == GROUP_RECORD_MEMBERS)
         group_store_apply(gs, &key, r);
-        return;
-    default:
-        return; /* of a later version */
-    }
+    if (version != RECORD_COMMITTED && version != RECORD_PENDING)
+        return IG_OK; /* of a later version */
     group = get_text(&key);
     c.topic = get_text(&key);
     c.partition = (int32_t)wire_get_int(&key, 4);
+    if (version == RECORD_PENDING)
+        producer_id = wire_get_int(&key, 8);
     if (r->value.p) {
         c.offset = wire_get_int(&value, 8);
         c.leader_epoch = (int32_t)wire_get_int(&value, 4);
@@ -155,51 +172,17 @@ static void apply_record(struct groups *gs, const struct batch_record *r)
         c.metadata = get_text(&value);
     }
     if (key.bad || value.bad || !group.p || !c.topic.p)
-        return; /* of a later version */
-    c.topic = str_copy(c.topic);
-    c.metadata = str_copy(c.metadata);
-    group_set_committed(group_make(gs, group), &c);
-}
-
-static enum ig_code apply_batches(struct groups *gs, const char *p, size_t n, int64_t *next, struct error *err)
-{
-    for (size_t at = 0; at < n;) {
-        struct batch_reader r;
-        struct batch_record record;
-
-        IG_TRY(batch_reader_open(&r, p + at, n - at, err));
-        while (batch_reader_next(&r, &record))
-            apply_record(gs, &record);
-        at += (size_t)r.batch.bytes;
-        *next = r.batch.base_offset + r.batch.last_offset_delta + 1;
-        batch_reader_close(&r);
-    }
+        return IG_OK;
+    if (version == RECORD_COMMITTED)
+        apply_committed(gs, group, &c, r->offset);
+    else
+        group_set_pending(group_make(gs, group), producer_id, &c, r->offset);
     return IG_OK;
 }
 
 enum ig_code groups_load(struct groups *gs, struct error *err)
 {
-    struct plog *log = gs->log->log;
-    int64_t next = log->start;
-
-    while (next < log->durable.offset) {
-        struct plog_span span;
-        enum ig_code rc;
-        char *p;
-
-        IG_TRY(plog_read(log, next, SNAPSHOT_BATCH_BYTES * 4, true, &span, err));
-        if (span.n == 0)
-            return error_set(err, IG_CORRUPT, "%s: offset %lld cannot be read", log->dir, (long long)next);
-        p = check_malloc(span.n);
-        rc = env_read_full(gs->b->env, span.open, span.at, p, span.n, err);
-        if (!rc)
-            rc = apply_batches(gs, p, span.n, &next, err);
-        free(p);
-        file_unpin(span.file);
-        if (rc)
-            return rc;
-    }
-    return IG_OK;
+    return log_replay(gs->log->log, apply_record, gs, err);
 }
 
 /* --- changing --------------------------------------------------------------------------------------------------- */
@@ -208,17 +191,12 @@ static void change_durable(void *ctx, bool ok)
 {
     struct offsets_change *c = ctx;
 
-    for (size_t i = 0; ok && i < c->n; i++) {
-        struct committed item = c->items[i];
-
-        item.topic = str_copy(item.topic);
-        item.metadata = str_copy(item.metadata);
-        group_set_committed(group_make(c->gs, c->group_id), &item);
-    }
+    for (size_t i = 0; ok && i < c->n; i++)
+        apply_committed(c->gs, c->group_id, &c->items[i], c->wait.offset - 1);
     c->done(c->ctx, ok);
 }
 
-static enum ig_code append(struct groups *gs, struct batch_builder *builder, int64_t *end, struct error *err)
+enum ig_code groups_append(struct groups *gs, struct batch_builder *builder, int64_t *end, struct error *err)
 {
     const struct str bytes = batch_builder_finish(builder);
     struct batch b;
@@ -238,8 +216,8 @@ void groups_change(struct groups *gs, struct offsets_change *c)
     c->gs = gs;
     batch_builder_init(&builder, env_now_ms(gs->b->env));
     for (size_t i = 0; i < c->n; i++)
-        add_record(&builder, c->group_id, &c->items[i]);
-    rc = append(gs, &builder, &c->wait.offset, &err);
+        group_add_record(&builder, c->group_id, -1, &c->items[i]);
+    rc = groups_append(gs, &builder, &c->wait.offset, &err);
     batch_builder_release(&builder);
     if (rc) {
         log_error(gs->b->env, "broker", "store committed offsets: %s", err.msg);
@@ -270,31 +248,53 @@ static void compacted(void *ctx, bool ok)
     free(c);
 }
 
-static enum ig_code write_snapshot(struct groups *gs, int64_t *end, struct error *err)
-{
+struct snapshot {
+    struct groups *gs;
     struct batch_builder builder;
+    int64_t *end;
+};
+
+static enum ig_code snapshot_record(struct snapshot *s, const struct group *g, int64_t producer_id,
+                                    const struct committed *c, struct error *err)
+{
     enum ig_code rc = IG_OK;
 
-    batch_builder_init(&builder, env_now_ms(gs->b->env));
-    for (size_t i = 0; i < GROUP_BUCKETS && !rc; i++) {
-        for (const struct group *g = gs->buckets[i]; g && !rc; g = g->next) {
-            if (g->stored_bytes > 0)
-                group_store_add(&builder, g);
-            for (size_t k = 0; k < g->offsets.n && !rc; k++) {
-                if (g->offsets.p[k].offset < 0)
-                    continue;
-                add_record(&builder, str_of(g->id), &g->offsets.p[k]);
-                if (builder.buf.n < SNAPSHOT_BATCH_BYTES)
-                    continue;
-                rc = append(gs, &builder, end, err);
-                batch_builder_release(&builder);
-                batch_builder_init(&builder, env_now_ms(gs->b->env));
-            }
-        }
+    if (c->offset < 0)
+        return IG_OK;
+    group_add_record(&s->builder, str_of(g->id), producer_id, c);
+    if (s->builder.buf.n >= SNAPSHOT_BATCH_BYTES) {
+        rc = groups_append(s->gs, &s->builder, s->end, err);
+        batch_builder_release(&s->builder);
+        batch_builder_init(&s->builder, env_now_ms(s->gs->b->env));
     }
-    if (!rc && builder.records > 0)
-        rc = append(gs, &builder, end, err);
-    batch_builder_release(&builder);
+    return rc;
+}
+
+/* What is pending comes behind what is committed: it is what came later. */
+static enum ig_code snapshot_group(struct snapshot *s, const struct group *g, struct error *err)
+{
+    if (g->stored_bytes > 0)
+        group_store_add(&s->builder, g);
+    for (size_t i = 0; i < g->offsets.n; i++)
+        IG_TRY(snapshot_record(s, g, -1, &g->offsets.p[i], err));
+    for (size_t i = 0; i < g->txn_offsets.n; i++)
+        IG_TRY(snapshot_record(s, g, g->txn_offsets.p[i].producer_id, &g->txn_offsets.p[i].c, err));
+    return IG_OK;
+}
+
+static enum ig_code write_snapshot(struct groups *gs, int64_t *end, struct error *err)
+{
+    struct snapshot s = {.gs = gs, .end = end};
+    enum ig_code rc = IG_OK;
+
+    batch_builder_init(&s.builder, env_now_ms(gs->b->env));
+    for (size_t i = 0; i < GROUP_BUCKETS && !rc; i++) {
+        for (const struct group *g = gs->buckets[i]; g && !rc; g = g->next)
+            rc = snapshot_group(&s, g, err);
+    }
+    if (!rc && s.builder.records > 0)
+        rc = groups_append(gs, &s.builder, end, err);
+    batch_builder_release(&s.builder);
     return rc;
 }
 

@@ -66,7 +66,7 @@ void group_drop_if_idle(struct group *g)
         if (g->offsets.p[i].offset >= 0)
             return;
     }
-    if (g->members.n > 0 || g->pending.n > 0)
+    if (g->members.n > 0 || g->pending.n > 0 || g->txn_offsets.n > 0)
         return;
     if (g->generation == 0 || env_now_ms(g->gs->b->env) - g->empty_since_ms >= IDLE_MS)
         group_drop(g);

@@ -37,6 +37,13 @@ struct committed {
     struct str metadata; /* malloc; p NULL is null */
 };
 
+/* Committed by a producer in its transaction: invisible until that is committed. */
+struct pending_offset {
+    int64_t producer_id;
+    int64_t at; /* where its record is in the groups' log */
+    struct committed c;
+};
+
 struct group {
     struct group *next; /* in its bucket */
     struct groups *gs;
@@ -55,6 +62,7 @@ struct group {
     VEC(struct committed) offsets;
     uint32_t *index; /* hash table over offsets: number + 1 */
     size_t index_cap;
+    VEC(struct pending_offset) txn_offsets;
 };
 
 #define GROUP_BUCKETS 256
@@ -116,6 +124,10 @@ struct committed *group_committed(struct group *g, struct str topic, int32_t par
 /* Takes over what c points to. */
 void group_set_committed(struct group *g, const struct committed *c);
 void group_clear_offsets(struct group *g);
+/* A record of an offset; producer_id -1: not in a transaction. */
+void group_add_record(struct batch_builder *builder, struct str group, int64_t producer_id, const struct committed *c);
+IG_MUST_CHECK enum ig_code groups_append(struct groups *gs, struct batch_builder *builder, int64_t *end,
+                                         struct error *err);
 IG_MUST_CHECK enum ig_code groups_load(struct groups *gs, struct error *err);
 void groups_compact(struct groups *gs);
 /* Makes changes durable, then applies them and calls done. */
@@ -130,5 +142,22 @@ struct offsets_change {
     struct groups *gs;
 };
 void groups_change(struct groups *gs, struct offsets_change *c);
+
+/* --- offsets in transactions (group_txn.c) */
+/* c->offset -1 removes it. Copies what c points to. */
+void group_set_pending(struct group *g, int64_t producer_id, const struct committed *c, int64_t at);
+/* What was committed without a transaction since it was pending holds: there is nothing left to commit. */
+void group_overtake_pending(struct group *g, const struct committed *c, int64_t at);
+bool group_is_pending(const struct group *g, struct str topic, int32_t partition);
+void group_clear_pending(struct group *g);
+/* Appends offsets of a transaction; *end: they are durable when everything below it is. */
+bool group_commit_in_txn(struct groups *gs, struct str group, int64_t producer_id, const struct committed *items,
+                         size_t n, int64_t *end);
+/* Makes the producer's offsets visible, or drops them; calls done when that is durable. */
+void group_end_txn(struct groups *gs, struct str group, int64_t producer_id, bool commit, partition_durable_fn *done,
+                   void *ctx);
+/* Drops what no transaction knows of. */
+typedef bool groups_known_fn(void *ctx, struct str group, int64_t producer_id);
+void groups_sweep_txns(struct groups *gs, groups_known_fn *known, void *ctx);
 
 #endif

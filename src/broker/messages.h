@@ -45,6 +45,7 @@
 #define WIRE_C_records struct wire_records
 #define WIRE_C_int8s struct wire_int8s
 #define WIRE_C_int32s struct wire_int32s
+#define WIRE_C_int64s struct wire_int64s
 #define WIRE_C_strings struct wire_strings
 
 #define WIRE_C_array_of(item)  \

@@ -177,6 +177,7 @@ size_t wire_item_bytes(const struct wire_field *f)
 {
     return f->kind == WIRE_int8s     ? 1
            : f->kind == WIRE_int32s  ? 4
+           : f->kind == WIRE_int64s  ? 8
            : f->kind == WIRE_strings ? sizeof(struct str)
                                      : f->item->size;
 }
@@ -207,6 +208,8 @@ static void decode_array(struct decoder *d, const struct wire_field *f, char *at
             *(int8_t *)(void *)p = (int8_t)wire_get_int(&d->in, 1);
         else if (f->kind == WIRE_int32s)
             *(int32_t *)(void *)p = (int32_t)wire_get_int(&d->in, 4);
+        else if (f->kind == WIRE_int64s)
+            *(int64_t *)(void *)p = wire_get_int(&d->in, 8);
         else if (f->kind == WIRE_strings)
             *(struct str *)(void *)p = wire_get_string(&d->in, d->flexible);
         else
@@ -260,6 +263,7 @@ static void decode_field(struct decoder *d, const struct wire_field *f, void *me
         break;
     case WIRE_int8s:
     case WIRE_int32s:
+    case WIRE_int64s:
     case WIRE_strings:
     case WIRE_array:
         decode_array(d, f, at);
@@ -382,6 +386,8 @@ static void encode_array(const struct wire_field *f, int16_t version, bool flexi
             wire_put_int(&out->buf, ((const int8_t *)a.p)[i], 1);
         else if (f->kind == WIRE_int32s)
             wire_put_int(&out->buf, ((const int32_t *)a.p)[i], 4);
+        else if (f->kind == WIRE_int64s)
+            wire_put_int(&out->buf, ((const int64_t *)a.p)[i], 8);
         else if (f->kind == WIRE_strings)
             put_sized(out, flexible, ((const struct str *)a.p)[i], false, 2);
         else
@@ -446,6 +452,7 @@ static void encode_field(const struct wire_field *f, int16_t version, bool flexi
         break;
     case WIRE_int8s:
     case WIRE_int32s:
+    case WIRE_int64s:
     case WIRE_strings:
     case WIRE_array:
         encode_array(f, version, flexible, at, out);
@@ -470,6 +477,7 @@ static bool is_default(const struct wire_field *f, const void *message)
         return memcmp(at, &nothing, sizeof(nothing)) == 0;
     case WIRE_int8s:
     case WIRE_int32s:
+    case WIRE_int64s:
     case WIRE_strings:
     case WIRE_array:
         memcpy(&a, at, sizeof(a));

@@ -21,6 +21,7 @@ enum wire_kind {
     WIRE_records, /* nullable; may be a part of a file when written */
     WIRE_int8s,
     WIRE_int32s,
+    WIRE_int64s,
     WIRE_strings,
     WIRE_array,   /* of structs */
     WIRE_struct,  /* a pointer to one; NULL only in a tagged field, which is then left out */
@@ -50,6 +51,10 @@ struct wire_int8s {
 };
 struct wire_int32s {
     int32_t *p;
+    int32_t n;
+};
+struct wire_int64s {
+    int64_t *p;
     int32_t n;
 };
 struct wire_strings {
