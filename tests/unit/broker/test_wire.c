@@ -31,6 +31,8 @@ static void fill_array(struct test_random *r, struct arena *a, const struct wire
             *(int8_t *)(void *)item = (int8_t)test_random_next(r);
         else if (f->kind == WIRE_int32s)
             *(int32_t *)(void *)item = (int32_t)test_random_next(r);
+        else if (f->kind == WIRE_int64s)
+            *(int64_t *)(void *)item = (int64_t)test_random_next(r);
         else if (f->kind == WIRE_strings)
             *(struct str *)(void *)item = random_text(r, a, false);
         else
