@@ -17,6 +17,7 @@
     X(produce)       \
     X(consume)       \
     X(groups)        \
+    X(dlq)           \
     X(broker)        \
     X(version)       \
     X(help)

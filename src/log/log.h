@@ -81,6 +81,7 @@ struct log_producer_options {
     const char *acks;             /* NULL, "all": and idempotent; "1", "0": weaker, may repeat and lose records */
     const char *compression;      /* NULL: none; gzip, snappy, lz4, zstd */
     const char *transactional_id; /* NULL: no transactions; else log_transactions_init first */
+    int64_t transaction_limit_ms; /* one that takes longer is given up; 0: 15 minutes, what clusters allow by default */
 };
 IG_MUST_CHECK enum ig_code log_producer_open(struct log_client *c, const struct log_producer_options *o,
                                              log_delivered_fn *delivered, void *ctx, struct log_producer **out,

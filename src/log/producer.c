@@ -4,7 +4,10 @@
 #include "log/client.h"
 
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
+
+#define TRANSACTION_LIMIT_MS 900000
 
 struct log_producer {
     struct log_handle h; /* first: the opaque pointer */
@@ -50,6 +53,7 @@ enum ig_code log_producer_open(struct log_client *c, const struct log_producer_o
                                void *ctx, struct log_producer **out, struct error *err)
 {
     const bool strong = !o->acks || strcmp(o->acks, "all") == 0 || strcmp(o->acks, "-1") == 0;
+    char limit[24];
     const struct log_setting settings[] = {
         {"enable.idempotence", strong ? "true" : "false"},
         {"acks", strong ? "all" : o->acks},
@@ -63,16 +67,19 @@ enum ig_code log_producer_open(struct log_client *c, const struct log_producer_o
         {"queue.buffering.max.kbytes", "98304"}, /* two of the biggest records, and more */
         {"compression.codec", o->compression ? o->compression : "none"},
         {"transactional.id", o->transactional_id},
+        {"transaction.timeout.ms", limit},
     };
     struct log_producer *p = check_calloc(1, sizeof(*p));
     rd_kafka_conf_t *conf;
     enum ig_code rc;
 
+    snprintf(limit, sizeof(limit), "%lld",
+             (long long)(o->transaction_limit_ms ? o->transaction_limit_ms : TRANSACTION_LIMIT_MS));
     *out = NULL;
     p->delivered = delivered;
     p->ctx = ctx;
     pthread_mutex_init(&p->lock, NULL);
-    rc = log_conf_new(c, settings, IG_COUNT(settings) - (o->transactional_id ? 0 : 1), &conf, err);
+    rc = log_conf_new(c, settings, IG_COUNT(settings) - (o->transactional_id ? 0 : 2), &conf, err);
     if (rc == IG_OK) {
         rd_kafka_conf_set_dr_msg_cb(conf, on_delivered);
         rc = log_handle_new(&p->h, c->env, RD_KAFKA_PRODUCER, conf, err);

@@ -33,6 +33,22 @@ bool contract_event_time(const struct contract *k, struct str value, int64_t tim
     return ok;
 }
 
+bool contract_accepts(const struct contract *k, struct str value, int64_t timestamp_ms, int64_t *event_us,
+                      struct contract_reject *why)
+{
+    struct reading x;
+    bool ok;
+
+    reading_init(&x, k);
+    ok = reading_record(&x, value, timestamp_ms * 1000, 0);
+    if (ok)
+        *event_us = x.dated ? x.event_us : timestamp_ms * 1000;
+    else
+        *why = x.why;
+    reading_release(&x);
+    return ok;
+}
+
 /* --- for the engine ----------------------------------------------------------------------------------- */
 
 enum verdict { VERDICT_REASON, VERDICT_FIELD, VERDICT_DETAIL, VERDICT_HASH, VERDICT_COUNT };

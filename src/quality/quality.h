@@ -34,6 +34,10 @@ struct contract_reject {
 bool contract_event_time(const struct contract *k, struct str value, int64_t timestamp_ms, int64_t now_ms,
                          int64_t *event_us, struct contract_reject *why);
 
+/* The whole contract: would silver take the record? *event_us as above. */
+bool contract_accepts(const struct contract *k, struct str value, int64_t timestamp_ms, int64_t *event_us,
+                      struct contract_reject *why);
+
 /*
  * Registers the SQL scalar function `name(value VARCHAR, timestamp TIMESTAMPTZ)` in the engine. It gives a
  * STRUCT with one member a contract column, named and typed as conf.h says, and three more: `_reject` VARCHAR (the

@@ -51,6 +51,14 @@ void bronze_rows_add(struct bronze_rows *rows, const struct log_record *record);
 /* The bytes of a key out of its text in a bronze file: `text` itself, or what is appended to `scratch`. */
 struct str bronze_key_bytes(struct str text, struct buf *scratch);
 
+/* Headers out of their text in a bronze file; "" has none, and so has text that bronze_rows_add does not write. */
+struct bronze_headers {
+    VEC(struct log_header) list;
+    struct buf bytes;
+};
+void bronze_headers_read(struct str text, struct bronze_headers *out);
+void bronze_headers_release(struct bronze_headers *h);
+
 /* Appends the whole file. There is at least one row. */
 IG_MUST_CHECK enum ig_code bronze_parquet_write(const struct bronze_rows *rows, int64_t ingested_at_us, struct buf *out,
                                                 struct error *err);

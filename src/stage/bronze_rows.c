@@ -109,6 +109,62 @@ static void add_headers(struct buf *out, const struct log_record *r)
     buf_putc(out, ']');
 }
 
+static void add_from_base64(struct buf *out, struct str text)
+{
+    unsigned char *to = buf_reserve(out, text.n / 4 * 3 + 1);
+    const int n = to && text.n % 4 == 0 ? EVP_DecodeBlock(to, (const unsigned char *)text.p, (int)text.n) : -1;
+
+    if (n <= 0)
+        return;
+    out->n += (size_t)n;
+    for (size_t i = text.n; i > 0 && text.p[i - 1] == '='; i--)
+        out->n--;
+}
+
+static void take_header(struct str object, struct bronze_headers *h)
+{
+    struct json_value name, value;
+    struct log_header header = {0};
+    const bool base64 = json_member(object, "base64", &value);
+    size_t at;
+
+    if (!json_member(object, "key", &name) || name.type != JSON_STRING ||
+        (!base64 && !json_member(object, "value", &value)))
+        return;
+    header.name = h->bytes.p + h->bytes.n;
+    json_unescape(&name, &h->bytes);
+    buf_putc(&h->bytes, '\0');
+    at = h->bytes.n;
+    if (base64)
+        add_from_base64(&h->bytes, value.raw);
+    else if (value.type == JSON_STRING)
+        json_unescape(&value, &h->bytes);
+    if (value.type == JSON_STRING)
+        header.value = (struct str){h->bytes.p + at, h->bytes.n - at};
+    vec_push(&h->list, header);
+}
+
+void bronze_headers_read(struct str text, struct bronze_headers *out)
+{
+    struct json_reader r;
+    struct json_value list, item;
+
+    *out = (struct bronze_headers){0};
+    buf_init(&out->bytes, 0);
+    if (text.n == 0 || !buf_reserve(&out->bytes, 2 * text.n + 16)) /* so that nothing moves: what is read is shorter */
+        return;
+    json_reader_init(&r, text);
+    if (json_begin(&r, &list) && list.type == JSON_ARRAY)
+        while (json_next_item(&r) && json_read(&r, &item))
+            take_header(item.raw, out);
+}
+
+void bronze_headers_release(struct bronze_headers *h)
+{
+    vec_free(&h->list);
+    buf_release(&h->bytes);
+}
+
 /* --- rows ---------------------------------------------------------------------------------------------------- */
 
 void bronze_rows_init(struct bronze_rows *rows, const char *topic)

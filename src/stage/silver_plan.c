@@ -36,12 +36,12 @@ enum ig_code silver_bronze(struct silver_run *s, const char *const *files, size_
         buf_puts(&s->bronze,
                  "(SELECT 0::BIGINT AS rid, ''::VARCHAR AS _value, ''::VARCHAR AS _key, ''::VARCHAR AS _topic, "
                  "0::INTEGER AS _partition, 0::BIGINT AS _offset, TIMESTAMPTZ 'epoch' AS _timestamp, "
-                 "TIMESTAMPTZ 'epoch' AS _ingested_at WHERE false)");
+                 "TIMESTAMPTZ 'epoch' AS _ingested_at, NULL::VARCHAR AS _headers WHERE false)");
         return IG_OK;
     }
     buf_puts(&s->bronze,
              "(SELECT (file_index::BIGINT << 32) + file_row_number AS rid, _value, _key, _topic, _partition, "
-             "_offset, _timestamp, _ingested_at FROM ");
+             "_offset, _timestamp, _ingested_at, _headers FROM ");
     IG_TRY(add_files(s, files, n, &s->bronze, err));
     buf_putc(&s->bronze, ')');
     return IG_OK;

@@ -10,7 +10,18 @@
 
 /* --- dead letters ----------------------------------------------------------------------------------------- */
 
-enum { BAD_TOPIC, BAD_PARTITION, BAD_OFFSET, BAD_TIME, BAD_VALUE, BAD_KEY, BAD_REASON, BAD_FIELD, BAD_DETAIL };
+enum {
+    BAD_TOPIC,
+    BAD_PARTITION,
+    BAD_OFFSET,
+    BAD_TIME,
+    BAD_VALUE,
+    BAD_KEY,
+    BAD_REASON,
+    BAD_FIELD,
+    BAD_DETAIL,
+    BAD_HEADERS
+};
 
 static struct str decimal(char text[24], int64_t v)
 {
@@ -23,7 +34,7 @@ static enum ig_code send_row(const struct silver_run *s, struct log_producer *pr
     char partition[24], offset[24], timestamp[24];
     struct buf scratch;
     enum ig_code rc;
-    const struct log_header headers[] = {
+    const struct log_header ours[] = {
         {"ingot-reason", engine_str(row, BAD_REASON)},
         {"ingot-field", engine_str(row, BAD_FIELD)},
         {"ingot-detail", engine_str(row, BAD_DETAIL)},
@@ -33,15 +44,18 @@ static enum ig_code send_row(const struct silver_run *s, struct log_producer *pr
         {"ingot-timestamp", decimal(timestamp, engine_int64(row, BAD_TIME) / 1000)},
         {"ingot-stage", STR("silver")},
     };
-    struct log_record letter = {.topic = s->d->topic.dlq_name,
-                                .partition = -1,
-                                .value = engine_str(row, BAD_VALUE),
-                                .headers = headers,
-                                .n_headers = IG_COUNT(headers)};
+    struct log_record letter = {.topic = s->d->topic.dlq_name, .partition = -1, .value = engine_str(row, BAD_VALUE)};
+    struct bronze_headers headers;
 
     buf_init(&scratch, 0);
+    bronze_headers_read(engine_str(row, BAD_HEADERS), &headers);
+    for (size_t i = 0; i < IG_COUNT(ours); i++)
+        vec_push(&headers.list, ours[i]);
+    letter.headers = headers.list.p;
+    letter.n_headers = headers.list.n;
     letter.key = bronze_key_bytes(engine_str(row, BAD_KEY), &scratch);
     rc = log_produce(producer, &letter, NULL, err);
+    bronze_headers_release(&headers);
     buf_release(&scratch);
     return rc;
 }
@@ -93,9 +107,12 @@ static enum ig_code send_letters(const struct silver_run *s, const struct lake_s
     enum ig_code rc = s->again ? read_letters(&letters, err) : IG_OK;
 
     buf_init(&sql, 0);
-    buf_puts(&sql, "SELECT t, p, o, ts, value, key, reason, field, detail FROM ingot_bad");
+    buf_printf(&sql,
+               "SELECT t, p, o, ts, value, key, reason, field, detail, _headers FROM ingot_bad b LEFT JOIN "
+               "(SELECT rid, _headers FROM %s) USING (rid)",
+               buf_cstr(&s->bronze));
     if (!rc && known) {
-        buf_puts(&sql, " b WHERE NOT EXISTS (FROM (SELECT _topic, _partition, _offset FROM ");
+        buf_puts(&sql, " WHERE NOT EXISTS (FROM (SELECT _topic, _partition, _offset FROM ");
         rc = lake_add_scan(known, &only, 1, &sql, err);
         buf_puts(&sql, ") q WHERE q._topic = b.t AND q._partition = b.p AND q._offset = b.o)");
     }

@@ -86,6 +86,62 @@ IG_MUST_CHECK enum ig_code stage_gold(const struct stage_context *x, const struc
 IG_MUST_CHECK enum ig_code stage_load(const struct stage_context *x, const struct conf_domain *d, int64_t *rows,
                                       struct error *err);
 
+/* --- dead letters ------------------------------------------------------------------------------------------ */
+
+/*
+ * The letters of a domain's DLQ, and what was done about them. A letter is never changed or removed: that it was
+ * replayed (its record was sent to the topic again) or discarded (somebody looked, and decided that it needs nothing)
+ * is a mark in the compacted topic STAGE_DLQ_MARKS, whose key is the letter's place. Record and mark are written in one
+ * transaction: whatever crashes when, a letter is replayed once. The ledger stays balanced: the replayed record is a
+ * new one, with coordinates of its own; the old one is where it was, in the DLQ.
+ */
+#define STAGE_DLQ_MARKS "dlq-marks"
+
+enum stage_letter_state { STAGE_LETTER_OPEN, STAGE_LETTER_REPLAYED, STAGE_LETTER_DISCARDED };
+
+struct stage_letter {
+    const struct log_record *record; /* of the DLQ: the original key and bytes; original and letter's headers */
+    struct str reason, field, detail, stage;
+    struct str topic;          /* where the record is that the letter is about; p NULL if it never was in a topic */
+    int64_t partition, offset; /* -1 likewise */
+    int64_t timestamp_ms;      /* of that record; of the letter where it is not known */
+    enum stage_letter_state state;
+    struct str mark; /* JSON: {"action", "by", "why", "at"}; p NULL while it is open */
+};
+typedef enum ig_code stage_letter_fn(void *ctx, const struct stage_letter *letter, struct error *err);
+
+/* Every letter from the oldest on, to the end as it is now. A DLQ that is not there has none. */
+IG_MUST_CHECK enum ig_code stage_dlq_read(const struct stage_context *x, const struct conf_domain *d,
+                                          stage_letter_fn *on_letter, void *ctx, const volatile bool *stop,
+                                          struct error *err);
+
+enum stage_dlq_outcome {
+    STAGE_DLQ_DONE,     /* sent and marked; or, with dry_run, would be */
+    STAGE_DLQ_REFUSED,  /* not sent: the contract would refuse it again, `why` says why */
+    STAGE_DLQ_IN_PLACE, /* not sent: the contract takes the record where it is, in bronze, now; and without a key there
+                         * would be two */
+    STAGE_DLQ_FAILED,   /* not sent: the edit failed, or the letter does not have the whole record */
+};
+struct stage_dlq_work {
+    bool discard; /* mark only; otherwise replay */
+    bool force;   /* replay also what the contract refuses */
+    bool dry_run;
+    bool stamp_now;       /* replayed records get the time of now, not that of the original */
+    const char *by, *why; /* for the mark */
+    /* Which of the open letters? */
+    bool (*wants)(void *ctx, const struct stage_letter *letter);
+    /* NULL, or changes the value (given: the original's); IG_INVALID: this letter is not sent. */
+    enum ig_code (*edit)(void *ctx, const struct stage_letter *letter, struct buf *value, struct error *err);
+    /* What became of each wanted letter. When an error ends the work, that of the last 500 may not have come to be. */
+    void (*done)(void *ctx, const struct stage_letter *letter, enum stage_dlq_outcome outcome, const char *why);
+    void *ctx;
+    const volatile bool *stop;
+};
+/* IG_CONFLICT: another one began on the same DLQ; IG_UNKNOWN_OUTCOME: the last ones may be done, or not; doing it again
+ * is safe. */
+IG_MUST_CHECK enum ig_code stage_dlq_work(const struct stage_context *x, const struct conf_domain *d,
+                                          const struct stage_dlq_work *work, struct error *err);
+
 /* --- the ledger ---------------------------------------------------------------------------------------- */
 
 /* One hop of a partition: how many records, and their order-free fingerprint over (topic, partition, offset, SHA-256 of
