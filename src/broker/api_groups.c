@@ -89,6 +89,20 @@ static enum kafka_error may_commit(struct request *r, struct group *g, const str
     return g->state == GROUP_COMPLETING ? KAFKA_REBALANCE_IN_PROGRESS : KAFKA_OK;
 }
 
+/* When the offset was committed, as far as its end is counted from there: old clients may say how long it is to be
+ * kept, or when it was. */
+static int64_t time_of_commit(const struct request *r, const struct wire_offset_commit_partition *p)
+{
+    const struct wire_offset_commit_request *in = r->body;
+    const int64_t now_ms = env_now_ms(r->b->env);
+
+    if (r->version == 1 && p->timestamp >= 0)
+        return p->timestamp;
+    if (in->retention_time_ms < 0 || in->retention_time_ms > INT64_MAX / 4)
+        return now_ms;
+    return now_ms + in->retention_time_ms - r->b->options.offsets_retention_ms;
+}
+
 static void commit_partition(struct commit *c, struct str topic, const struct wire_offset_commit_partition *in,
                              enum kafka_error e, struct wire_offset_commit_partition_result *out)
 {
@@ -109,7 +123,7 @@ static void commit_partition(struct commit *c, struct str topic, const struct wi
         .partition = in->partition,
         .leader_epoch = in->leader_epoch,
         .offset = in->offset,
-        .time_ms = env_now_ms(c->r->b->env),
+        .time_ms = time_of_commit(c->r, in),
         .metadata = in->metadata,
     };
 }

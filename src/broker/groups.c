@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #define IDLE_MS 600000 /* how long a group is remembered that had members and has nothing */
+#define EXPIRE_EVERY_MS 60000
 #define OFFSETS_SEGMENT_BYTES ((int64_t)64 << 20)
 
 struct str str_copy(struct str s)
@@ -128,23 +129,8 @@ void groups_close(struct groups *gs)
     free(gs);
 }
 
-void groups_tick(struct groups *gs)
-{
-    const int64_t now_ms = env_monotonic_ms(gs->b->env);
-
-    for (size_t i = 0; i < GROUP_BUCKETS; i++) {
-        struct group *next;
-
-        for (struct group *g = gs->buckets[i]; g; g = next) {
-            next = g->next;
-            if (g->members.n > 0 || g->pending.n > 0) {
-                group_tick(g, now_ms);
-                group_drop_if_idle(g);
-            }
-        }
-    }
-    groups_compact(gs);
-}
+/* --- offsets that go by themselves ----------------------------------------------------------------------------------
+ */
 
 struct forgetting {
     struct offsets_change change;
@@ -155,20 +141,23 @@ static void forgotten(void *ctx, bool ok)
 {
     struct forgetting *f = ctx;
 
-    (void)ok; /* if not, the offsets of a topic that is no more stay behind */
+    (void)ok; /* if not, they stay until the next time */
     free((void *)(uintptr_t)f->change.group_id.p);
     for (size_t i = 0; i < f->change.n; i++)
         free((void *)(uintptr_t)f->items[i].topic.p);
     free(f);
 }
 
-static void forget_in_group(struct group *g, struct str topic)
+/* Which of a group's offsets? */
+typedef bool forget_fn(const struct group *g, const struct committed *c, const void *ctx);
+
+static void forget_in_group(struct group *g, forget_fn *which, const void *ctx)
 {
     size_t n = 0;
     struct forgetting *f;
 
     for (size_t i = 0; i < g->offsets.n; i++)
-        n += g->offsets.p[i].offset >= 0 && str_eq(g->offsets.p[i].topic, topic);
+        n += g->offsets.p[i].offset >= 0 && which(g, &g->offsets.p[i], ctx);
     if (n == 0)
         return;
     f = check_calloc(1, sizeof(*f) + n * sizeof(f->items[0]));
@@ -176,17 +165,71 @@ static void forget_in_group(struct group *g, struct str topic)
         .group_id = str_copy(str_of(g->id)), .items = f->items, .n = n, .done = forgotten, .ctx = f};
     n = 0;
     for (size_t i = 0; i < g->offsets.n; i++) {
-        if (g->offsets.p[i].offset >= 0 && str_eq(g->offsets.p[i].topic, topic))
-            f->items[n++] =
-                (struct committed){.topic = str_copy(topic), .partition = g->offsets.p[i].partition, .offset = -1};
+        const struct committed *c = &g->offsets.p[i];
+
+        if (c->offset >= 0 && which(g, c, ctx))
+            f->items[n++] = (struct committed){.topic = str_copy(c->topic), .partition = c->partition, .offset = -1};
     }
     groups_change(g->gs, &f->change);
+}
+
+static bool is_of_topic(const struct group *g, const struct committed *c, const void *topic)
+{
+    (void)g;
+    return str_eq(c->topic, *(const struct str *)topic);
+}
+
+/* A group without members keeps its offsets for so long after it had some; one of consumers also loses what it is not
+ * subscribed to any more. */
+static bool is_expired(const struct group *g, const struct committed *c, const void *now_ms)
+{
+    const int64_t retention_ms = g->gs->b->options.offsets_retention_ms;
+    int64_t since_ms = c->time_ms;
+
+    if (g->members.n == 0 && g->empty_since_ms > since_ms)
+        since_ms = g->empty_since_ms;
+    if (*(const int64_t *)now_ms - since_ms < retention_ms)
+        return false;
+    return g->members.n == 0 ||
+           (g->state == GROUP_STABLE && group_is_of_consumers(g) && !group_subscribes(g, c->topic));
+}
+
+static void expire_offsets(struct groups *gs)
+{
+    const int64_t now_ms = env_now_ms(gs->b->env);
+
+    for (size_t i = 0; i < GROUP_BUCKETS; i++) {
+        for (struct group *g = gs->buckets[i]; g; g = g->next)
+            forget_in_group(g, is_expired, &now_ms);
+    }
 }
 
 void groups_forget_topic(struct groups *gs, struct str topic)
 {
     for (size_t i = 0; i < GROUP_BUCKETS; i++) {
         for (struct group *g = gs->buckets[i]; g; g = g->next)
-            forget_in_group(g, topic);
+            forget_in_group(g, is_of_topic, &topic);
     }
+}
+
+void groups_tick(struct groups *gs)
+{
+    const int64_t now_ms = env_monotonic_ms(gs->b->env);
+
+    for (size_t i = 0; i < GROUP_BUCKETS; i++) {
+        struct group *next;
+
+        for (struct group *g = gs->buckets[i]; g; g = next) {
+            next = g->next;
+            if (g->members.n > 0 || g->pending.n > 0)
+                group_tick(g, now_ms);
+            if (g->members.n == 0 && g->pending.n == 0)
+                group_drop_if_idle(g);
+        }
+    }
+    if (now_ms - gs->expired_ms >= EXPIRE_EVERY_MS) {
+        gs->expired_ms = now_ms;
+        expire_offsets(gs);
+    }
+    groups_compact(gs);
 }

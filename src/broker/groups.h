@@ -73,6 +73,7 @@ struct groups {
     size_t n;
     int64_t live_bytes; /* about what the newest records take */
     bool compacting;
+    int64_t expired_ms; /* when it was last looked for offsets that are too old */
 };
 
 struct group *group_find(struct groups *gs, struct str id);
