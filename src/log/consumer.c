@@ -28,7 +28,7 @@ struct log_consumer {
     struct log_handle h; /* first: the opaque pointer */
     struct log_client *client;
     rd_kafka_queue_t *queue;
-    bool in_group;
+    bool in_group, prompt;
     log_rebalance_fn *rebalanced;
     void *ctx;
     VEC(struct position) assigned;
@@ -208,6 +208,7 @@ enum ig_code log_consumer_open(struct log_client *c, const struct log_consumer_o
     *out = NULL;
     k->client = c;
     k->in_group = o->group != NULL;
+    k->prompt = o->prompt;
     rc = log_conf_new(c, settings, IG_COUNT(settings), &conf, err);
     if (rc == IG_OK) {
         if (o->group)
@@ -394,7 +395,8 @@ static void wake_fetcher(struct log_consumer *k, int64_t pause_ms)
     const int64_t now_ms = env_monotonic_ms(k->h.env);
     int64_t low, high;
 
-    if (k->paused || now_ms - k->woken_ms < pause_ms)
+    /* The question may wait behind a fetch that waits for records. */
+    if (k->prompt || k->paused || now_ms - k->woken_ms < pause_ms)
         return;
     for (size_t i = 0; i < k->assigned.n; i++) {
         const struct position *p = &k->assigned.p[k->next_woken++ % k->assigned.n];

@@ -122,6 +122,7 @@ struct log_consumer_options {
     const char *group;
     bool uncommitted; /* also records of transactions that are open or aborted */
     bool from_end;    /* where a group has no committed offset: only what comes from now on */
+    bool prompt;      /* a record is given at once, at the price of throughput: for topics with few */
 };
 IG_MUST_CHECK enum ig_code log_consumer_open(struct log_client *c, const struct log_consumer_options *o,
                                              struct log_consumer **out, struct error *err);

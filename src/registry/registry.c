@@ -42,9 +42,10 @@ static void apply_batch(struct registry *r, const struct log_batch *batch)
 /* Reads until it is told to stop, or something fails that does not pass by itself. */
 static enum ig_code read_on(struct registry *r, struct error *err)
 {
+    const struct log_consumer_options options = {.prompt = true}; /* a writer waits for its record */
     struct log_consumer *consumer = NULL;
     struct log_batch batch;
-    enum ig_code rc = log_consumer_new(r->log, NULL, &consumer, err);
+    enum ig_code rc = log_consumer_open(r->log, &options, &consumer, err);
 
     if (rc == IG_OK)
         rc = log_consumer_assign(consumer, REGISTRY_TOPIC, 0, r->read_to, err);
