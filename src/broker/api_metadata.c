@@ -59,6 +59,13 @@ static struct topic *create_by_use(struct request *r, struct str name, int16_t *
     return t;
 }
 
+static bool is_id(const struct wire_uuid *id)
+{
+    static const struct wire_uuid none;
+
+    return memcmp(id, &none, sizeof(none)) != 0;
+}
+
 static void metadata_by_id(struct request *r, const struct wire_uuid *id, struct wire_metadata_topic_result *out)
 {
     const struct topic *t = topics_find_id(r->b->topics, id);
@@ -122,10 +129,10 @@ void api_metadata(struct request *r)
     } else {
         RESPONSE_ITEMS(r, response->topics, metadata_topic_result, in->topics.n);
         for (int32_t i = 0; i < in->topics.n; i++) {
-            if (in->topics.p[i].name.p)
-                metadata_by_name(r, in->topics.p[i].name, create, &response->topics.p[i]);
-            else
+            if (is_id(&in->topics.p[i].topic_id)) /* then Java clients give an empty name */
                 metadata_by_id(r, &in->topics.p[i].topic_id, &response->topics.p[i]);
+            else
+                metadata_by_name(r, in->topics.p[i].name, create, &response->topics.p[i]);
         }
     }
     request_answer(r, response);
