@@ -17,9 +17,10 @@ int model_add(struct world *w, int producer, int32_t part, int number, int txn, 
     return (int)w->model.records.n - 1;
 }
 
-int model_begin_txn(struct world *w, int owner)
+int model_begin_txn(struct world *w, int owner, int16_t epoch)
 {
     vec_push(&w->model.owners, owner);
+    vec_push(&w->model.epochs, epoch);
     vec_push(&w->model.with_offsets, false);
     vec_push(&w->model.txns, TXN_OPEN);
     return (int)w->model.txns.n - 1;
@@ -53,7 +54,7 @@ void model_acked(struct world *w, int id, int64_t offset)
     r->offset = offset;
 }
 
-void model_saw(struct world *w, int32_t part, int64_t offset, int id, bool committed_only)
+void model_saw(struct world *w, int32_t part, int64_t offset, int id, bool committed_only, bool last)
 {
     struct model *m = &w->model;
     struct record *r;
@@ -80,7 +81,7 @@ void model_saw(struct world *w, int32_t part, int64_t offset, int id, bool commi
                   r->txn);
     if (committed_only && r->txn >= 0 && m->txns.p[r->txn] == TXN_OPEN)
         violation(w, "record %d at %d/%lld of the open transaction %d was read", id, part, (long long)offset, r->txn);
-    if (w->checking && (committed_only || r->txn < 0))
+    if (last && (committed_only || r->txn < 0))
         r->there = true;
 }
 
@@ -175,6 +176,7 @@ void model_free(struct model *m)
     vec_free(&m->txns);
     vec_free(&m->commits);
     vec_free(&m->owners);
+    vec_free(&m->epochs);
     vec_free(&m->with_offsets);
     for (size_t i = 0; i < PARTS_MAX; i++)
         vec_free(&m->seen[i]);

@@ -100,6 +100,7 @@ struct model {
     VEC(struct record) records;
     VEC(enum txn_fate) txns;
     VEC(int) owners;        /* of each transaction: the number of its transactional id */
+    VEC(int16_t) epochs;    /* of each: its producer's */
     VEC(bool) with_offsets; /* of each: its offsets were taken */
     int producers;
     VEC(int64_t) seen[PARTS_MAX];       /* by offset: the record, -1: none was read there */
@@ -141,12 +142,12 @@ void violation(struct world *w, const char *fmt, ...) IG_PRINTF(2, 3);
 
 int model_add(struct world *w, int producer, int32_t part, int number, int txn, bool idempotent);
 void model_acked(struct world *w, int id, int64_t offset);
-/* A consumer has read it. */
-void model_saw(struct world *w, int32_t part, int64_t offset, int id, bool committed_only);
+/* A consumer has read it; `last`: one that reads all once more at the end. */
+void model_saw(struct world *w, int32_t part, int64_t offset, int id, bool committed_only, bool last);
 /* A consumer was told, and what had been told when it asked: they never go back. */
 void model_watermarks(struct world *w, int32_t part, struct watermarks now, struct watermarks asked);
 void model_check(struct world *w);
-int model_begin_txn(struct world *w, int owner);
+int model_begin_txn(struct world *w, int owner, int16_t epoch);
 void model_free(struct model *m);
 
 /* The value of a record, and back; -1 if it is none of ours. */

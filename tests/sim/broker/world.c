@@ -255,6 +255,9 @@ static void add_clients(struct world *w)
         producer_add(w, chance(w, 70), 4 + (int)draw(w, 30));
     consumer_add(w, false, false);
     consumer_add(w, true, false);
+    w->transactors = api_find(26) ? (int)draw(w, 3) : 0;
+    for (int i = 0; i < w->transactors; i++)
+        transactor_add(w, i);
     if (chance(w, 30))
         trimmer_add(w);
     w->members = chance(w, 30) ? 1 + (int)draw(w, 3) : 0;
@@ -301,6 +304,8 @@ static void check(struct world *w)
     w->checking = true;
     consumer_add(w, false, true);
     consumer_add(w, true, true);
+    for (int i = 0; i < w->transactors; i++)
+        offset_reader_add(w, i);
     finish(w);
     if (!w->failed)
         model_check(w);
