@@ -79,7 +79,8 @@ static const struct feature {
     const char *name;
     int16_t min, max; /* both what there is, and what is switched on */
 } features[] = {
-    {"metadata.version", 7, 25}, /* 3.3 to 4.0: tools show it */
+    {"metadata.version", 7, 25},   /* 3.3 to 4.0: tools show it */
+    {"transaction.version", 0, 2}, /* producing adds partitions, and each end gives an epoch (KIP-890) */
 };
 
 int16_t feature_level(struct str name)
