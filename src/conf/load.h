@@ -51,6 +51,13 @@ bool load_lenient_default(const struct conf_source *s);
 /* domains.c: the folders, their order, and what must be unique among them. */
 void load_domains(struct load *l);
 
+/* broker.c: section `broker:`, or NULL for none; a file of its own may name its data folder. */
+void load_broker(struct load *l, const struct node *section, bool own_file, struct conf_broker *b);
+/* "host:port" or "[host]:port". False if it is not that. */
+bool load_address(struct load *l, const char *text, int min_port, const char **host, int *port);
+/* print_broker.c */
+void print_broker(const struct conf *conf, struct buf *out);
+
 /* The tables, for conf_print. */
 struct key;
 struct key_table {
@@ -61,6 +68,10 @@ extern const struct key_table conf_project_table, conf_resources_table, conf_pro
 extern const struct key_table conf_domain_table, conf_generate_table, conf_file_table, conf_topic_table;
 extern const struct key_table conf_bronze_table, conf_contract_table, conf_field_table;
 extern const struct key_table conf_silver_table, conf_gold_table;
+extern const struct key_table conf_broker_table, conf_listener_table, conf_tls_table, conf_quota_table;
+extern const struct key_table conf_limits_table;
+extern const char *const conf_protocols[], *const conf_client_auths[], *const conf_tls_versions[], *const conf_fsyncs[];
+extern const char *const conf_operations[], *const conf_resources[];
 extern const char *const conf_source_types[];
 extern const char *const conf_field_types[];
 extern const char *const conf_time_units[];

@@ -287,12 +287,15 @@ void conf_print(const struct conf *conf, struct buf *out)
 
     buf_puts(out, "# ingot.yml\n");
     print_table(&p, "", conf_project_table, conf);
-    buf_puts(out, "engine: \"duckdb:\"\nlisten: ");
-    if (listen)
-        keys_print_written(out, listen);
+    buf_puts(out, "engine: \"duckdb:\"\n");
+    if (conf->broker.n_listeners > 0)
+        ; /* the addresses stand there */
+    else if (listen)
+        print_written_or(&p, "listen: ", &conf->listen_host, "");
     else
-        buf_printf(out, "\"%s%s%s:%d\"", v6 ? "[" : "", conf->listen_host, v6 ? "]" : "", conf->listen_port);
-    buf_puts(out, "\nresources:\n");
+        buf_printf(out, "listen: \"%s%s%s:%d\"\n", v6 ? "[" : "", conf->listen_host, v6 ? "]" : "", conf->listen_port);
+    print_broker(conf, out);
+    buf_puts(out, "resources:\n");
     print_table(&p, "  ", conf_resources_table, conf);
     buf_puts(out, "process:\n");
     print_table(&p, "  ", conf_process_table, conf);

@@ -20,6 +20,7 @@ static const struct key project_keys[] = {
      .default_text = "duckdb:./data/warehouse.duckdb"},
     {.name = "engine"},
     {.name = "listen"},
+    {.name = "broker"},
     {.name = "resources"},
     {.name = "process"},
     {.name = "logging"},
@@ -185,20 +186,11 @@ static void read_urls(struct load *l, const struct node *map)
 
 static bool parse_listen(struct load *l, const char *text)
 {
-    const char *colon = strrchr(text, ':');
-    struct str host = {text, colon ? (size_t)(colon - text) : 0};
-    int64_t port;
+    const char *host;
 
-    if (!colon || !str_to_int64(str_of(colon + 1), 0, 65535, &port))
+    if (!load_address(l, text, 0, &host, &l->conf->listen_port))
         return false;
-    if (host.n > 2 && host.p[0] == '[' && host.p[host.n - 1] == ']')
-        host = (struct str){host.p + 1, host.n - 2};
-    else if (memchr(text, ':', host.n))
-        return false;
-    if (host.n == 0 || memchr(host.p, ' ', host.n) || memchr(host.p, '/', host.n))
-        return false;
-    l->conf->listen_host = arena_strndup(l->arena, host.p, host.n);
-    l->conf->listen_port = (int)port;
+    l->conf->listen_host = arena_strdup(l->arena, host);
     return true;
 }
 
@@ -215,6 +207,17 @@ static void read_listen(struct load *l, const struct node *map)
                      node_shown(l->arena, node));
     else if (node->written)
         load_origin(l, &l->conf->listen_host, node->written);
+}
+
+static void read_broker(struct load *l, const struct node *map)
+{
+    const struct node *section = node_get(map, "broker"), *listen = node_get(map, "listen");
+
+    load_broker(l, section, false, &l->conf->broker);
+    if (listen && l->conf->broker.n_listeners > 0)
+        load_problem(l, listen, "listen: the addresses stand under broker.listeners; one place is enough");
+    if (section && section->kind != NODE_NULL && strncmp(l->conf->log_url, "file:", 5) != 0)
+        load_problem(l, node_key(map, "broker"), "broker: with log: kafka://... there is no broker inside");
 }
 
 static void read_logging(struct load *l, const struct node *map)
@@ -241,6 +244,7 @@ static void read_project(struct load *l)
         load_problem(l, node_get(map, "name"), "name: an empty name names nothing; leave the key out for the folder's");
     read_urls(l, map);
     read_listen(l, map);
+    read_broker(l, map);
     keys_read(l, node_get(map, "resources"), "resources", resources_keys, IG_COUNT(resources_keys), conf);
     keys_read(l, node_get(map, "process"), "process", process_keys, IG_COUNT(process_keys), conf);
     read_logging(l, map);
@@ -269,18 +273,43 @@ static void read_dotenv(struct load *l)
 static enum ig_code check_root(struct env *env, const char *folder, struct conf *conf, struct error *err)
 {
     char *root = realpath(folder, NULL);
-    struct env_stat st;
-    enum ig_code rc;
 
+    (void)env;
     if (!root)
         return error_errno(err, errno, "the project's folder %s", folder);
     conf->root = arena_strdup(&conf->arena, root);
     conf->data_dir = arena_printf(&conf->arena, "%s/data", root);
     free(root);
-    rc = env_stat(env, arena_printf(&conf->arena, "%s/ingot.yml", conf->root), &st, err);
+    return IG_OK;
+}
+
+static enum ig_code check_project(struct env *env, struct conf *conf, struct error *err)
+{
+    struct env_stat st;
+    const enum ig_code rc = env_stat(env, arena_printf(&conf->arena, "%s/ingot.yml", conf->root), &st, err);
+
     if (rc == IG_NOT_FOUND)
         return error_set(err, rc, "there is no ingot.yml in %s; 'ingot init' makes a project", conf->root);
     return rc;
+}
+
+/* Hands out what was loaded, if nothing was wrong with it. */
+static enum ig_code finish(struct load *l, const char *what, struct conf **out, struct error *err)
+{
+    struct conf *conf = l->conf;
+
+    problems_sort(l->problems);
+    if (l->problems->n > 0)
+        return error_set(err, IG_INVALID, "%s has %zu mistake%s; the first one: %s:%d:%d: %s", what, l->problems->n,
+                         l->problems->n == 1 ? "" : "s", l->problems->p[0].file, l->problems->p[0].line,
+                         l->problems->p[0].column, l->problems->p[0].text);
+    conf->n_origins = l->origins.n;
+    conf->origins = ARENA_ARRAY(&conf->arena, struct conf_origin, l->origins.n + 1);
+    if (l->origins.n)
+        memcpy(conf->origins, l->origins.p, l->origins.n * sizeof(*l->origins.p));
+    *out = conf;
+    l->conf = NULL;
+    return IG_OK;
 }
 
 enum ig_code conf_load(struct env *env, const char *folder, struct conf **out, struct conf_problems *problems,
@@ -293,28 +322,43 @@ enum ig_code conf_load(struct env *env, const char *folder, struct conf **out, s
     *out = NULL;
     arena_init(&conf->arena);
     rc = check_root(env, folder, conf, err);
-    if (rc != IG_OK)
-        goto out;
-    read_dotenv(&l);
-    read_project(&l);
-    load_domains(&l);
-    problems_sort(problems);
-    if (problems->n > 0) {
-        rc = error_set(err, IG_INVALID, "the project in %s has %zu mistake%s; the first one: %s:%d:%d: %s", conf->root,
-                       problems->n, problems->n == 1 ? "" : "s", problems->p[0].file, problems->p[0].line,
-                       problems->p[0].column, problems->p[0].text);
-        goto out;
+    if (rc == IG_OK)
+        rc = check_project(env, conf, err);
+    if (rc == IG_OK) {
+        read_dotenv(&l);
+        read_project(&l);
+        load_domains(&l);
+        rc = finish(&l, arena_printf(&conf->arena, "the project in %s", conf->root), out, err);
     }
-    conf->n_origins = l.origins.n;
-    conf->origins = ARENA_ARRAY(&conf->arena, struct conf_origin, l.origins.n + 1);
-    if (l.origins.n)
-        memcpy(conf->origins, l.origins.p, l.origins.n * sizeof(*l.origins.p));
-    *out = conf;
-    conf = NULL;
-out:
     vec_free(&l.origins);
     vars_free(&l.vars);
-    conf_free(conf);
+    conf_free(l.conf);
+    return rc;
+}
+
+enum ig_code conf_load_broker(struct env *env, const char *path, struct conf **out, struct conf_problems *problems,
+                              struct error *err)
+{
+    struct conf *conf = check_calloc(1, sizeof(*conf));
+    struct load l = {.env = env, .conf = conf, .arena = &conf->arena, .problems = problems};
+    const char *slash = strrchr(path, '/');
+    const struct node *root;
+    enum ig_code rc;
+
+    *out = NULL;
+    arena_init(&conf->arena);
+    rc = check_root(env, slash ? arena_strndup(&conf->arena, path, (size_t)(slash - path) + 1) : ".", conf, err);
+    if (rc == IG_OK) {
+        conf->name = "broker";
+        read_dotenv(&l);
+        root = load_yaml(&l, arena_strdup(&conf->arena, slash ? slash + 1 : path), "there is no such file");
+        if (root)
+            load_broker(&l, root, true, &conf->broker);
+        rc = finish(&l, path, out, err);
+    }
+    vec_free(&l.origins);
+    vars_free(&l.vars);
+    conf_free(l.conf);
     return rc;
 }
 
