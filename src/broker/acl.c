@@ -1,7 +1,5 @@
 #include "broker/acl.h"
 
-#include "base/vec.h"
-
 #include <strings.h>
 
 #define BIT(op) (1u << ACL_##op)

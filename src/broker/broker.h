@@ -52,10 +52,23 @@ struct broker_options {
     int64_t reauthentication_ms;     /* how long a login holds; 0: as long as the connection */
 };
 
+/* Takes over what the configuration says of limits, and the configuration itself. */
+void broker_options_from(struct broker_options *o, const struct conf_broker *conf);
+/* The configuration with one more way in, for clients of this process alone; without its own listeners if `host` is
+ * NULL, with one plain listener there if it has none. It must outlive the broker. */
+struct broker_door;
+struct broker_door *broker_door_new(struct env *env, const struct conf_broker *given, const char *host, int port);
+const struct conf_broker *broker_door_conf(const struct broker_door *d);
+void broker_door_url(const struct broker_door *d, const struct broker *b, struct buf *out); /* kafka://...; a secret */
+void broker_door_free(struct broker_door *d);
+/* What can be known before a start: certificates and keys that belong together, verifiers, rules. IG_INVALID says what
+ * is wrong. */
+IG_MUST_CHECK enum ig_code broker_check(struct env *env, const struct conf_broker *conf, struct error *err);
+
 /* Recovers what is in `dir` and listens. IG_EXISTS: another process has the folder. */
 IG_MUST_CHECK enum ig_code broker_start(struct env *env, const struct broker_options *options, struct broker **out,
                                         struct error *err);
-int broker_port(const struct broker *b);                     /* of the first listener */
+int broker_port(const struct broker *b);                    /* of the first listener */
 int broker_listener_port(const struct broker *b, size_t i); /* in the order of the configuration */
 /* Answers what is in flight, syncs, closes. Frees the broker. NULL is fine. */
 void broker_stop(struct broker *b);

@@ -139,3 +139,62 @@ void request_address(const struct request *r, struct str *host, int32_t *port)
     *host = advertised_host(r);
     *port = l->conf->advertised_port ? l->conf->advertised_port : l->port;
 }
+
+/* --- configuration -------------------------------------------------------------------------------------------------
+ */
+
+void broker_options_from(struct broker_options *o, const struct conf_broker *conf)
+{
+    o->conf = conf;
+    o->default_partitions = conf->default_partitions;
+    o->max_request_bytes = conf->limits.request_bytes;
+    o->max_message_bytes = conf->limits.message_bytes;
+    o->queued_bytes = conf->limits.queued_bytes;
+    o->connections = conf->limits.connections;
+    o->connections_per_address = conf->limits.connections_per_address;
+    o->idle_ms = conf->limits.idle_ms;
+    o->authentication_ms = conf->limits.authentication_ms;
+    o->authentication_delay_ms = conf->limits.authentication_delay_ms;
+    o->reauthentication_ms = conf->limits.reauthentication_ms;
+    o->fsync = conf->fsync == CONF_FSYNC_OS         ? BROKER_FSYNC_OS
+               : conf->fsync == CONF_FSYNC_INTERVAL ? BROKER_FSYNC_INTERVAL
+                                                    : BROKER_FSYNC_GROUP;
+    o->fsync_interval_ms = conf->fsync_interval_ms;
+}
+
+static enum ig_code check_verifier(const struct conf_user *u, enum scram_hash hash, const char *text, struct error *err)
+{
+    struct scram_verifier v;
+
+    if (text && !scram_parse(hash, str_of(text), &v))
+        return error_set(
+            err, IG_INVALID,
+            "users: %s: this is no verifier of %s: salt=...,stored_key=...,server_key=...,iterations=4096, "
+            "all in base64 but the last",
+            u->name, scram_name(hash));
+    return IG_OK;
+}
+
+enum ig_code broker_check(struct env *env, const struct conf_broker *conf, struct error *err)
+{
+    for (size_t i = 0; i < conf->n_listeners; i++) {
+        const struct conf_listener *l = &conf->listeners[i];
+        struct tls_context *tls;
+
+        if (l->protocol != CONF_SSL && l->protocol != CONF_SASL_SSL)
+            continue;
+        if (tls_context_new(env, &l->tls, &tls, err))
+            return error_context(err, IG_INVALID, "listener %s", l->name);
+        const int64_t ends_ms = tls_context_ends_ms(tls);
+
+        tls_context_free(tls);
+        if (ends_ms < env_now_ms(env))
+            return error_set(err, IG_INVALID, "listener %s: the certificate in %s has expired", l->name,
+                             l->tls.certificate);
+    }
+    for (size_t i = 0; i < conf->n_users; i++) {
+        IG_TRY(check_verifier(&conf->users[i], SCRAM_SHA_256, conf->users[i].scram_sha_256, err));
+        IG_TRY(check_verifier(&conf->users[i], SCRAM_SHA_512, conf->users[i].scram_sha_512, err));
+    }
+    return IG_OK;
+}

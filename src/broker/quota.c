@@ -1,7 +1,5 @@
 #include "broker/quota.h"
 
-#include "base/vec.h"
-
 #include <math.h>
 
 #define BUCKETS 1024

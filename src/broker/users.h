@@ -7,8 +7,6 @@
 
 #include "broker/scram.h"
 
-#include "base/vec.h"
-
 #define USERS_SECRET_BYTES 32
 
 struct user {

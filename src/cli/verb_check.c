@@ -1,4 +1,6 @@
+#include "broker/broker.h"
 #include "cli/check_sql.h"
+#include "log/log.h"
 
 #include <glob.h>
 #include <stdlib.h>
@@ -65,11 +67,28 @@ static void note_missing_files(struct cli_context *c, const struct conf *conf)
         }
 }
 
+/* Certificates that do not fit their keys; properties that the Kafka client does not know. */
+static int check_log_or_say(struct cli_context *c, const struct conf *conf)
+{
+    struct error err = {0};
+    enum ig_code rc = broker_check(c->env, &conf->broker, &err);
+
+    if (rc == IG_OK && str_has_prefix(str_of(conf->log_url), "kafka://"))
+        rc = log_url_check(c->env, conf->log_url, &err);
+    if (rc == IG_OK)
+        return CLI_OK;
+    (void)error_context(&err, err.code, "ingot.yml");
+    cli_error(c, &err);
+    return CLI_CONFIG;
+}
+
 static int run_on(struct cli_context *c, const struct check_options *o, const struct conf *conf)
 {
-    const int status = check_sql_or_say(c, conf);
+    int status = check_sql_or_say(c, conf);
     struct buf text;
 
+    if (status == CLI_OK)
+        status = check_log_or_say(c, conf);
     if (status)
         return status;
     if (o->print) {

@@ -153,11 +153,53 @@ static void check_url(struct load *l, const struct node *map, const char *key, c
         load_problem(l, at, "%s: %s is not a place that this version knows; %s", key, node_shown(l->arena, at), wanted);
 }
 
+/* What comes through a variable into a property of a URL is one value, whatever is in it: a password may hold '&'. */
+static void encode_variables(struct load *l, const struct node *at)
+{
+    const char *p = at->written ? strchr(at->written, '?') : NULL;
+    struct vars_problem why;
+    struct buf url, value;
+    bool replaced;
+
+    if (!p || l->conf->log_url != at->text)
+        return;
+    buf_init(&url, 0);
+    buf_init(&value, 0);
+    if (!vars_expand(&l->vars, (struct str){at->written, (size_t)(p - at->written)}, &url, &replaced, &why))
+        goto out; /* reported before */
+    while (*p) {
+        const bool variable = p[0] == '$' && p[1] == '{';
+        const char *end = variable ? strchr(p, '}') : p[0] == '$' && p[1] ? p + 1 : p;
+
+        if (!end)
+            goto out;
+        buf_clear(&value);
+        if (!vars_expand(&l->vars, (struct str){p, (size_t)(end - p) + 1}, &value, &replaced, &why))
+            goto out;
+        for (size_t i = 0; i < value.n; i++) {
+            const char c = value.p[i];
+
+            if (variable &&
+                !((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || strchr("-._~/:,", c)))
+                buf_printf(&url, "%%%02X", (unsigned char)c);
+            else
+                buf_putc(&url, c);
+        }
+        p = end + 1;
+    }
+    l->conf->log_url = arena_strndup(l->arena, buf_cstr(&url), url.n);
+out:
+    buf_release(&url);
+    buf_release(&value);
+}
+
 static void read_urls(struct load *l, const struct node *map)
 {
     const struct node *engine = node_get(map, "engine");
     struct conf *conf = l->conf;
 
+    if (node_get(map, "log") && strncmp(conf->log_url, "kafka://", 8) == 0)
+        encode_variables(l, node_get(map, "log"));
     if (strncmp(conf->log_url, "kafka://", 8) != 0)
         check_url(l, map, "log", &conf->log_url, "file:", "write file:FOLDER or kafka://HOST:PORT");
     else if (memchr(conf->log_url, '@', strcspn(conf->log_url, "?")))

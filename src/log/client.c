@@ -169,6 +169,28 @@ static char *percent_decode(struct str s)
     return out;
 }
 
+/* Names the nearest property that there is. */
+static enum ig_code unknown_property(rd_kafka_conf_t *conf, const char *name, struct error *err)
+{
+    size_t n = 0, best = 5;
+    const char **dump = rd_kafka_conf_dump(conf, &n);
+    char near[64] = "";
+
+    for (size_t i = 0; i + 1 < n; i += 2) {
+        const size_t distance = str_distance(str_of(name), str_of(dump[i]));
+
+        if (distance < best) {
+            best = distance;
+            snprintf(near, sizeof(near), "%s", dump[i]);
+        }
+    }
+    rd_kafka_conf_dump_free(dump, n);
+    if (strcmp(name, "sasl.jaas.config") == 0)
+        snprintf(near, sizeof(near), "sasl.username and sasl.password");
+    return error_set(err, IG_INVALID, "kafka URL: property %s: librdkafka does not know it%s%s%s", name,
+                     near[0] ? "; did you mean " : "", near, near[0] ? "?" : "");
+}
+
 static enum ig_code add_property(struct log_client *c, rd_kafka_conf_t *scratch, struct str name, struct str value,
                                  struct error *err)
 {
@@ -183,9 +205,14 @@ static enum ig_code add_property(struct log_client *c, rd_kafka_conf_t *scratch,
         if (str_is(str_of(p.name), OURS[i]))
             rc = error_set(err, IG_INVALID, "kafka URL: property %s is set by ingot and can not be changed", p.name);
     /* The text that librdkafka would give may hold the value, which may be a password. */
-    if (rc == IG_OK && rd_kafka_conf_set(scratch, p.name, p.value, ignored, sizeof(ignored)) != RD_KAFKA_CONF_OK)
-        rc = error_set(err, IG_INVALID, "kafka URL: property %s: librdkafka does not know it, or not this value",
-                       p.name);
+    if (rc == IG_OK) {
+        const rd_kafka_conf_res_t res = rd_kafka_conf_set(scratch, p.name, p.value, ignored, sizeof(ignored));
+
+        if (res == RD_KAFKA_CONF_UNKNOWN)
+            rc = unknown_property(scratch, p.name, err);
+        else if (res != RD_KAFKA_CONF_OK)
+            rc = error_set(err, IG_INVALID, "kafka URL: property %s: librdkafka does not take this value", p.name);
+    }
     if (rc == IG_OK) {
         vec_push(&c->properties, p);
     } else {
@@ -268,6 +295,38 @@ enum ig_code log_client_new(struct env *env, const char *url, struct log_client 
     }
     *out = c;
     return IG_OK;
+}
+
+/* Handles of both kinds are made, without a server to connect to. */
+static enum ig_code try_handles(struct log_client *c, struct error *err)
+{
+    static const rd_kafka_type_t types[] = {RD_KAFKA_PRODUCER, RD_KAFKA_CONSUMER};
+    enum ig_code rc = IG_OK;
+    char text[512];
+
+    for (size_t i = 0; rc == IG_OK && i < IG_COUNT(types); i++) {
+        struct log_handle h = {.env = c->env};
+        rd_kafka_conf_t *conf = rd_kafka_conf_new();
+
+        rd_kafka_conf_set_log_cb(conf, on_log);
+        rd_kafka_conf_set_error_cb(conf, on_error);
+        for (size_t k = 0; k < c->properties.n; k++)
+            (void)rd_kafka_conf_set(conf, c->properties.p[k].name, c->properties.p[k].value, text, sizeof(text));
+        rc = log_handle_new(&h, c->env, types[i], conf, err);
+        log_handle_free(&h);
+    }
+    return rc;
+}
+
+enum ig_code log_url_check(struct env *env, const char *url, struct error *err)
+{
+    struct log_client *c;
+    enum ig_code rc;
+
+    IG_TRY(log_client_new(env, url, &c, err));
+    rc = try_handles(c, err);
+    log_client_free(c);
+    return rc;
 }
 
 void log_client_free(struct log_client *c)

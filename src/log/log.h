@@ -16,6 +16,8 @@ struct log_consumer;
  * librdkafka does not know. Values are never part of a message or a log line. No connection is made yet. */
 IG_MUST_CHECK enum ig_code log_client_new(struct env *env, const char *url, struct log_client **out, struct error *err);
 void log_client_free(struct log_client *c);
+/* Is this URL one that clients can be made of? All of its properties are tried, no connection is made. */
+IG_MUST_CHECK enum ig_code log_url_check(struct env *env, const char *url, struct error *err);
 const char *log_client_bootstrap(const struct log_client *c);
 
 /* --- records ------------------------------------------------------------------------------------------- */

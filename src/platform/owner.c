@@ -42,11 +42,12 @@ static void endpoint_path(const struct conf *conf, struct buf *path)
 static enum ig_code read_endpoint(struct env *env, const struct conf *conf, struct platform_endpoint *out,
                                   struct error *err)
 {
-    struct buf path, text, bootstrap;
+    struct buf path, text, bootstrap, client;
     struct json_value serving = {0};
     endpoint_path(conf, &path);
     buf_init(&text, 4096);
     buf_init(&bootstrap, sizeof(out->bootstrap) - 1);
+    buf_init(&client, sizeof(out->client) - 1);
     enum ig_code rc = env_read_file(env, buf_cstr(&path), &text, err);
     if (rc == IG_OK && (!json_member_string(buf_str(&text), "bootstrap", &bootstrap) ||
                         !json_member_int64(buf_str(&text), "pid", &out->pid) || bootstrap.overflow ||
@@ -55,7 +56,10 @@ static enum ig_code read_endpoint(struct env *env, const struct conf *conf, stru
     if (rc == IG_OK) {
         (void)snprintf(out->bootstrap, sizeof(out->bootstrap), "%s", buf_cstr(&bootstrap));
         out->serving = serving.type == JSON_TRUE;
+        if (json_member_string(buf_str(&text), "client", &client))
+            (void)snprintf(out->client, sizeof(out->client), "%s", buf_cstr(&client));
     }
+    buf_release(&client);
     buf_release(&bootstrap);
     buf_release(&text);
     buf_release(&path);
@@ -69,9 +73,14 @@ static enum ig_code write_endpoint(struct platform *p, struct error *err)
     buf_init(&text, 0);
     buf_puts(&text, "{\"bootstrap\": ");
     json_add_string(&text, str_of(p->endpoint.bootstrap));
+    if (p->endpoint.client[0]) {
+        buf_puts(&text, ", \"client\": ");
+        json_add_string(&text, str_of(p->endpoint.client));
+    }
     buf_printf(&text, ", \"pid\": %lld, \"serving\": %s}\n", (long long)p->endpoint.pid,
                p->endpoint.serving ? "true" : "false");
-    enum ig_code rc = env_replace_file(p->env, buf_cstr(&path), buf_str(&text), err);
+    enum ig_code rc = p->endpoint.client[0] ? env_replace_private_file(p->env, buf_cstr(&path), buf_str(&text), err)
+                                            : env_replace_file(p->env, buf_cstr(&path), buf_str(&text), err);
     buf_release(&text);
     buf_release(&path);
     return rc;
@@ -134,30 +143,17 @@ static enum ig_code find_owner(struct platform *p, struct error *err)
     return rc;
 }
 
-static enum ig_code start_broker(struct platform *p, struct error *err)
-{
-    const struct conf *conf = p->conf;
-    const bool serving = p->parts & PLATFORM_SERVING;
-    const struct broker_options options = {
-        .dir = conf->log_url + strlen("file:"),
-        .host = serving ? conf->listen_host : "127.0.0.1",
-        .port = serving ? conf->listen_port : 0,
-        .default_partitions = 6,
-    };
-    IG_TRY(broker_start(p->env, &options, &p->broker, err));
-    (void)snprintf(p->endpoint.bootstrap, sizeof(p->endpoint.bootstrap), "%s:%d", options.host, broker_port(p->broker));
-    return IG_OK;
-}
-
 enum ig_code platform_open_log(struct platform *p, struct error *err)
 {
     struct buf url;
     const bool inside = str_has_prefix(str_of(p->conf->log_url), "file:");
     IG_TRY(find_owner(p, err));
     if (inside && p->owner_lock)
-        IG_TRY(start_broker(p, err));
+        IG_TRY(platform_start_inside(p, err));
     buf_init(&url, 0);
-    if (inside)
+    if (inside && p->endpoint.client[0])
+        buf_puts(&url, p->endpoint.client);
+    else if (inside)
         buf_printf(&url, "kafka://%s", p->endpoint.bootstrap);
     else
         buf_puts(&url, p->conf->log_url);
@@ -184,5 +180,7 @@ void platform_close_log(struct platform *p)
     env_close(p->env, p->owner_lock);
     p->log = NULL;
     p->broker = NULL;
+    broker_door_free(p->door);
+    p->door = NULL;
     p->owner_lock = NULL;
 }

@@ -39,6 +39,7 @@ const char *platform_bootstrap(const struct platform *p); /* host:port of the lo
 /* Where the `ingot up` of a project listens; IG_NOT_FOUND if it is not up. Needs nothing but the folder. */
 struct platform_endpoint {
     char bootstrap[300];
+    char client[300]; /* how our own clients come in, where that is another way; it holds a password */
     int64_t pid;
     bool serving; /* by `ingot up`; otherwise by a command that will end soon */
 };

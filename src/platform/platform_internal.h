@@ -15,6 +15,7 @@ struct platform {
     struct warehouse *warehouse;
     struct env_file *owner_lock; /* NULL: another process owns the log */
     struct broker *broker;       /* NULL: not ours, or not inside */
+    struct broker_door *door; /* NULL: the broker is not protected, or not ours */
     struct platform_endpoint endpoint;
     struct log_client *log;
     struct stage_sink *sink;
@@ -33,6 +34,10 @@ IG_MUST_CHECK enum ig_code platform_open_log(struct platform *p, struct error *e
 /* Says in data/endpoint.json where the log is: others work with it from now on. */
 IG_MUST_CHECK enum ig_code platform_announce(struct platform *p, struct error *err);
 void platform_close_log(struct platform *p);
+
+/* --- inside.c --- */
+
+IG_MUST_CHECK enum ig_code platform_start_inside(struct platform *p, struct error *err);
 
 /* --- ingest.c --- */
 

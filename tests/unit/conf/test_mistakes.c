@@ -17,7 +17,7 @@ static void keys_of_ingot_yml(void **state)
     (void)state;
     expect_ingot("naem: x\n", "ingot.yml:1:1: unknown key 'naem'; did you mean 'name'?\n");
     expect_ingot("colour: red\n", "ingot.yml:1:1: unknown key 'colour'; the keys of ingot.yml are name, log, store, "
-                                  "warehouse, engine, listen, resources, process, logging\n");
+                                  "warehouse, engine, listen, broker, resources, process, logging\n");
     expect_ingot("name:\n", "ingot.yml:1:6: name has no value; give it a text, or leave the key out\n");
     expect_ingot("name: [a]\n", "ingot.yml:1:7: name: a list is not a text\n");
     expect_ingot("name: ''\n",
