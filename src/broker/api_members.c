@@ -31,6 +31,34 @@ static void sync_gone(struct request *r)
     request_drop(r);
 }
 
+/* The generation's shares are durable: everybody is told his. Or they will never be: then all begin anew. */
+static void shares_stored(struct group *g, bool ok, const char *leader)
+{
+    (void)leader;
+    if (!g)
+        return;
+    g->storing = false;
+    if (g->state != GROUP_COMPLETING)
+        return;
+    if (ok)
+        group_set_state(g, GROUP_STABLE);
+    for (size_t i = 0; i < g->members.n; i++) {
+        struct member *m = g->members.p[i];
+        struct request *r = m->sync;
+
+        if (!ok) {
+            group_end_sync(m, KAFKA_COORDINATOR_NOT_AVAILABLE);
+            continue;
+        }
+        m->sync = NULL;
+        group_touch(g, m);
+        if (r)
+            group_answer_sync(r, KAFKA_OK, g, m->assignment);
+    }
+    if (!ok)
+        group_prepare_rebalance(g);
+}
+
 static void assign(struct group *g, const struct wire_sync_group_request *in)
 {
     for (int32_t i = 0; i < in->assignments.n; i++) {
@@ -41,17 +69,8 @@ static void assign(struct group *g, const struct wire_sync_group_request *in)
         group_free_str(&m->assignment);
         m->assignment = str_copy(in->assignments.p[i].assignment);
     }
-    group_set_state(g, GROUP_STABLE);
-    group_store(g);
-    for (size_t i = 0; i < g->members.n; i++) {
-        struct member *m = g->members.p[i];
-        struct request *r = m->sync;
-
-        m->sync = NULL;
-        group_touch(g, m);
-        if (r)
-            group_answer_sync(r, KAFKA_OK, g, m->assignment);
-    }
+    g->storing = true;
+    group_store_wait(g, g->leader, shares_stored);
 }
 
 void api_sync_group(struct request *r)
@@ -79,7 +98,7 @@ void api_sync_group(struct request *r)
     r->state = m;
     r->gone = sync_gone;
     m->sync = r;
-    if (strcmp(g->leader, m->id) == 0)
+    if (strcmp(g->leader, m->id) == 0 && !g->storing)
         assign(g, in);
 }
 

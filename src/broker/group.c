@@ -148,6 +148,7 @@ void group_member_free(struct member *m)
     vec_free(&m->protocols);
     group_free_str(&m->assignment);
     free(m->id);
+    free(m->replaced);
     free(m->instance_id);
     free(m->client_id);
     free(m->client_host);
@@ -330,6 +331,7 @@ static void complete_join(struct group *g)
         return;
     }
     g->generation++;
+    g->storing = false;
     if (g->members.n == 0) {
         group_set_state(g, GROUP_EMPTY);
         g->empty_since_ms = env_now_ms(g->gs->b->env);

@@ -15,13 +15,18 @@ static void join_gone(struct request *r)
     request_drop(r);
 }
 
-static void wait_for_join(struct group *g, struct member *m, struct request *r)
+static void begin_wait(struct group *g, struct member *m, struct request *r)
 {
-    group_end_join(m, KAFKA_REBALANCE_IN_PROGRESS);
     r->state = m;
     r->gone = join_gone;
     m->join = r;
     group_touch(g, m);
+}
+
+static void wait_for_join(struct group *g, struct member *m, struct request *r)
+{
+    group_end_join(m, KAFKA_REBALANCE_IN_PROGRESS);
+    begin_wait(g, m, r);
     group_prepare_rebalance(g);
 }
 
@@ -38,28 +43,45 @@ static void rejoin(struct group *g, struct member *m, struct request *r)
         wait_for_join(g, m, r);
 }
 
+/* The new id of a static member is durable: the old one will not come back, and the new one may be told. */
+static void replacement_stored(struct group *g, bool ok, const char *id)
+{
+    struct member *m = g ? group_member(g, str_of(id)) : NULL;
+    struct request *r = m ? m->join : NULL;
+
+    if (!r || g->state != GROUP_STABLE)
+        return; /* it waits for a rebalance by now */
+    m->join = NULL;
+    if (ok) { /* one that leads is told the id it had, so that it does not share out anew */
+        group_answer_join(g, m, r, strcmp(g->leader, id) == 0 && !m->skips ? m->replaced : g->leader, m->skips);
+    } else {
+        group_answer_join_error(r, KAFKA_COORDINATOR_NOT_AVAILABLE, id);
+        group_prepare_rebalance(g);
+    }
+}
+
 /* A static member that comes back under its instance id: it gets a new member id, the old one is fenced, and as long as
  * all still agree on the same protocol there is no rebalance: it keeps its share. */
 static void replace_static(struct group *g, struct member *m, struct request *r, const char *new_id)
 {
     const struct wire_join_group_request *in = r->body;
     const bool leads = g->leader && strcmp(g->leader, m->id) == 0;
-    const bool skips = leads && r->version >= 9; /* it may be told that it leads, and need not share out anew */
-    char *old_id = m->id;
 
     group_end_join(m, KAFKA_FENCED_INSTANCE_ID);
     group_end_sync(m, KAFKA_FENCED_INSTANCE_ID);
+    free(m->replaced);
+    m->replaced = m->id;
     m->id = check_strdup(new_id);
+    m->skips = leads && r->version >= 9; /* it may be told that it leads, and need not share out anew */
     if (leads)
         group_set_text(&g->leader, str_of(new_id));
     member_update(m, in);
     if (g->state == GROUP_STABLE && str_is(group_select_protocol(g), g->protocol)) {
-        group_answer_join(g, m, r, leads && !skips ? old_id : g->leader, skips);
-        group_store(g);
+        begin_wait(g, m, r);
+        group_store_wait(g, new_id, replacement_stored);
     } else {
         wait_for_join(g, m, r);
     }
-    free(old_id);
 }
 
 static void make_member_id(struct request *r, char *out, size_t n)

@@ -2,8 +2,8 @@
  * A group's members as a record beside its committed offsets, written when a generation has its shares and when a group
  * has become empty. After a restart the members go on as if nothing had happened: their heartbeats find them.
  *
- * Nobody waits for these records. If the power goes before one is on the disk, the members are unknown to the next
- * broker and join again, as they do without records; an older record of the group has members that are no more, whose
+ * Nobody is told of his share before its record is durable: else an older generation could come back with a crash, and
+ * commit again. For the record of an empty group nobody waits: in an older one are members that are no more, whose
  * sessions end.
  */
 #include "broker/groups.h"
@@ -68,40 +68,86 @@ void group_store_add(struct batch_builder *builder, const struct group *g)
     buf_release(&value);
 }
 
-static void append(struct groups *gs, struct batch_builder *builder)
+static bool append(struct groups *gs, struct batch_builder *builder, int64_t *end)
 {
-    const struct str bytes = batch_builder_finish(builder);
     struct error err;
-    struct batch b;
 
-    IG_ASSERT(batch_parse(bytes.p, bytes.n, &b));
-    if (partition_append(gs->log, &b, bytes.p, &err))
-        log_warn(gs->b->env, "broker", "store a group's members: %s", err.msg);
+    if (groups_append(gs, builder, end, &err) == IG_OK)
+        return true;
+    log_warn(gs->b->env, "broker", "store a group's members: %s", err.msg);
+    return false;
 }
 
-void group_store(struct group *g)
+static bool store(struct group *g, int64_t *end)
 {
     struct batch_builder builder;
+    bool ok;
 
     batch_builder_init(&builder, env_now_ms(g->gs->b->env));
     group_store_add(&builder, g);
     g->gs->live_bytes += (int64_t)builder.buf.n - g->stored_bytes;
     g->stored_bytes = (int64_t)builder.buf.n;
-    append(g->gs, &builder);
+    ok = append(g->gs, &builder, end);
     batch_builder_release(&builder);
+    return ok;
+}
+
+void group_store(struct group *g)
+{
+    int64_t end;
+
+    (void)store(g, &end);
+}
+
+/* A group may go while its record is on the way. */
+struct storing {
+    struct partition_wait wait;
+    struct groups *gs;
+    char *group_id, *member_id;
+    int32_t generation;
+    group_stored_fn *done;
+};
+
+static void stored(void *ctx, bool ok)
+{
+    struct storing *s = ctx;
+    struct group *g = group_find(s->gs, str_of(s->group_id));
+
+    s->done(g && g->generation == s->generation ? g : NULL, ok, s->member_id);
+    free(s->group_id);
+    free(s->member_id);
+    free(s);
+}
+
+void group_store_wait(struct group *g, const char *member_id, group_stored_fn *done)
+{
+    struct storing *s = check_calloc(1, sizeof(*s));
+
+    s->gs = g->gs;
+    s->group_id = check_strdup(g->id);
+    s->member_id = check_strdup(member_id);
+    s->generation = g->generation;
+    s->done = done;
+    s->wait.done = stored;
+    s->wait.ctx = s;
+    if (store(g, &s->wait.offset))
+        partition_wait(g->gs->log, &s->wait);
+    else
+        stored(s, false);
 }
 
 void group_store_forget(struct group *g)
 {
     struct batch_builder builder;
     struct buf key;
+    int64_t end;
 
     if (g->stored_bytes == 0)
         return;
     put_key(&key, g);
     batch_builder_init(&builder, env_now_ms(g->gs->b->env));
     batch_builder_add(&builder, buf_str(&key), (struct str){NULL, 0});
-    append(g->gs, &builder);
+    (void)append(g->gs, &builder, &end);
     batch_builder_release(&builder);
     buf_release(&key);
     g->gs->live_bytes -= g->stored_bytes;

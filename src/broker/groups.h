@@ -20,6 +20,8 @@ struct member {
     VEC(struct member_protocol) protocols;
     struct str assignment;
     struct request *join, *sync; /* waiting; then no deadline counts */
+    char *replaced;              /* the id that a static member had before; NULL */
+    bool skips;                  /* the leader that came back need not share out anew */
     int64_t deadline_ms;
 };
 
@@ -58,6 +60,7 @@ struct group {
     int64_t rebalance_deadline_ms;         /* of joining, then of asking for the shares */
     int64_t not_before_ms, initial_end_ms; /* a new group waits for company; 0: not now */
     int64_t empty_since_ms;                /* wall clock; 0: unknown */
+    bool storing;                          /* the shares of a new generation */
     int64_t stored_bytes;                  /* of the record of its members; 0: there is none */
     VEC(struct committed) offsets;
     uint32_t *index; /* hash table over offsets: number + 1 */
@@ -116,6 +119,10 @@ void group_release(struct group *g); /* answers who waits, frees */
 /* --- members as records (group_store.c) */
 #define GROUP_RECORD_MEMBERS 3 /* the version of their keys */
 void group_store(struct group *g);
+/* The same, and `done` is called when it is durable or never will be; `g` NULL: the group is no more, or is of another
+ * generation by now. */
+typedef void group_stored_fn(struct group *g, bool ok, const char *member_id);
+void group_store_wait(struct group *g, const char *member_id, group_stored_fn *done);
 void group_store_forget(struct group *g);
 void group_store_add(struct batch_builder *builder, const struct group *g);
 void group_store_apply(struct groups *gs, struct wire_in *key, const struct batch_record *r);
