@@ -2,6 +2,7 @@
 
 import functools
 import hashlib
+import json
 import pathlib
 import struct
 import subprocess
@@ -142,3 +143,11 @@ class Tools:
         result = Result(status, out, err)
         assert code is None or status == code, f"{tool} {' '.join(words[1:])}: {status}\n{out}\n{err}"
         return result
+
+
+def tool(tools, name, *args, timeout=60):
+    """A tool that ends with its JVM, and prints JSON objects, one a line: those."""
+    command = [*JVM, quiet_logging(tools.version, tools.folder), "-cp", class_path(tools.version), tools.class_of(name)]
+    done = subprocess.run([*command, *map(str, args)], capture_output=True, text=True, timeout=timeout)
+    assert done.returncode == 0, f"{name}: {done.returncode}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+    return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
