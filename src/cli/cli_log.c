@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#define PATIENCE_MS 8000 /* with a cluster that does not answer; somebody waits */
+
 /* --- which log --------------------------------------------------------------------------------------------- */
 
 static void add_escaped(struct buf *url, struct str s)
@@ -75,6 +77,7 @@ static int open_url(struct cli_context *c, const char *url, struct cli_log *out)
     if (log_client_new(c->env, url, &out->own, &err) != IG_OK)
         return err.code == IG_INVALID ? cli_usage(c, "%s", err.msg) : cli_error(c, &err);
     out->client = out->own;
+    log_client_set_patience(out->own, PATIENCE_MS);
     return CLI_OK;
 }
 

@@ -23,15 +23,18 @@ struct entry {
     struct reference *references;
     size_t n_references;
     bool deleted;
-    struct schema *schema; /* parsed when first needed */
+    struct schema *schema;       /* parsed when first needed */
+    const struct schema *theirs; /* or the registry's */
 };
 
 struct record_schema {
     struct cli_context *c;
     struct log_client *client;
+    struct registry *registry; /* NULL: the topic */
     struct arena arena;
     VEC(struct entry) entries;
-    int64_t loaded_ms; /* monotonic; 0: never */
+    int64_t loaded_ms;  /* monotonic; 0: never */
+    int64_t missing_id; /* asked for then, and not there */
     const struct entry *key, *value;
     struct buf key_bytes, value_bytes;
 };
@@ -162,11 +165,16 @@ static enum ig_code load(struct record_schema *s, struct error *err)
 
 /* --- schemas ------------------------------------------------------------------------------------------------- */
 
+static const struct schema *schema_of(const struct entry *e)
+{
+    return e->theirs ? e->theirs : e->schema;
+}
+
 static enum ig_code parse(struct record_schema *s, struct entry *e, int depth, struct error *err)
 {
     struct schema_reference *refs;
 
-    if (e->schema)
+    if (schema_of(e))
         return IG_OK;
     if (depth > REFERENCE_DEPTH)
         return error_set(err, IG_INVALID, "schema %lld: its references go too deep", (long long)e->id);
@@ -178,7 +186,7 @@ static enum ig_code parse(struct record_schema *s, struct entry *e, int depth, s
             return error_set(err, IG_NOT_FOUND, "schema %lld refers to %s, version %lld, which is not in the registry",
                              (long long)e->id, e->references[i].subject, (long long)e->references[i].version);
         IG_TRY(parse(s, other, depth + 1, err));
-        refs[i] = (struct schema_reference){e->references[i].name, other->schema};
+        refs[i] = (struct schema_reference){e->references[i].name, schema_of(other)};
     }
     return schema_parse(e->type, str_of(e->text), refs, e->n_references, &e->schema, err);
 }
@@ -191,18 +199,61 @@ static struct entry *find_id(struct record_schema *s, int64_t id)
     return NULL;
 }
 
+static void keep_theirs(struct record_schema *s, int32_t id, const struct schema *schema)
+{
+    const struct entry e = {.subject = "", .id = id, .type = schema_type(schema), .theirs = schema};
+
+    vec_push(&s->entries, e);
+}
+
+/* What is not known yet: asked for, or read. An id that is not there is not looked for with every record. */
+static enum ig_code look_for(struct record_schema *s, int64_t id, struct error *err)
+{
+    const int64_t now_ms = env_monotonic_ms(s->c->env);
+    const struct schema *schema;
+
+    if (s->loaded_ms != 0 && now_ms - s->loaded_ms < RELOAD_MS && (!s->registry || id == s->missing_id))
+        return IG_OK;
+    if (!s->registry)
+        return load(s, err);
+    s->loaded_ms = now_ms;
+    s->missing_id = id;
+    IG_TRY(registry_schema_by_id(s->registry, (int32_t)id, &schema, err));
+    keep_theirs(s, (int32_t)id, schema);
+    return IG_OK;
+}
+
 static struct entry *by_id(struct record_schema *s, int64_t id, struct error *err)
 {
     struct entry *e = find_id(s, id);
 
-    if (!e && (s->loaded_ms == 0 || env_monotonic_ms(s->c->env) - s->loaded_ms > RELOAD_MS)) {
-        if (load(s, err) != IG_OK)
+    if (!e) {
+        if (look_for(s, id, err) != IG_OK)
             return NULL;
         e = find_id(s, id);
     }
     if (!e)
         error_set(err, IG_NOT_FOUND, "there is no schema %lld in the registry", (long long)id);
     return e && parse(s, e, 0, err) == IG_OK ? e : NULL;
+}
+
+/* SUBJECT, or SUBJECT:VERSION, at a registry. */
+static enum ig_code ask_by_name(struct record_schema *s, const char *name, const struct entry **out, struct error *err)
+{
+    const char *colon = strrchr(name, ':');
+    const struct schema *schema;
+    int64_t version;
+    int32_t id;
+    enum ig_code rc = registry_schema_by_version(s->registry, name, -1, &id, &schema, err);
+
+    if (rc == IG_NOT_FOUND && colon && str_to_int64(str_of(colon + 1), 1, INT32_MAX, &version))
+        rc = registry_schema_by_version(s->registry, arena_strndup(&s->arena, name, (size_t)(colon - name)),
+                                        (int32_t)version, &id, &schema, err);
+    if (rc == IG_OK) {
+        keep_theirs(s, id, schema);
+        *out = find_id(s, id);
+    }
+    return rc;
 }
 
 /* An id, SUBJECT (its latest version) or SUBJECT:VERSION. */
@@ -217,6 +268,8 @@ static enum ig_code by_name(struct record_schema *s, const char *name, const str
         *out = found;
         return found ? IG_OK : err->code;
     }
+    if (s->registry)
+        return ask_by_name(s, name, out, err);
     if (s->loaded_ms == 0)
         IG_TRY(load(s, err));
     for (size_t i = 0; i < s->entries.n; i++) {
@@ -236,29 +289,39 @@ static enum ig_code by_name(struct record_schema *s, const char *name, const str
 
 /* --- opening ------------------------------------------------------------------------------------------------- */
 
-void record_schema_new(struct cli_context *c, struct log_client *client, struct record_schema **out)
+int record_schema_new(struct cli_context *c, struct cli_log *log, const char *registry, struct record_schema **out)
 {
     struct record_schema *s = check_calloc(1, sizeof(*s));
+    struct error err = {0};
 
     s->c = c;
-    s->client = client;
+    s->client = log->client;
     arena_init(&s->arena);
     buf_init(&s->key_bytes, 0);
     buf_init(&s->value_bytes, 0);
     *out = s;
+    return registry && registry_open_url(c->env, registry, &s->registry, &err) != IG_OK ? cli_usage(c, "%s", err.msg)
+                                                                                        : CLI_OK;
 }
 
 int record_schema_open(struct cli_context *c, struct cli_log *log, const struct record_schema_options *o,
                        struct record_schema **out)
 {
+    struct record_schema *s;
+    const struct entry *key = NULL;
     struct error err = {0};
     enum ig_code rc = IG_OK;
+    const int status = record_schema_new(c, log, o->registry, out);
 
-    record_schema_new(c, log->client, out);
+    if (status)
+        return status;
+    s = *out;
     if (o->key)
-        rc = by_name(*out, o->key, &(*out)->key, &err);
+        rc = by_name(s, o->key, &key, &err);
     if (rc == IG_OK && o->value)
-        rc = by_name(*out, o->value, &(*out)->value, &err);
+        rc = by_name(s, o->value, &s->value, &err);
+    if (rc == IG_OK && key) /* finding the second one may have moved it */
+        rc = by_name(s, o->key, &s->key, &err);
     return rc == IG_OK ? CLI_OK : cli_error(c, &err);
 }
 
@@ -269,6 +332,7 @@ void record_schema_close(struct record_schema *s)
     for (size_t i = s->entries.n; i > 0; i--) /* those that refer come after those that they refer to */
         schema_free(s->entries.p[i - 1].schema);
     vec_free(&s->entries);
+    registry_close(s->registry);
     buf_release(&s->key_bytes);
     buf_release(&s->value_bytes);
     arena_release(&s->arena);
@@ -301,7 +365,7 @@ static enum ig_code encode(const struct entry *e, struct str text, bool is_strin
     buf_putc(out, 0);
     for (int shift = 24; shift >= 0; shift -= 8)
         buf_putc(out, (char)(e->id >> shift));
-    rc = schema_encode(e->schema, text, out, err);
+    rc = schema_encode(schema_of(e), text, out, err);
     buf_release(&quoted);
     return rc;
 }
@@ -365,7 +429,7 @@ static enum ig_code decode(struct record_schema *s, enum record_decoding how, st
     if (!is_asked_for(how, e->type))
         return error_set(err, IG_INVALID, "schema %lld is %s", (long long)e->id, schema_type_name(e->type));
     buf_clear(text);
-    IG_TRY(schema_decode(e->schema, (struct str){bytes.p + MAGIC_BYTES, bytes.n - MAGIC_BYTES}, text, err));
+    IG_TRY(schema_decode(schema_of(e), (struct str){bytes.p + MAGIC_BYTES, bytes.n - MAGIC_BYTES}, text, err));
     *out = buf_str(text);
     return IG_OK;
 }

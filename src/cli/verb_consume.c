@@ -19,7 +19,8 @@
 
 struct consume_options {
     struct cli_log_options log;
-    const char *from, *to, *which, *group, *format, *key_delimiter, *delimiter, *key, *value, *decode, *isolation;
+    const char *from, *to, *which, *group, *format, *key_delimiter, *delimiter, *key, *value, *decode, *isolation,
+        *registry;
     int64_t count;
     bool follow, headers, null;
 };
@@ -35,6 +36,7 @@ struct stretch {
 struct consuming {
     struct cli_context *c;
     const struct consume_options *o;
+    struct cli_log *log;
     struct log_client *client;
     struct log_consumer *consumer;
     const struct record_format *format; /* NULL: JSON */
@@ -303,8 +305,8 @@ static int read_topics(struct consuming *k)
 
     if (log_consumer_open(k->client, &options, &k->consumer, &err) != IG_OK)
         return cli_error(k->c, &err);
-    record_schema_new(k->c, k->client, &k->schema);
-    if (!k->o->group)
+    status = record_schema_new(k->c, k->log, k->o->registry, &k->schema);
+    if (!k->o->group && status == CLI_OK)
         status = assign(k);
     for (size_t i = 0; k->o->group && status == CLI_OK && i < k->c->n_args; i++) {
         int32_t n;
@@ -378,6 +380,10 @@ static int check_options(struct consuming *k)
     const char *problem = NULL;
 
     k->limit = o->count; /* CLI_NUMBER_NONE: -1 */
+    for (size_t i = 0; i < k->c->n_args; i++)
+        for (size_t other = 0; other < i; other++)
+            if (strcmp(k->c->args[i], k->c->args[other]) == 0)
+                return cli_usage(k->c, "%s is named twice", k->c->args[i]);
     if (o->follow && o->to)
         return cli_usage(k->c, "--follow and --to exclude each other");
     if (o->isolation && strcmp(o->isolation, "committed") != 0 && strcmp(o->isolation, "uncommitted") != 0)
@@ -412,6 +418,7 @@ static int run(struct cli_context *c, const void *parsed)
     if (status)
         return status;
     buf_init(&k.out, 0);
+    k.log = &log;
     k.client = log.client;
     status = read_topics(&k);
     buf_release(&k.out);
@@ -442,6 +449,7 @@ static const struct cli_option options[] = {
     {"grep", 0, "REGEX", "only records whose value (decoded, if it is) matches", CLI_TEXT, OPTION(value)},
     {"decode", 0, "HOW", "auto, avro, json, protobuf or none (default: auto on a terminal and with --json)", CLI_TEXT,
      OPTION(decode)},
+    {"registry", 0, "URL", "where schemas are (default: the log's topic _schemas)", CLI_TEXT, OPTION(registry)},
     {"isolation", 0, "LEVEL", "committed (default), or uncommitted: also what is in open and aborted transactions",
      CLI_TEXT, OPTION(isolation)},
     CLI_LOG_OPTIONS(struct consume_options),

@@ -362,6 +362,7 @@ static const struct cli_option options[] = {
     {"schema", 's', "ID|SUBJECT", "encode values (JSON) by this schema of the registry", CLI_TEXT,
      OPTION(schema.value)},
     {"key-schema", 0, "ID|SUBJECT", "encode keys by this one", CLI_TEXT, OPTION(schema.key)},
+    {"registry", 0, "URL", "where schemas are (default: the log's topic _schemas)", CLI_TEXT, OPTION(schema.registry)},
     {"acks", 0, "all|1|0", "what counts as acknowledged (all: on disk, no record twice)", CLI_TEXT, OPTION(acks)},
     {"compression", 'z', "CODEC", "gzip, snappy, lz4, zstd or none", CLI_TEXT, OPTION(compression)},
     {"transaction", 0, "ID", "all records in one transaction with this transactional id, or none", CLI_TEXT,

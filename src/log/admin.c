@@ -107,7 +107,7 @@ enum ig_code log_topic_ensure(struct log_client *c, const struct log_topic_spec 
 
 rd_kafka_resp_err_t log_ask_metadata(struct log_client *c, rd_kafka_t *rk, const struct rd_kafka_metadata **out)
 {
-    const int64_t until = env_monotonic_ms(c->env) + LOG_CALL_MS;
+    const int64_t until = env_monotonic_ms(c->env) + c->patience_ms;
     rd_kafka_resp_err_t e;
     int wait_ms = 500;
 

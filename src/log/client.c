@@ -285,6 +285,7 @@ enum ig_code log_client_new(struct env *env, const char *url, struct log_client 
                          "go in as properties sasl.username and sasl.password");
     c = check_calloc(1, sizeof(*c));
     c->env = env;
+    c->patience_ms = LOG_CALL_MS;
     c->bootstrap = check_calloc(1, servers.n + 1);
     memcpy(c->bootstrap, servers.p, servers.n);
     pthread_mutex_init(&c->lock, NULL);
@@ -344,6 +345,11 @@ void log_client_free(struct log_client *c)
     pthread_mutex_destroy(&c->lock);
     free(c->bootstrap);
     free(c);
+}
+
+void log_client_set_patience(struct log_client *c, int64_t ms)
+{
+    c->patience_ms = ms;
 }
 
 const char *log_client_bootstrap(const struct log_client *c)

@@ -27,6 +27,7 @@ struct log_client {
     struct log_handle admin; /* made when first needed; guarded by `lock` */
     struct env *env;
     char *bootstrap;
+    int64_t patience_ms; /* with a cluster that does not answer */
     VEC(struct log_property) properties;
     pthread_mutex_t lock;
     struct log_handle offsets; /* a consumer handle that reads committed offsets of `offsets_group`; under `lock` */

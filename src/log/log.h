@@ -19,6 +19,8 @@ void log_client_free(struct log_client *c);
 /* Is this URL one that clients can be made of? All of its properties are tried, no connection is made. */
 IG_MUST_CHECK enum ig_code log_url_check(struct env *env, const char *url, struct error *err);
 const char *log_client_bootstrap(const struct log_client *c);
+/* How long to try to reach the cluster at all (30 s); before the first question. */
+void log_client_set_patience(struct log_client *c, int64_t ms);
 
 /* --- records ------------------------------------------------------------------------------------------- */
 

@@ -188,6 +188,29 @@ enum ig_code registry_schema_by_id(struct registry *r, int32_t id, const struct 
     return IG_OK;
 }
 
+enum ig_code registry_schema_by_version(struct registry *r, const char *subject, int32_t version, int32_t *id,
+                                        const struct schema **out, struct error *err)
+{
+    struct schema *schema;
+    struct buf target;
+    enum ig_code rc;
+
+    *id = -1;
+    *out = NULL;
+    buf_init(&target, 0);
+    buf_puts(&target, "/subjects/");
+    add_encoded(&target, str_of(subject));
+    if (version < 0)
+        buf_puts(&target, "/versions/latest");
+    else
+        buf_printf(&target, "/versions/%d", version);
+    rc = fetch(r, buf_cstr(&target), 0, id, &schema, err);
+    buf_release(&target);
+    if (rc == IG_OK)
+        *out = schema;
+    return rc;
+}
+
 /* --- registering ------------------------------------------------------------------------------------- */
 
 static void add_candidate(struct buf *body, const struct registry_candidate *c)

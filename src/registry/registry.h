@@ -32,6 +32,10 @@ void registry_close(struct registry *r); /* NULL is fine */
 IG_MUST_CHECK enum ig_code registry_schema_by_id(struct registry *r, int32_t id, const struct schema **out,
                                                  struct error *err);
 
+/* The same of a subject's version (-1: the latest one), and its id. */
+IG_MUST_CHECK enum ig_code registry_schema_by_version(struct registry *r, const char *subject, int32_t version,
+                                                      int32_t *id, const struct schema **out, struct error *err);
+
 /* A schema to be registered under a subject. */
 struct registry_candidate {
     const char *subject;
