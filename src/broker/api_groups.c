@@ -12,33 +12,46 @@ enum coordinator_type { COORDINATES_GROUPS, COORDINATES_TRANSACTIONS };
 /* --- FindCoordinator -------------------------------------------------------------------------------------------------
  */
 
+static struct wire_find_coordinator_result find_coordinator(struct request *r, int8_t type, struct str key)
+{
+    static const struct {
+        enum acl_resource resource;
+        enum kafka_error denied;
+    } types[] = {
+        [COORDINATES_GROUPS] = {ACL_GROUP, KAFKA_GROUP_AUTHORIZATION_FAILED},
+        [COORDINATES_TRANSACTIONS] = {ACL_TRANSACTIONAL_ID, KAFKA_TRANSACTIONAL_ID_AUTHORIZATION_FAILED},
+    };
+    struct wire_find_coordinator_result out = {.key = key, .node_id = -1, .host = STR(""), .port = -1};
+
+    if (type < 0 || (size_t)type >= IG_COUNT(types)) {
+        out.error_code = KAFKA_INVALID_REQUEST;
+        out.error_message = STR("there is no coordinator of that type");
+    } else if (!request_may(r, ACL_DESCRIBE, types[type].resource, key)) {
+        out.error_code = (int16_t)types[type].denied;
+    } else {
+        out.node_id = NODE_ID;
+        request_address(r, &out.host, &out.port);
+    }
+    return out;
+}
+
 void api_find_coordinator(struct request *r)
 {
     const struct wire_find_coordinator_request *in = r->body;
     struct wire_find_coordinator_response *response = RESPONSE_NEW(r, find_coordinator_response);
-    const bool known = in->key_type == COORDINATES_GROUPS || in->key_type == COORDINATES_TRANSACTIONS;
-    const int16_t e = known ? KAFKA_OK : KAFKA_INVALID_REQUEST;
-    const struct str why = known ? (struct str){NULL, 0} : STR("there is no coordinator of that type");
-    struct wire_find_coordinator_result self = {
-        .node_id = known ? NODE_ID : -1,
-        .host = STR(""),
-        .port = -1,
-        .error_code = e,
-        .error_message = why,
-    };
 
-    if (known)
-        request_address(r, &self.host, &self.port);
-    response->error_code = e;
-    response->error_message = why;
-    response->node_id = self.node_id;
-    response->host = self.host;
-    response->port = self.port;
-    RESPONSE_ITEMS(r, response->coordinators, find_coordinator_result, in->keys.n > 0 ? in->keys.n : 0);
-    for (int32_t i = 0; i < in->keys.n; i++) {
-        response->coordinators.p[i] = self;
-        response->coordinators.p[i].key = in->keys.p[i];
+    if (r->version < 4) {
+        const struct wire_find_coordinator_result one = find_coordinator(r, in->key_type, in->key);
+
+        response->error_code = one.error_code;
+        response->error_message = one.error_message;
+        response->node_id = one.node_id;
+        response->host = one.host;
+        response->port = one.port;
     }
+    RESPONSE_ITEMS(r, response->coordinators, find_coordinator_result, in->keys.n > 0 ? in->keys.n : 0);
+    for (int32_t i = 0; i < in->keys.n; i++)
+        response->coordinators.p[i] = find_coordinator(r, in->key_type, in->keys.p[i]);
     request_answer(r, response);
 }
 
@@ -442,13 +455,17 @@ static void delete_group(struct removal *all, struct str group_id, int16_t *erro
         *error_code = g ? KAFKA_NON_EMPTY_GROUP : KAFKA_GROUP_ID_NOT_FOUND;
         return;
     }
-    items = ARENA_ARRAY(&all->r->arena, struct committed, g->offsets.n + 1);
+    items = ARENA_ARRAY(&all->r->arena, struct committed, g->offsets.n + g->txn_offsets.n + 1);
     for (size_t i = 0; i < g->offsets.n; i++) {
         if (g->offsets.p[i].offset >= 0)
             items[n++] = (struct committed){.topic = arena_str(&all->r->arena, g->offsets.p[i].topic),
                                             .partition = g->offsets.p[i].partition,
                                             .offset = -1};
     }
+    for (size_t i = 0; i < g->txn_offsets.n; i++)
+        items[n++] = (struct committed){.topic = arena_str(&all->r->arena, g->txn_offsets.p[i].c.topic),
+                                        .partition = g->txn_offsets.p[i].c.partition,
+                                        .offset = -1};
     remove_offsets(all, group_id, items, n, true, error_code);
 }
 

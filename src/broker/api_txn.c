@@ -96,8 +96,12 @@ void api_init_producer_id(struct request *r)
         init_transactional(r, i);
         return;
     }
-    i->response->producer_id = txns_producer_id(r->b->txns);
-    i->response->producer_epoch = 0;
+    if (request_may_cluster(r, ACL_IDEMPOTENT_WRITE) || request_may_any(r, ACL_WRITE, ACL_TOPIC)) {
+        i->response->producer_id = txns_producer_id(r->b->txns);
+        i->response->producer_epoch = 0;
+    } else {
+        i->response->error_code = KAFKA_CLUSTER_AUTHORIZATION_FAILED;
+    }
     request_answer(r, i->response);
 }
 

@@ -151,26 +151,31 @@ static void forgotten(void *ctx, bool ok)
 /* Which of a group's offsets? */
 typedef bool forget_fn(const struct group *g, const struct committed *c, const void *ctx);
 
+static void forget_item(struct forgetting *f, const struct committed *c)
+{
+    f->items[f->change.n++] = (struct committed){.topic = str_copy(c->topic), .partition = c->partition, .offset = -1};
+}
+
+/* What is committed in a transaction goes, too: by the same record. */
 static void forget_in_group(struct group *g, forget_fn *which, const void *ctx)
 {
-    size_t n = 0;
-    struct forgetting *f;
+    const size_t n = g->offsets.n + g->txn_offsets.n;
+    struct forgetting *f = NULL;
 
-    for (size_t i = 0; i < g->offsets.n; i++)
-        n += g->offsets.p[i].offset >= 0 && which(g, &g->offsets.p[i], ctx);
-    if (n == 0)
-        return;
-    f = check_calloc(1, sizeof(*f) + n * sizeof(f->items[0]));
-    f->change = (struct offsets_change){
-        .group_id = str_copy(str_of(g->id)), .items = f->items, .n = n, .done = forgotten, .ctx = f};
-    n = 0;
-    for (size_t i = 0; i < g->offsets.n; i++) {
-        const struct committed *c = &g->offsets.p[i];
+    for (size_t i = 0; i < n; i++) {
+        const struct committed *c = i < g->offsets.n ? &g->offsets.p[i] : &g->txn_offsets.p[i - g->offsets.n].c;
 
-        if (c->offset >= 0 && which(g, c, ctx))
-            f->items[n++] = (struct committed){.topic = str_copy(c->topic), .partition = c->partition, .offset = -1};
+        if (c->offset < 0 || !which(g, c, ctx))
+            continue;
+        if (!f) {
+            f = check_calloc(1, sizeof(*f) + n * sizeof(f->items[0]));
+            f->change = (struct offsets_change){
+                .group_id = str_copy(str_of(g->id)), .items = f->items, .done = forgotten, .ctx = f};
+        }
+        forget_item(f, c);
     }
-    groups_change(g->gs, &f->change);
+    if (f)
+        groups_change(g->gs, &f->change);
 }
 
 static bool is_of_topic(const struct group *g, const struct committed *c, const void *topic)
@@ -186,6 +191,8 @@ static bool is_expired(const struct group *g, const struct committed *c, const v
     const int64_t retention_ms = g->gs->b->options.offsets_retention_ms;
     int64_t since_ms = c->time_ms;
 
+    if (group_is_pending(g, c->topic, c->partition))
+        return false; /* nothing is known before the end of the transaction */
     if (g->members.n == 0 && g->empty_since_ms > since_ms)
         since_ms = g->empty_since_ms;
     if (*(const int64_t *)now_ms - since_ms < retention_ms)

@@ -86,10 +86,11 @@ static void get_value(struct wire_in *in, struct txn *t)
     t->m.started_ms = wire_get_int(in, 8);
     t->m.updated_ms = wire_get_int(in, 8);
     for (n = wire_get_int(in, 4); n > 0 && !in->bad; n--) {
-        struct txn_partition p = {text_copy(get_text(in)), 0};
+        const struct str topic = get_text(in);
+        const int32_t index = (int32_t)wire_get_int(in, 4);
 
-        p.index = (int32_t)wire_get_int(in, 4);
-        vec_push(&t->partitions, p);
+        if (!in->bad)
+            txn_push_partition(t, topic, index);
     }
     for (n = wire_get_int(in, 4); n > 0 && !in->bad; n--)
         vec_push(&t->groups, text_copy(get_text(in)));
@@ -212,21 +213,11 @@ static enum kafka_error write_added(struct txn *t, size_t partitions, size_t gro
     return KAFKA_COORDINATOR_NOT_AVAILABLE;
 }
 
-static void push_partition(struct txn *t, struct str topic, int32_t index)
-{
-    struct txn_partition p;
-
-    if (txn_has(t, topic, index))
-        return;
-    p = (struct txn_partition){text_copy(topic), index};
-    vec_push(&t->partitions, p);
-}
-
 enum kafka_error txn_add_partition(struct txn *t, struct str topic, int32_t index)
 {
     const size_t partitions = t->partitions.n;
 
-    push_partition(t, topic, index);
+    txn_push_partition(t, topic, index);
     return write_added(t, partitions, t->groups.n);
 }
 
@@ -236,7 +227,7 @@ enum kafka_error txn_add_partitions(struct txn *t, const struct wire_add_partiti
 
     for (int32_t i = 0; i < n; i++) {
         for (int32_t k = 0; k < topics[i].partitions.n; k++)
-            push_partition(t, topics[i].name, topics[i].partitions.p[k]);
+            txn_push_partition(t, topics[i].name, topics[i].partitions.p[k]);
     }
     return write_added(t, partitions, t->groups.n);
 }

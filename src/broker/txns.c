@@ -56,10 +56,64 @@ struct txn *txns_find_producer(struct txns *ts, int64_t producer_id)
     return NULL;
 }
 
+/* --- what belongs to one: many partitions, few groups ---------------------------------------------------------------
+ */
+
+static uint32_t *index_slot(const struct txn *t, struct str topic, int32_t partition)
+{
+    size_t i = (size_t)(hash_fnv1a(topic.p, topic.n) + (uint64_t)(uint32_t)partition * UINT64_C(0x9e3779b97f4a7c15));
+
+    for (i &= t->index_cap - 1; t->index[i] != 0; i = (i + 1) & (t->index_cap - 1)) {
+        const struct txn_partition *p = &t->partitions.p[t->index[i] - 1];
+
+        if (p->index == partition && str_is(topic, p->topic))
+            break;
+    }
+    return &t->index[i];
+}
+
+static void make_index(struct txn *t, size_t cap)
+{
+    free(t->index);
+    t->index = check_calloc(cap, sizeof(*t->index));
+    t->index_cap = cap;
+    for (size_t i = 0; i < t->partitions.n; i++)
+        *index_slot(t, str_of(t->partitions.p[i].topic), t->partitions.p[i].index) = (uint32_t)i + 1;
+}
+
+bool txn_has(const struct txn *t, struct str topic, int32_t index)
+{
+    return t->index_cap > 0 && *index_slot(t, topic, index) != 0;
+}
+
+void txn_push_partition(struct txn *t, struct str topic, int32_t index)
+{
+    struct txn_partition p;
+
+    if (txn_has(t, topic, index))
+        return;
+    if ((t->partitions.n + 1) * 4 > t->index_cap * 3)
+        make_index(t, t->index_cap ? t->index_cap * 2 : 8);
+    p.topic = check_calloc(1, topic.n + 1);
+    memcpy(p.topic, topic.p, topic.n);
+    p.index = index;
+    vec_push(&t->partitions, p);
+    *index_slot(t, topic, index) = (uint32_t)t->partitions.n;
+}
+
 void txn_forget_parts(struct txn *t, size_t partitions, size_t groups)
 {
+    const bool fewer = t->partitions.n > partitions;
+
     while (t->partitions.n > partitions)
         free(t->partitions.p[--t->partitions.n].topic);
+    if (fewer && partitions > 0)
+        make_index(t, t->index_cap);
+    if (fewer && partitions == 0) {
+        free(t->index);
+        t->index = NULL;
+        t->index_cap = 0;
+    }
     while (t->groups.n > groups)
         free(t->groups.p[--t->groups.n]);
 }
@@ -86,15 +140,6 @@ int64_t txns_producer_id(struct txns *ts)
     /* Drawn, not counted: nothing has to be durable for two producers to be told apart. */
     env_random(ts->b->env, &id, sizeof(id));
     return (int64_t)(id >> 2);
-}
-
-bool txn_has(const struct txn *t, struct str topic, int32_t index)
-{
-    for (size_t i = 0; i < t->partitions.n; i++) {
-        if (t->partitions.p[i].index == index && str_is(topic, t->partitions.p[i].topic))
-            return true;
-    }
-    return false;
 }
 
 bool txn_has_group(const struct txn *t, struct str group)

@@ -61,6 +61,8 @@ struct txn {
     char *id;
     struct txn_meta m;
     VEC(struct txn_partition) partitions;
+    uint32_t *index; /* hash table over partitions: number + 1 */
+    size_t index_cap;
     VEC(char *) groups;
     int64_t log_end; /* its newest record is durable when everything below is */
     bool completing;
@@ -117,6 +119,7 @@ struct txn *txns_find_producer(struct txns *ts, int64_t producer_id);
 void txns_remove(struct txn *t);
 int64_t txns_producer_id(struct txns *ts);
 bool txn_has(const struct txn *t, struct str topic, int32_t index);
+void txn_push_partition(struct txn *t, struct str topic, int32_t index); /* if it is not in it yet */
 bool txn_has_group(const struct txn *t, struct str group);
 void txn_forget_parts(struct txn *t, size_t partitions, size_t groups); /* all behind the first so many */
 
