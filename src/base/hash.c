@@ -122,6 +122,11 @@ static void to_hex(const uint8_t *p, size_t n, char *out)
     out[2 * n] = 0;
 }
 
+void hash_md5(const void *p, size_t n, uint8_t out[16])
+{
+    digest(EVP_md5(), p, n, out);
+}
+
 void hash_md5_hex(const void *p, size_t n, char out[33])
 {
     uint8_t raw[16];

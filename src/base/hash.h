@@ -17,6 +17,7 @@ int32_t hash_partition_of_key(struct str key, int32_t partitions);
 /* FNV-1a, 64 bit: for hash tables of our own. */
 uint64_t hash_fnv1a(const void *p, size_t n);
 
+void hash_md5(const void *p, size_t n, uint8_t out[16]);
 /* Lower-case hex with a NUL. */
 void hash_md5_hex(const void *p, size_t n, char out[33]);
 void hash_sha256_hex(const void *p, size_t n, char out[65]);

@@ -22,7 +22,7 @@ enum ig_code partition_open(struct broker *b, struct topic *topic, const struct 
     p->last = &p->first;
     /* A failed log keeps its old mark: the damage must be found again at the next start. */
     if (!p->log->failed)
-        marks_set(b->marks, p->slot, &p->log->durable);
+        marks_set(b->marks, p->slot, &p->log->synced);
     *out = p;
     return IG_OK;
 }
@@ -76,7 +76,7 @@ static void sync_done(void *arg)
         return;
     }
     if (!p->log->failed)
-        marks_set(p->b->marks, p->slot, &p->log->durable);
+        marks_set(p->b->marks, p->slot, &p->log->synced);
     wake(p);
     begin_sync(p);
 }

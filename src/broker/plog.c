@@ -4,12 +4,8 @@
 #include <stdlib.h>
 
 #define FULL_SAID_EVERY_MS 10000
-#define STATE_EVERY_BYTES (16 << 20) /* so much is read again, at most about, after a crash */
-
-void plog_start_path(const struct plog *log, char *out, size_t n)
-{
-    snprintf(out, n, "%s/start", log->dir);
-}
+#define STATE_EVERY_BYTES (1 << 20) /* so much is read again, at most about, after a crash... */
+#define STATE_SHARE 16              /* ... or so many times as much as there is to be written for it */
 
 static struct segment *last_segment(const struct plog *log)
 {
@@ -21,7 +17,11 @@ static void free_log(struct plog *log)
     for (size_t i = 0; i < log->segments.n; i++)
         segment_free(log->segments.p[i]);
     vec_free(&log->segments);
+    for (size_t i = 0; i < log->states.n; i++)
+        buf_release(&log->states.p[i].bytes);
+    vec_free(&log->states);
     producers_clear(&log->producers);
+    free(log->why);
     free(log->dir);
     free(log);
 }
@@ -33,7 +33,9 @@ void plog_close(struct plog *log)
     if (!log)
         return;
     s = last_segment(log);
-    if (!log->failed && s->exists && log->durable.base == s->base && log->durable.pos == s->size)
+    for (size_t i = 0; i < log->states.n && !log->failed; i++)
+        (void)segment_state_store(log->env, log->dir, log->states.p[i].base, &log->states.p[i].bytes);
+    if (!log->failed && s->exists && log->synced.base == s->base && log->synced.pos == s->size)
         segment_state_write(log->env, log->dir, s, log->end, true, &log->producers);
     free_log(log);
 }
@@ -57,16 +59,35 @@ static enum ig_code make_dirty(struct plog *log, struct segment *s, struct error
     return IG_OK;
 }
 
+static struct plog_state encode_state(struct plog *log, const struct segment *s, bool closed)
+{
+    struct plog_state state = {.base = s->base, .pos = s->size};
+
+    segment_state_encode(log->env, s, log->end, closed, &log->producers, &state.bytes);
+    log->state_bytes = state.bytes.n;
+    return state;
+}
+
 enum ig_code plog_roll(struct plog *log, struct error *err)
 {
     struct segment *s = last_segment(log);
+    struct plog_state state;
 
     (void)err;
     if (s->size == 0)
         return IG_OK;
-    segment_state_write(log->env, log->dir, s, log->end, true, &log->producers);
+    state = encode_state(log, s, true);
+    vec_push(&log->states, state);
     vec_push(&log->segments, segment_new(log->files, log->dir, log->end));
     return IG_OK;
+}
+
+void plog_roll_if_old(struct plog *log, int64_t now_ms, int64_t age_ms)
+{
+    const struct segment *s = last_segment(log);
+
+    if (s->size > 0 && !log->failed && now_ms - s->first_ms >= age_ms)
+        (void)!plog_roll(log, NULL);
 }
 
 /* Producers try again until there is room: a person has to be told, but not at every try. */
@@ -80,15 +101,21 @@ static void say_full(struct plog *log, const struct error *err)
     log_warn(log->env, "broker", "records are refused until there is room again: %s", err->msg);
 }
 
+void plog_fail(struct plog *log, const char *why)
+{
+    log->failed = true;
+    free(log->why);
+    log->why = check_strdup(why);
+    log_error(log->env, "broker", "%s: the partition takes no more: %s", log->dir, why);
+}
+
 static enum ig_code write_failed(struct plog *log, struct segment *s, enum ig_code rc, const struct error *err)
 {
     if (rc == IG_NO_SPACE && env_truncate(log->env, s->open, s->size, NULL) == IG_OK) {
         say_full(log, err);
         return rc; /* as if it had not been tried */
     }
-    log->failed = true;
-    snprintf(log->why, sizeof(log->why), "%.480s", err->msg);
-    log_error(log->env, "broker", "the partition takes no more: %s", log->why);
+    plog_fail(log, err->msg);
     return rc;
 }
 
@@ -101,10 +128,11 @@ static enum ig_code append(struct plog *log, struct batch *b, const void *bytes,
     } rest = {.in = (const char *)bytes + BATCH_HEADER_BYTES};
     const struct iovec iov[2] = {{header, sizeof(header)}, {rest.out, (size_t)b->bytes - BATCH_HEADER_BYTES}};
     struct segment *s = last_segment(log);
+    const int64_t now_ms = env_now_ms(log->env);
     struct error local;
     enum ig_code rc;
 
-    if (s->size > 0 && s->size + b->bytes > log->segment_bytes) {
+    if (s->size > 0 && (s->size + b->bytes > log->segment_bytes || now_ms - s->first_ms >= log->segment_ms)) {
         IG_TRY(plog_roll(log, err));
         s = last_segment(log);
     }
@@ -122,10 +150,17 @@ static enum ig_code append(struct plog *log, struct batch *b, const void *bytes,
             *err = local;
         return write_failed(log, s, rc, &local);
     }
+    if (s->size == 0)
+        s->first_ms = now_ms;
+    s->written_ms = now_ms;
     segment_add(s, b);
     batch_read_marker(bytes, (size_t)b->bytes, b);
-    producers_note(&log->producers, b, env_now_ms(log->env));
+    producers_note(&log->producers, b, now_ms);
     log->end += b->last_offset_delta + 1;
+    if (log->write_back) {
+        log->durable = (struct plog_mark){s->base, s->size, log->end};
+        spans_settle(&log->producers.spans, log->end);
+    }
     return IG_OK;
 }
 
@@ -148,18 +183,32 @@ bool plog_is_dirty(const struct plog *log)
 {
     bool dirty = false;
 
-    for (size_t i = log->segments.n; i-- > 0 && log->segments.p[i]->base >= log->durable.base;)
+    for (size_t i = log->segments.n; i-- > 0 && log->segments.p[i]->base >= log->synced.base;)
         dirty |= log->segments.p[i]->dirty;
     return dirty && !log->failed;
 }
 
+bool plog_has_rolled(const struct plog *log)
+{
+    return log->states.n > 0 && !log->failed;
+}
+
 void plog_sync_begin(struct plog *log, struct plog_sync *s)
 {
-    const struct segment *last = last_segment(log);
+    struct segment *last = last_segment(log);
+    const int64_t share = (int64_t)log->state_bytes * STATE_SHARE;
 
     *s = (struct plog_sync){.dir = log->dir_dirty, .mark = {last->base, last->size, log->end}};
     log->dir_dirty = false;
-    for (size_t i = log->segments.n; i-- > 0 && log->segments.p[i]->base >= log->durable.base;) {
+    for (size_t i = 0; i < log->states.n; i++)
+        vec_push(&s->states, log->states.p[i]);
+    log->states.n = 0;
+    if (last->size - last->state_pos >= (share > STATE_EVERY_BYTES ? share : STATE_EVERY_BYTES)) {
+        const struct plog_state state = encode_state(log, last, false);
+
+        vec_push(&s->states, state);
+    }
+    for (size_t i = log->segments.n; i-- > 0 && log->segments.p[i]->base >= log->synced.base;) {
         struct segment *seg = log->segments.p[i];
 
         if (!seg->dirty)
@@ -170,33 +219,49 @@ void plog_sync_begin(struct plog *log, struct plog_sync *s)
     }
 }
 
-enum ig_code plog_sync_run(struct env *env, const char *dir, const struct plog_sync *s, struct error *err)
+enum ig_code plog_sync_run(struct env *env, const char *dir, struct plog_sync *s, struct error *err)
 {
     for (size_t i = 0; i < s->open.n; i++)
         IG_TRY(env_sync(env, s->open.p[i], err));
-    return s->dir ? env_sync_dir(env, dir, err) : IG_OK;
+    if (s->dir)
+        IG_TRY(env_sync_dir(env, dir, err));
+    for (size_t i = 0; i < s->states.n; i++) {
+        if (!segment_state_store(env, dir, s->states.p[i].base, &s->states.p[i].bytes))
+            s->states.p[i].pos = 0;
+    }
+    return IG_OK;
 }
 
-void plog_sync_end(struct plog *log, struct plog_sync *s, enum ig_code rc, const struct error *err)
+static void free_sync(struct plog *log, struct plog_sync *s, bool ok)
 {
     struct segment *last = last_segment(log);
 
     for (size_t i = 0; i < s->files.n; i++)
         file_unpin(s->files.p[i]);
+    for (size_t i = 0; i < s->states.n; i++) {
+        if (ok && s->states.p[i].base == last->base && s->states.p[i].pos > last->state_pos)
+            last->state_pos = s->states.p[i].pos;
+        buf_release(&s->states.p[i].bytes);
+    }
     vec_free(&s->files);
     vec_free(&s->open);
+    vec_free(&s->states);
+}
+
+void plog_sync_end(struct plog *log, struct plog_sync *s, enum ig_code rc, const struct error *err)
+{
+    free_sync(log, s, rc == IG_OK);
     if (rc) {
-        log->failed = true;
-        snprintf(log->why, sizeof(log->why), "%.480s", err->msg);
-        log_error(log->env, "broker", "the partition takes no more: %s", log->why);
+        plog_fail(log, err->msg);
         return;
     }
     if (log->failed)
         return;
+    log->synced = s->mark;
+    if (log->write_back)
+        return;
     log->durable = s->mark;
     spans_settle(&log->producers.spans, log->durable.offset);
-    if (last->base == s->mark.base && last->size == s->mark.pos && last->size - last->state_pos >= STATE_EVERY_BYTES)
-        segment_state_write(log->env, log->dir, last, log->end, false, &log->producers);
 }
 
 /* --- reading ---------------------------------------------------------------------------------------------- */
@@ -213,6 +278,9 @@ static size_t segment_at(const struct plog *log, int64_t offset)
         else
             high = mid;
     }
+    /* Behind what compaction has left of a segment, the next one goes on. */
+    while (low + 1 < log->segments.n && offset >= log->segments.p[low]->end)
+        low++;
     return low;
 }
 
@@ -254,6 +322,33 @@ static enum ig_code find_position(struct plog *log, struct segment *s, int64_t o
     e = segment_floor(s, offset, false);
     IG_TRY(segment_walk(log->env, s, e ? e->pos : 0, limit, seek_offset, &seek, err));
     *pos = seek.pos < 0 ? limit : seek.pos;
+    return IG_OK;
+}
+
+struct marker_seek {
+    int64_t offset;
+    bool found;
+};
+
+static bool seek_marker(void *ctx, const struct batch *b, int64_t pos)
+{
+    struct marker_seek *s = ctx;
+
+    (void)pos;
+    s->found = b->base_offset == s->offset && (b->attributes & BATCH_CONTROL);
+    return b->base_offset < s->offset;
+}
+
+enum ig_code plog_has_marker(struct plog *log, int64_t offset, bool *there, struct error *err)
+{
+    struct segment *s = log->segments.p[segment_at(log, offset)];
+    struct marker_seek seek = {offset, false};
+    const struct segment_entry *e;
+
+    IG_TRY(segment_load(log->env, log->dir, s, err));
+    e = segment_floor(s, offset, false);
+    IG_TRY(segment_walk(log->env, s, e ? e->pos : 0, s->size, seek_marker, &seek, err));
+    *there = seek.found;
     return IG_OK;
 }
 
@@ -366,21 +461,22 @@ int64_t plog_stable(const struct plog *log)
 
 int64_t plog_available(const struct plog *log, int64_t offset)
 {
-    const struct segment *s = last_segment(log);
+    const struct segment_entry *e;
+    const struct segment *s;
 
     if (offset >= log->durable.offset || offset < log->start)
         return 0;
-    if (offset < log->durable.base || s->base != log->durable.base)
+    s = log->segments.p[segment_at(log, offset)];
+    if (s->base > log->durable.base)
+        return 0;
+    if (s->base < log->durable.base)
         return INT32_MAX; /* at least the rest of a segment */
     for (unsigned i = 0; i < PLOG_CACHE; i++) {
         if (log->cache[i].offset == offset && log->cache[i].base == s->base)
             return log->durable.pos - log->cache[i].pos;
     }
-    {
-        const struct segment_entry *e = segment_floor(s, offset, false);
-
-        return log->durable.pos - (e ? e->pos : 0);
-    }
+    e = segment_floor(s, offset, false);
+    return log->durable.pos - (e ? e->pos : 0);
 }
 
 /* --- by time ---------------------------------------------------------------------------------------------- */
@@ -496,21 +592,26 @@ int64_t plog_size(const struct plog *log)
     return size;
 }
 
-static void unlink_segment(struct plog *log, const struct segment *s)
+void plog_gone_remove(struct env *env, struct plog_gone *gone)
 {
+    for (size_t i = 0; i < gone->paths.n; i++) {
+        (void)!env_unlink(env, gone->paths.p[i], NULL);
+        free(gone->paths.p[i]);
+    }
+    vec_free(&gone->paths);
+}
+
+void plog_drop_oldest(struct plog *log, struct plog_gone *gone)
+{
+    struct segment *s = log->segments.p[0];
+    struct plog_gone now = {0};
     char path[4096];
 
     segment_path(log->dir, s->base, ".state", path, sizeof(path));
-    (void)!env_unlink(log->env, path, NULL);
-    segment_path(log->dir, s->base, ".log", path, sizeof(path));
-    (void)!env_unlink(log->env, path, NULL);
-}
-
-void plog_drop_oldest(struct plog *log)
-{
-    struct segment *s = log->segments.p[0];
-
-    unlink_segment(log, s);
+    vec_push(&(gone ? gone : &now)->paths, check_strdup(path));
+    if (s->exists)
+        vec_push(&(gone ? gone : &now)->paths, check_strdup(file_path(s->file)));
+    plog_gone_remove(log->env, &now);
     segment_free(s);
     memmove(log->segments.p, log->segments.p + 1, (log->segments.n - 1) * sizeof(*log->segments.p));
     log->segments.n--;
@@ -531,69 +632,86 @@ enum ig_code plog_drop_newest(struct plog *log, struct error *err)
     return IG_OK;
 }
 
-enum ig_code plog_trim(struct plog *log, int64_t offset, struct error *err)
+enum ig_code plog_trim_check(const struct plog *log, int64_t offset, struct error *err)
 {
-    char path[4096], text[24];
-
     if (offset > log->durable.offset)
         return error_set(err, IG_INVALID, "offset %lld is behind the end %lld", (long long)offset,
                          (long long)log->durable.offset);
-    if (offset <= log->start)
-        return IG_OK;
-    /* First the promise that what is in front is gone, then its removal: a crash between leaves nothing half-way. */
-    plog_start_path(log, path, sizeof(path));
-    snprintf(text, sizeof(text), "%lld", (long long)offset);
-    IG_TRY(env_replace_file(log->env, path, str_of(text), err));
-    log->start = offset;
-    spans_trim(&log->producers.spans, offset);
-    while (log->segments.n > 1 && log->segments.p[1]->base <= offset)
-        plog_drop_oldest(log);
     return IG_OK;
 }
 
-/* Is the oldest segment due to go? Its age is the time since it was written, or its records' own if they are of later:
- * records of last year, brought in today, are there for as long as any others. */
-static enum ig_code is_due(struct plog *log, int64_t now_ms, int64_t retention_ms, int64_t excess, bool *due,
-                           struct error *err)
+enum ig_code plog_trim_write(struct env *env, const char *dir, int64_t offset, struct error *err)
 {
-    struct segment *s = log->segments.p[0];
-    struct env_stat st;
-    char path[4096];
+    char path[4096], text[24];
 
-    *due = false;
-    if (s->size == 0)
+    snprintf(path, sizeof(path), "%s/start", dir);
+    snprintf(text, sizeof(text), "%lld", (long long)offset);
+    return env_replace_file(env, path, str_of(text), err);
+}
+
+void plog_drop_trimmed(struct plog *log, struct plog_gone *gone)
+{
+    while (log->segments.n > 1 && log->segments.p[1]->base <= log->start && !log->cleaning)
+        plog_drop_oldest(log, gone);
+}
+
+void plog_trim_apply(struct plog *log, int64_t offset, struct plog_gone *gone)
+{
+    if (offset <= log->start)
+        return;
+    log->start = offset;
+    spans_trim(&log->producers.spans, offset);
+    plog_drop_trimmed(log, gone);
+}
+
+enum ig_code plog_trim(struct plog *log, int64_t offset, struct error *err)
+{
+    struct plog_gone gone = {0};
+
+    IG_TRY(plog_trim_check(log, offset, err));
+    if (offset <= log->start)
         return IG_OK;
-    if (excess >= s->size && log->segments.n > 1) {
-        *due = true;
-        return IG_OK;
-    }
-    if (retention_ms < 0)
-        return IG_OK;
-    IG_TRY(segment_load(log->env, log->dir, s, err));
-    if (s->max_time_ms < 0 || s->max_time_ms >= now_ms - retention_ms)
-        return IG_OK;
-    segment_path(log->dir, s->base, ".log", path, sizeof(path));
-    IG_TRY(env_stat(log->env, path, &st, err));
-    *due = st.mtime_ms < now_ms - retention_ms;
+    /* First the promise that what is in front is gone, then its removal: a crash between leaves nothing half-way. */
+    IG_TRY(plog_trim_write(log->env, log->dir, offset, err));
+    plog_trim_apply(log, offset, &gone);
+    plog_gone_remove(log->env, &gone);
     return IG_OK;
+}
+
+/* Is segment i due to go? Its age is the time since it was written, or its records' own if they are of later: records
+ * of last year, brought in today, are there for as long as any others. */
+static bool is_due(const struct plog *log, size_t i, int64_t now_ms, int64_t retention_ms, int64_t excess)
+{
+    const struct segment *s = log->segments.p[i];
+
+    if (s->size == 0)
+        return i + 1 < log->segments.n; /* compaction has left nothing of it */
+    if (excess >= s->size && i + 1 < log->segments.n)
+        return true;
+    if (retention_ms < 0)
+        return false;
+    return s->written_ms < now_ms - retention_ms && s->max_time_ms < now_ms - retention_ms;
+}
+
+int64_t plog_due(struct plog *log, int64_t now_ms, int64_t retention_ms, int64_t retention_bytes)
+{
+    int64_t excess = retention_bytes < 0 ? 0 : plog_size(log) - retention_bytes;
+    size_t n = 0;
+
+    while (!log->failed && n < log->segments.n && is_due(log, n, now_ms, retention_ms, excess)) {
+        if (n + 1 == log->segments.n)
+            (void)!plog_roll(log, NULL);
+        if (log->segments.p[n + 1]->base > log->synced.offset)
+            break; /* not durable yet: next time */
+        excess -= log->segments.p[n++]->size;
+    }
+    if (n == 0)
+        return log->start;
+    return log->segments.p[n]->base > log->start ? log->segments.p[n]->base : log->start;
 }
 
 enum ig_code plog_retain(struct plog *log, int64_t now_ms, int64_t retention_ms, int64_t retention_bytes,
                          struct error *err)
 {
-    if (log->failed)
-        return IG_OK;
-    for (;;) {
-        const int64_t excess = retention_bytes < 0 ? 0 : plog_size(log) - retention_bytes;
-        bool due;
-
-        IG_TRY(is_due(log, now_ms, retention_ms, excess, &due, err));
-        if (!due)
-            return IG_OK;
-        if (log->segments.n == 1)
-            IG_TRY(plog_roll(log, err));
-        if (log->segments.p[1]->base > log->durable.offset)
-            return IG_OK; /* not durable yet: next time */
-        IG_TRY(plog_trim(log, log->segments.p[1]->base, err));
-    }
+    return plog_trim(log, plog_due(log, now_ms, retention_ms, retention_bytes), err);
 }

@@ -7,7 +7,8 @@
 #define VERIFY_BYTES ((size_t)1 << 20)
 
 static const char state_magic[8] = "INGOTSEG";
-#define STATE_VERSION 2
+#define STATE_VERSION 3
+#define STATE_MTIME_AT 37
 
 void segment_path(const char *dir, int64_t base, const char *suffix, char *out, size_t n)
 {
@@ -49,6 +50,7 @@ void segment_free(struct segment *s)
 void segment_reset(struct segment *s)
 {
     s->size = 0;
+    s->end = s->base;
     s->max_time_ms = -1;
     s->max_time_pos = 0;
     s->index.n = 0;
@@ -67,6 +69,7 @@ void segment_add(struct segment *s, const struct batch *b)
         s->max_time_pos = s->size;
     }
     s->size += b->bytes;
+    s->end = b->base_offset + b->last_offset_delta + 1;
 }
 
 const struct segment_entry *segment_floor(const struct segment *s, int64_t value, bool by_pos)
@@ -162,14 +165,18 @@ static enum ig_code want(struct env *env, struct verifier *v, size_t n, struct e
     return IG_OK;
 }
 
-enum ig_code segment_verify(struct env *env, struct segment *s, int64_t from, int64_t *next_offset,
-                            segment_whole_fn *each, void *ctx, int64_t *valid, struct error *err)
+static bool follows(const struct segment_check *c, const struct batch *b)
 {
-    struct verifier v = {.pos = from, .cap = VERIFY_BYTES};
+    return b->base_offset == c->next_offset || (b->base_offset > c->next_offset && b->base_offset <= c->gaps);
+}
+
+enum ig_code segment_verify(struct env *env, struct segment *s, struct segment_check *c, struct error *err)
+{
+    struct verifier v = {.pos = c->from, .cap = VERIFY_BYTES};
     int64_t file_size = 0;
     enum ig_code rc;
 
-    *valid = from;
+    c->valid = c->from;
     IG_TRY(file_pin(s->file, false, &v.f, err));
     v.p = check_malloc(v.cap);
     rc = env_size(env, v.f, &file_size, err);
@@ -177,18 +184,18 @@ enum ig_code segment_verify(struct env *env, struct segment *s, int64_t from, in
         struct batch b;
 
         rc = want(env, &v, BATCH_HEADER_BYTES, err);
-        if (rc || !batch_parse(v.p + v.at, v.n - v.at, &b) || b.bytes > file_size - v.pos ||
-            b.base_offset != *next_offset)
+        if (rc || !batch_parse(v.p + v.at, v.n - v.at, &b) || b.bytes > file_size - v.pos || !follows(c, &b) ||
+            b.base_offset >= c->upto)
             break;
         rc = want(env, &v, (size_t)b.bytes, err);
         if (rc || !batch_crc_ok(v.p + v.at, v.n - v.at, &b))
             break;
         batch_read_marker(v.p + v.at, v.n - v.at, &b);
-        each(ctx, s, &b);
-        *next_offset = b.base_offset + b.last_offset_delta + 1;
+        c->each(c->ctx, s, &b);
+        c->next_offset = b.base_offset + b.last_offset_delta + 1;
         v.at += (size_t)b.bytes;
         v.pos += b.bytes;
-        *valid = v.pos;
+        c->valid = v.pos;
     }
     free(v.p);
     file_unpin(s->file);
@@ -206,66 +213,87 @@ static bool add_walked(void *ctx, const struct batch *b, int64_t pos)
 
 enum ig_code segment_load(struct env *env, const char *dir, struct segment *s, struct error *err)
 {
-    const int64_t size = s->size;
+    const int64_t size = s->size, end = s->end;
     struct segment_state state = {0};
     enum ig_code rc;
 
     if (s->indexed)
         return IG_OK;
-    if (segment_state_read(env, dir, s->base, &state, s, NULL, NULL) == IG_OK && state.pos == size)
+    if (segment_state_read(env, dir, s->base, &state, s, NULL, NULL, NULL) == IG_OK && state.pos == size)
         return IG_OK;
     segment_reset(s);
     rc = segment_walk(env, s, 0, size, add_walked, s, err);
     s->size = size;
+    s->end = end;
     s->indexed = rc == IG_OK;
     return rc;
 }
 
 /* --- BASE.state ------------------------------------------------------------------------------------------- */
 
-void segment_state_write(struct env *env, const char *dir, struct segment *s, int64_t next_offset, bool closed,
-                         const struct producers *producers)
+void segment_state_encode(struct env *env, const struct segment *s, int64_t next_offset, bool closed,
+                          const struct producers *producers, struct buf *b)
+{
+    buf_init(b, 0);
+    buf_add(b, state_magic, sizeof(state_magic));
+    wire_put_int(b, STATE_VERSION, 4);
+    wire_put_int(b, s->base, 8);
+    wire_put_int(b, s->size, 8);
+    wire_put_int(b, next_offset, 8);
+    wire_put_int(b, closed, 1);
+    IG_ASSERT(b->n == STATE_MTIME_AT);
+    wire_put_int(b, 0, 8);
+    wire_put_int(b, s->first_ms, 8);
+    wire_put_int(b, s->written_ms, 8);
+    wire_put_int(b, s->max_time_ms, 8);
+    wire_put_int(b, s->max_time_pos, 8);
+    wire_put_int(b, (int64_t)s->index.n, 4);
+    for (size_t i = 0; i < s->index.n; i++) {
+        wire_put_int(b, s->index.p[i].offset, 8);
+        wire_put_int(b, s->index.p[i].pos, 8);
+        wire_put_int(b, s->index.p[i].max_time_ms, 8);
+    }
+    wire_put_int(b, producers != NULL, 1);
+    if (producers)
+        producers_encode(producers, env_now_ms(env), b);
+}
+
+bool segment_state_store(struct env *env, const char *dir, int64_t base, struct buf *b)
 {
     char path[4096], beside[4096 + 8], log_path[4096];
     struct env_stat st = {0};
     struct env_file *f = NULL;
-    struct buf b;
+    enum ig_code rc;
 
-    segment_path(dir, s->base, ".state", path, sizeof(path));
-    segment_path(dir, s->base, ".log", log_path, sizeof(log_path));
+    segment_path(dir, base, ".state", path, sizeof(path));
+    segment_path(dir, base, ".log", log_path, sizeof(log_path));
     snprintf(beside, sizeof(beside), "%s.tmp", path);
     if (env_stat(env, log_path, &st, NULL))
-        return;
-    buf_init(&b, 0);
-    buf_add(&b, state_magic, sizeof(state_magic));
-    wire_put_int(&b, STATE_VERSION, 4);
-    wire_put_int(&b, s->base, 8);
-    wire_put_int(&b, s->size, 8);
-    wire_put_int(&b, next_offset, 8);
-    wire_put_int(&b, closed, 1);
-    wire_put_int(&b, st.mtime_ms, 8);
-    wire_put_int(&b, s->max_time_ms, 8);
-    wire_put_int(&b, s->max_time_pos, 8);
-    wire_put_int(&b, (int64_t)s->index.n, 4);
-    for (size_t i = 0; i < s->index.n; i++) {
-        wire_put_int(&b, s->index.p[i].offset, 8);
-        wire_put_int(&b, s->index.p[i].pos, 8);
-        wire_put_int(&b, s->index.p[i].max_time_ms, 8);
-    }
-    producers_encode(producers, env_now_ms(env), &b);
-    wire_put_int(&b, (int64_t)hash_crc32c(0, b.p, b.n), 4);
+        return false;
+    wire_store(b->p + STATE_MTIME_AT, st.mtime_ms, 8);
+    wire_put_int(b, (int64_t)hash_crc32c(0, b->p, b->n), 4);
     /* Not synced: after a power cut a half-written state fails its checksum and is made again. But what an earlier
      * crash left under this name may be a whole state of other bytes: it must not come back. */
     (void)!env_unlink(env, beside, NULL);
-    if (env_open(env, beside, ENV_OPEN_WRITE | ENV_OPEN_CREATE | ENV_OPEN_EXCLUSIVE, &f, NULL) == IG_OK) {
-        const enum ig_code rc = env_write(env, f, 0, b.p, b.n, NULL);
+    if (env_open(env, beside, ENV_OPEN_WRITE | ENV_OPEN_CREATE | ENV_OPEN_EXCLUSIVE, &f, NULL))
+        return false;
+    rc = env_write(env, f, 0, b->p, b->n, NULL);
+    env_close(env, f);
+    if (!rc)
+        rc = env_rename(env, beside, path, NULL);
+    if (rc)
+        (void)!env_unlink(env, beside, NULL);
+    return rc == IG_OK;
+}
 
-        env_close(env, f);
-        if (rc || env_rename(env, beside, path, NULL))
-            (void)!env_unlink(env, beside, NULL);
-        else
-            s->state_pos = s->size;
-    }
+void segment_state_write(struct env *env, const char *dir, struct segment *s, int64_t next_offset, bool closed,
+                         const struct producers *producers)
+{
+    struct buf b;
+
+    segment_state_encode(env, s, next_offset, closed, producers, &b);
+    if (segment_state_store(env, dir, s->base, &b))
+        s->state_pos = s->size;
     buf_release(&b);
 }
 
@@ -287,8 +315,33 @@ static void read_index(struct wire_in *in, struct segment *s)
     }
 }
 
+static bool read_header(struct wire_in *in, int64_t base, struct segment_state *out)
+{
+    (void)wire_get_bytes(in, sizeof(state_magic));
+    if (wire_get_int(in, 4) != STATE_VERSION || wire_get_int(in, 8) != base)
+        return false;
+    out->pos = wire_get_int(in, 8);
+    out->next_offset = wire_get_int(in, 8);
+    out->closed = wire_get_int(in, 1) != 0;
+    out->mtime_ms = wire_get_int(in, 8);
+    out->first_ms = wire_get_int(in, 8);
+    out->written_ms = wire_get_int(in, 8);
+    return !in->bad;
+}
+
+static void read_producers(struct wire_in *in, struct segment_state *out, struct producers *producers, struct buf *blob)
+{
+    out->has_producers = wire_get_int(in, 1) != 0;
+    if (!out->has_producers)
+        return;
+    if (blob)
+        buf_add(blob, in->p, (size_t)(in->end - in->p) - 4);
+    if (producers)
+        producers_decode(producers, in);
+}
+
 enum ig_code segment_state_read(struct env *env, const char *dir, int64_t base, struct segment_state *out,
-                                struct segment *s, struct producers *producers, struct error *err)
+                                struct segment *s, struct producers *producers, struct buf *blob, struct error *err)
 {
     struct segment index_of_nobody = {0};
     struct wire_in in;
@@ -304,23 +357,19 @@ enum ig_code segment_state_read(struct env *env, const char *dir, int64_t base, 
     in = (struct wire_in){(const uint8_t *)b.p, (const uint8_t *)b.p + b.n, false};
     rc = error_set(err, IG_CORRUPT, "%s is damaged", path);
     if (b.n < 64 || memcmp(b.p, state_magic, sizeof(state_magic)) != 0 ||
-        (uint32_t)wire_load(b.p + b.n - 4, 4) != hash_crc32c(0, b.p, b.n - 4))
+        (uint32_t)wire_load(b.p + b.n - 4, 4) != hash_crc32c(0, b.p, b.n - 4) || !read_header(&in, base, out))
         goto out;
-    (void)wire_get_bytes(&in, sizeof(state_magic));
-    if (wire_get_int(&in, 4) != STATE_VERSION || wire_get_int(&in, 8) != base)
-        goto out;
-    out->pos = wire_get_int(&in, 8);
-    out->next_offset = wire_get_int(&in, 8);
-    out->closed = wire_get_int(&in, 1) != 0;
-    out->mtime_ms = wire_get_int(&in, 8);
     if (!s)
         s = &index_of_nobody;
     read_index(&in, s);
-    if (producers)
-        producers_decode(producers, &in);
+    out->max_time_ms = s->max_time_ms;
+    read_producers(&in, out, producers, blob);
     if (in.bad)
         goto out;
     s->size = out->pos;
+    s->end = out->next_offset;
+    s->first_ms = out->first_ms;
+    s->written_ms = out->written_ms;
     s->state_pos = out->pos;
     s->indexed = true;
     rc = IG_OK;

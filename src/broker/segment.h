@@ -15,7 +15,9 @@ struct segment_entry {
 
 struct segment {
     int64_t base, size;
-    int64_t mtime_ms;                  /* as found at the start */
+    int64_t end;                       /* behind the last record in it */
+    int64_t first_ms, written_ms;      /* when something was appended to it first, and last */
+    int64_t found_size, mtime_ms;      /* as found at the start */
     int64_t max_time_ms, max_time_pos; /* greatest record time (-1: none), and the batch that has it */
     VEC(struct segment_entry) index;
     bool indexed;      /* index and times are there; only then can it be appended to */
@@ -43,10 +45,19 @@ const struct segment_entry *segment_floor(const struct segment *s, int64_t value
 typedef bool segment_each_fn(void *ctx, const struct batch *b, int64_t pos);
 IG_MUST_CHECK enum ig_code segment_walk(struct env *env, struct segment *s, int64_t from, int64_t to,
                                         segment_each_fn *each, void *ctx, struct error *err);
-/* The same over whole batches with right checksums; *valid is how far that went. An error is one of reading. */
+/* The same over whole batches with right checksums, one behind the other. */
 typedef void segment_whole_fn(void *ctx, struct segment *s, const struct batch *b);
-IG_MUST_CHECK enum ig_code segment_verify(struct env *env, struct segment *s, int64_t from, int64_t *next_offset,
-                                          segment_whole_fn *each, void *ctx, int64_t *valid, struct error *err);
+struct segment_check {
+    int64_t from;        /* byte */
+    int64_t gaps, upto;  /* offsets: compaction may have left gaps in front of the one; the other ends it */
+    int64_t next_offset; /* what must come; afterwards what would */
+    int64_t valid;       /* how far it went, in bytes */
+    segment_whole_fn *each;
+    void *ctx;
+};
+/* An error is one of reading. */
+IG_MUST_CHECK enum ig_code segment_verify(struct env *env, struct segment *s, struct segment_check *c,
+                                          struct error *err);
 /* Makes the index of an old segment ready: from its state, or by reading it. */
 IG_MUST_CHECK enum ig_code segment_load(struct env *env, const char *dir, struct segment *s, struct error *err);
 
@@ -56,12 +67,21 @@ struct segment_state {
     int64_t pos, next_offset;
     bool closed;      /* nothing was to be appended any more... */
     int64_t mtime_ms; /* ... and the file was last changed then */
+    int64_t first_ms, written_ms, max_time_ms;
+    bool has_producers;
 };
-/* Best effort: a state that is missing only costs time. */
+/* What is to be written; by the owner of the log. producers NULL: they are not known. */
+void segment_state_encode(struct env *env, const struct segment *s, int64_t next_offset, bool closed,
+                          const struct producers *producers, struct buf *out);
+/* Writes it, on any thread. Best effort: a state that is missing only costs time. */
+bool segment_state_store(struct env *env, const char *dir, int64_t base, struct buf *state);
+/* Both at once. */
 void segment_state_write(struct env *env, const char *dir, struct segment *s, int64_t next_offset, bool closed,
                          const struct producers *producers);
-/* IG_NOT_FOUND or IG_CORRUPT: there is none. With `s` its index is filled, with `producers` they are. */
+/* IG_NOT_FOUND or IG_CORRUPT: there is none. With `s` its index is filled, with `producers` they are; `blob` gets them
+ * as they are written. Each may be NULL. */
 IG_MUST_CHECK enum ig_code segment_state_read(struct env *env, const char *dir, int64_t base, struct segment_state *out,
-                                              struct segment *s, struct producers *producers, struct error *err);
+                                              struct segment *s, struct producers *producers, struct buf *blob,
+                                              struct error *err);
 
 #endif
