@@ -1,6 +1,6 @@
 /* The APIs of groups that are not about joining: coordinator, offsets, and looking at groups from outside. */
 #include "broker/admin.h"
-#include "broker/groups.h"
+#include "broker/consumer_group.h"
 
 #include <stdlib.h>
 #include <strings.h>
@@ -79,6 +79,16 @@ static void commit_done(void *ctx, bool ok)
     request_answer(c->r, c->response);
 }
 
+/* Is this a member, of this epoch? */
+static enum kafka_error check_consumer(const struct consumers *cs, struct str member_id, int32_t epoch)
+{
+    const struct consumer *c = consumers_find(cs, member_id);
+
+    if (!c)
+        return KAFKA_UNKNOWN_MEMBER_ID;
+    return epoch == c->epoch ? KAFKA_OK : KAFKA_STALE_MEMBER_EPOCH;
+}
+
 /* Members must be of the current generation; who is none may commit for a group without members. */
 static enum kafka_error may_commit(struct request *r, struct group *g, const struct wire_offset_commit_request *in)
 {
@@ -89,8 +99,12 @@ static enum kafka_error may_commit(struct request *r, struct group *g, const str
         return KAFKA_GROUP_AUTHORIZATION_FAILED;
     if (!g)
         return in->generation_id < 0 ? KAFKA_OK : KAFKA_ILLEGAL_GENERATION;
-    if (in->generation_id < 0 && g->members.n == 0)
+    if (in->generation_id < 0 && group_is_empty(g))
         return KAFKA_OK;
+    if (g->consumers && r->version < 9)
+        return KAFKA_UNSUPPORTED_VERSION;
+    if (g->consumers)
+        return check_consumer(g->consumers, in->member_id, in->generation_id);
     m = group_member(g, in->member_id);
     if (of_instance && of_instance != m)
         return KAFKA_FENCED_INSTANCE_ID;
@@ -280,13 +294,19 @@ void api_offset_fetch(struct request *r)
         RESPONSE_ITEMS(r, response->groups, offset_fetch_group_result, in->groups.n > 0 ? in->groups.n : 0);
         for (int32_t i = 0; i < in->groups.n; i++) {
             const struct wire_offset_fetch_group *g = &in->groups.p[i];
+            struct group *found = group_find(gs, g->group_id);
 
             response->groups.p[i].group_id = g->group_id;
             if (!request_may(r, ACL_DESCRIBE, ACL_GROUP, g->group_id)) {
                 response->groups.p[i].error_code = KAFKA_GROUP_AUTHORIZATION_FAILED;
                 continue;
             }
-            topics = fetch_topics(r, group_find(gs, g->group_id), g->topics.p, g->topics.n);
+            if (g->member_epoch >= 0 && found && found->consumers)
+                response->groups.p[i].error_code =
+                    (int16_t)check_consumer(found->consumers, g->member_id, g->member_epoch);
+            if (response->groups.p[i].error_code)
+                continue;
+            topics = fetch_topics(r, found, g->topics.p, g->topics.n);
             response->groups.p[i].topics.p = topics.p;
             response->groups.p[i].topics.n = topics.n;
         }
@@ -347,14 +367,14 @@ void api_describe_groups(struct request *r)
         }
         if (in->include_authorized_operations)
             out->authorized_operations = request_operations(r, ACL_GROUP, id);
-        if (g) {
+        if (g && !g->consumers) {
             describe_group(r, g, out);
             continue;
         }
         out->state = STR("Dead");
         if (r->version >= 6) {
             out->error_code = KAFKA_GROUP_ID_NOT_FOUND;
-            out->error_message = str_of(arena_printf(&r->arena, "there is no group " STR_FMT, STR_ARG(id)));
+            out->error_message = str_of(arena_printf(&r->arena, "there is no classic group " STR_FMT, STR_ARG(id)));
         }
     }
     request_answer(r, response);
@@ -370,6 +390,11 @@ static bool is_listed(const struct wire_strings *filter, const char *value)
     return filter->n <= 0;
 }
 
+static const char *type_of(const struct group *g)
+{
+    return g->consumers ? "consumer" : "classic";
+}
+
 void api_list_groups(struct request *r)
 {
     const struct wire_list_groups_request *in = r->body;
@@ -381,12 +406,12 @@ void api_list_groups(struct request *r)
     response->groups.n = 0;
     for (size_t i = 0; i < GROUP_BUCKETS; i++) {
         for (const struct group *g = gs->buckets[i]; g; g = g->next) {
-            if (!is_listed(&in->states_filter, group_state_name(g)) || !is_listed(&in->types_filter, "classic") ||
+            if (!is_listed(&in->states_filter, group_state_name(g)) || !is_listed(&in->types_filter, type_of(g)) ||
                 (!may && !request_may(r, ACL_DESCRIBE, ACL_GROUP, str_of(g->id))))
                 continue;
             response->groups.p[response->groups.n++] =
                 (struct wire_list_groups_result){str_of(g->id), str_of(g->protocol_type ? g->protocol_type : ""),
-                                                 str_of(group_state_name(g)), STR("classic")};
+                                                 str_of(group_state_name(g)), str_of(type_of(g))};
         }
     }
     request_answer(r, response);
@@ -419,7 +444,7 @@ static void removal_done(void *ctx, bool ok)
 
     if (!ok)
         *part->error_code = KAFKA_COORDINATOR_NOT_AVAILABLE;
-    if (ok && g && part->whole && g->members.n == 0 && g->pending.n == 0)
+    if (ok && g && part->whole && group_is_empty(g) && g->pending.n == 0)
         group_drop(g);
     removal_finish(part->all);
 }
@@ -451,7 +476,7 @@ static void delete_group(struct removal *all, struct str group_id, int16_t *erro
         *error_code = KAFKA_GROUP_AUTHORIZATION_FAILED;
         return;
     }
-    if (!g || g->members.n > 0) {
+    if (!g || !group_is_empty(g)) {
         *error_code = g ? KAFKA_NON_EMPTY_GROUP : KAFKA_GROUP_ID_NOT_FOUND;
         return;
     }

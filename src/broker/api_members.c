@@ -1,5 +1,5 @@
 /* SyncGroup, Heartbeat, LeaveGroup. */
-#include "broker/groups.h"
+#include "broker/consumer_group.h"
 
 #include <stdlib.h>
 
@@ -119,11 +119,28 @@ void api_heartbeat(struct request *r)
     request_answer(r, response);
 }
 
+/* Administrators remove members of the other protocol this way, too. */
+static enum kafka_error leave_consumers(struct consumers *cs, struct str member_id, struct str instance_id)
+{
+    struct consumer *c = consumers_find(cs, member_id), *of_instance = consumers_find_instance(cs, instance_id);
+
+    if (of_instance && member_id.n == 0)
+        c = of_instance;
+    if (of_instance && c != of_instance)
+        return KAFKA_FENCED_INSTANCE_ID;
+    if (!c || (instance_id.p && !of_instance))
+        return KAFKA_UNKNOWN_MEMBER_ID;
+    consumers_remove(cs, c);
+    return KAFKA_OK;
+}
+
 static enum kafka_error leave(struct group *g, struct str member_id, struct str instance_id)
 {
     struct member *of_instance = g ? group_static_member(g, instance_id) : NULL;
     struct member *m = g ? group_member(g, member_id) : NULL;
 
+    if (g && g->consumers)
+        return leave_consumers(g->consumers, member_id, instance_id);
     if (of_instance && member_id.n == 0)
         m = of_instance;
     if (of_instance && m != of_instance)

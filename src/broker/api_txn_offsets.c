@@ -1,5 +1,5 @@
 /* TxnOffsetCommit: a consumer's position as a part of a producer's transaction. */
-#include "broker/groups.h"
+#include "broker/consumer_group.h"
 #include "broker/txns.h"
 
 #define METADATA_MAX 4096
@@ -26,6 +26,11 @@ static enum kafka_error check_member(struct group *g, const struct wire_txn_offs
         return KAFKA_OK;
     if (!g)
         return KAFKA_ILLEGAL_GENERATION;
+    if (g->consumers) {
+        const struct consumer *c = consumers_find(g->consumers, in->member_id);
+
+        return !c ? KAFKA_UNKNOWN_MEMBER_ID : in->generation_id == c->epoch ? KAFKA_OK : KAFKA_STALE_MEMBER_EPOCH;
+    }
     m = group_member(g, in->member_id);
     if (!m)
         return KAFKA_UNKNOWN_MEMBER_ID;

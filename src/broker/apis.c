@@ -42,6 +42,8 @@ const struct api apis[] = {
     API(44, 0, 1, 1, incremental_alter_configs, incremental_request, alter_configs_response),
     API(47, 0, 0, NEVER, offset_delete, offset_delete_request, offset_delete_response),
     API(60, 0, 2, 0, describe_cluster, describe_cluster_request, describe_cluster_response),
+    API(68, 0, 1, 0, consumer_group_heartbeat, member_heartbeat_request, member_heartbeat_response),
+    API(69, 0, 1, 0, consumer_group_describe, consumer_group_describe_request, consumer_group_describe_response),
     API(34, 0, 2, 2, alter_replica_log_dirs, replica_log_dirs_request, replica_log_dirs_response),
     API(43, 0, 2, 2, elect_leaders, elect_leaders_request, elect_leaders_response),
     API(45, 0, 1, 0, alter_partition_reassignments, reassign_request, reassign_response),

@@ -120,6 +120,7 @@ IG_MUST_CHECK enum ig_code topics_open(struct broker *b, struct topics **out, st
 void topics_close(struct topics *ts);
 struct topic *topics_find(struct topics *ts, struct str name);
 struct topic *topics_find_id(struct topics *ts, const struct wire_uuid *id);
+uint64_t topics_changes(const struct topics *ts); /* another number after topics were made, removed or grown */
 struct partition *topics_partition(struct topics *ts, struct str name, int32_t index);
 /* All topics by name; free() it. */
 struct topic **topics_sorted(struct topics *ts, size_t *n);
@@ -270,6 +271,8 @@ void *request_new(struct request *r, const struct wire_type *type, size_t n);
     X(update_features)               \
     X(describe_quorum)               \
     X(list_config_resources)         \
+    X(consumer_group_heartbeat)      \
+    X(consumer_group_describe)       \
     X(sasl_handshake)                \
     X(sasl_authenticate)             \
     X(describe_acls)                 \

@@ -8,10 +8,15 @@
  * Nobody who came with an instance id (a static member) is thrown out for not joining again: only its session's end
  * does that.
  */
-#include "broker/groups.h"
+#include "broker/consumer_group.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+
+bool group_is_empty(const struct group *g)
+{
+    return g->members.n == 0 && (!g->consumers || g->consumers->members.n == 0);
+}
 
 void group_set_state(struct group *g, enum group_state to)
 {
@@ -180,7 +185,7 @@ void member_update(struct member *m, const struct wire_join_group_request *in)
 }
 
 /* "127.0.0.1:4000" as Kafka's tools show it: "/127.0.0.1". */
-static char *host_of(const char *peer)
+char *group_host_of(const char *peer)
 {
     const char *colon = strrchr(peer, ':');
     const size_t n = colon ? (size_t)(colon - peer) : strlen(peer);
@@ -198,7 +203,7 @@ struct member *group_add_member(struct group *g, struct request *r, const char *
     m->id = check_strdup(id);
     group_set_text(&m->instance_id, in->group_instance_id);
     group_set_text(&m->client_id, r->client_id.p ? r->client_id : STR(""));
-    m->client_host = host_of(request_peer(r));
+    m->client_host = group_host_of(request_peer(r));
     member_update(m, in);
     vec_push(&g->members, m);
     if (g->members.n == 1)
@@ -233,6 +238,8 @@ static bool everyone_has(const struct group *g, struct str protocol, const struc
 /* Has the one who comes something in common with all the others? */
 bool group_takes(const struct group *g, const struct wire_join_group_request *in, const struct member *but)
 {
+    if (g->consumers && g->consumers->members.n > 0)
+        return false; /* of the other protocol */
     if (in->protocols.n <= 0 || in->protocol_type.n == 0)
         return false;
     if (g->members.n == 0 || (g->members.n == 1 && but))
@@ -462,6 +469,7 @@ void group_release(struct group *g)
         group_end_sync(g->members.p[i], KAFKA_COORDINATOR_NOT_AVAILABLE);
     }
     group_clear_members(g);
+    consumers_free(g->consumers);
     for (size_t i = 0; i < g->pending.n; i++)
         free(g->pending.p[i].id);
     group_clear_offsets(g);
@@ -508,6 +516,14 @@ static bool names_topic(struct str metadata, struct str topic)
 
 bool group_subscribes(const struct group *g, struct str topic)
 {
+    for (size_t i = 0; g->consumers && i < g->consumers->members.n; i++) {
+        char name[TOPIC_NAME_MAX + 1] = "";
+
+        if (topic.n <= TOPIC_NAME_MAX)
+            memcpy(name, topic.p, topic.n);
+        if (consumer_subscribes(g->consumers->members.p[i], name))
+            return true;
+    }
     for (size_t i = 0; i < g->members.n && group_is_of_consumers(g); i++) {
         const struct member *m = g->members.p[i];
 

@@ -1,5 +1,5 @@
 /* JoinGroup: who comes, who comes again, and who comes back under its instance id. */
-#include "broker/groups.h"
+#include "broker/consumer_group.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -149,6 +149,10 @@ static enum kafka_error check_join(struct request *r, struct group **g)
     *g = in->member_id.n ? group_find(gs, in->group_id) : group_make(gs, in->group_id);
     if (!*g)
         return KAFKA_UNKNOWN_MEMBER_ID;
+    if ((*g)->consumers && (*g)->consumers->members.n == 0) { /* it becomes a classic one */
+        consumers_free((*g)->consumers);
+        (*g)->consumers = NULL;
+    }
     if (!group_takes(*g, in, group_member(*g, in->member_id)))
         return KAFKA_INCONSISTENT_GROUP_PROTOCOL;
     if (!group_member(*g, in->member_id) && ((*g)->members.n >= GROUP_MEMBERS_MAX || (*g)->pending.n >= PENDING_MAX))

@@ -1,4 +1,4 @@
-#include "broker/groups.h"
+#include "broker/consumer_group.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -67,7 +67,7 @@ void group_drop_if_idle(struct group *g)
         if (g->offsets.p[i].offset >= 0)
             return;
     }
-    if (g->members.n > 0 || g->pending.n > 0 || g->txn_offsets.n > 0)
+    if (!group_is_empty(g) || g->pending.n > 0 || g->txn_offsets.n > 0)
         return;
     if (g->generation == 0 || env_now_ms(g->gs->b->env) - g->empty_since_ms >= IDLE_MS)
         group_drop(g);
@@ -90,6 +90,8 @@ struct member *group_member(struct group *g, struct str id)
 
 const char *group_state_name(const struct group *g)
 {
+    if (g->consumers)
+        return consumers_state_name(g->consumers);
     static const char *const names[GROUP_STATES] = {"Empty", "PreparingRebalance", "CompletingRebalance", "Stable"};
 
     return names[g->state];
@@ -193,12 +195,12 @@ static bool is_expired(const struct group *g, const struct committed *c, const v
 
     if (group_is_pending(g, c->topic, c->partition))
         return false; /* nothing is known before the end of the transaction */
-    if (g->members.n == 0 && g->empty_since_ms > since_ms)
+    if (group_is_empty(g) && g->empty_since_ms > since_ms)
         since_ms = g->empty_since_ms;
     if (*(const int64_t *)now_ms - since_ms < retention_ms)
         return false;
-    return g->members.n == 0 ||
-           (g->state == GROUP_STABLE && group_is_of_consumers(g) && !group_subscribes(g, c->topic));
+    return group_is_empty(g) ||
+           ((g->consumers || g->state == GROUP_STABLE) && group_is_of_consumers(g) && !group_subscribes(g, c->topic));
 }
 
 static void expire_offsets(struct groups *gs)
@@ -230,7 +232,9 @@ void groups_tick(struct groups *gs)
             next = g->next;
             if (g->members.n > 0 || g->pending.n > 0)
                 group_tick(g, now_ms);
-            if (g->members.n == 0 && g->pending.n == 0)
+            if (g->consumers)
+                consumers_tick(g->consumers, now_ms);
+            if (g->pending.n == 0)
                 group_drop_if_idle(g);
         }
     }

@@ -61,6 +61,7 @@ struct group {
     int64_t not_before_ms, initial_end_ms; /* a new group waits for company; 0: not now */
     int64_t empty_since_ms;                /* wall clock; 0: unknown */
     bool storing;                          /* the shares of a new generation */
+    struct consumers *consumers;           /* of the protocol of KIP-848; NULL: a classic group */
     int64_t stored_bytes;                  /* of the record of its members; 0: there is none */
     VEC(struct committed) offsets;
     uint32_t *index; /* hash table over offsets: number + 1 */
@@ -90,6 +91,8 @@ struct str str_copy(struct str s); /* malloc; keeps NULL */
 
 /* --- membership (group.c) */
 void group_set_state(struct group *g, enum group_state to);
+bool group_is_empty(const struct group *g);
+char *group_host_of(const char *peer);        /* as Kafka's tools show it; free() it */
 void group_set_text(char **at, struct str s); /* s.p NULL: none */
 void group_free_str(struct str *s);
 int64_t group_now(const struct group *g);

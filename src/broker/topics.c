@@ -15,6 +15,7 @@ struct topics {
     char *dir, *trash;
     struct topic *buckets[BUCKETS], *by_id[BUCKETS];
     size_t n;
+    uint64_t changes; /* topics made, removed, grown */
 };
 
 /* --- finding ---------------------------------------------------------------------------------------------- */
@@ -27,6 +28,11 @@ static struct topic **bucket(struct topics *ts, struct str name)
 static struct topic **id_bucket(struct topics *ts, const struct wire_uuid *id)
 {
     return &ts->by_id[hash_fnv1a(id->b, sizeof(id->b)) % BUCKETS];
+}
+
+uint64_t topics_changes(const struct topics *ts)
+{
+    return ts->changes;
 }
 
 struct topic *topics_find(struct topics *ts, struct str name)
@@ -221,6 +227,7 @@ static void add(struct topics *ts, struct topic *t)
     *at = t;
     t->next_by_id = *by_id;
     *by_id = t;
+    ts->changes++;
     ts->n++;
 }
 
@@ -428,6 +435,7 @@ enum kafka_error topics_delete(struct topics *ts, struct topic *t, topic_deleted
     while (*by_id != t)
         by_id = &(*by_id)->next_by_id;
     *by_id = t->next_by_id;
+    ts->changes++;
     ts->n--;
     groups_forget_topic(ts->b->groups, str_of(t->name));
     topic_free(t, true);
@@ -459,6 +467,7 @@ enum kafka_error topics_grow(struct topics *ts, struct topic *t, int32_t partiti
         rc = write_meta(ts, t, partitions, err);
     if (!rc)
         rc = open_partitions(ts, t, partitions, err);
+    ts->changes++;
     return rc ? KAFKA_STORAGE_ERROR : KAFKA_OK;
 }
 
