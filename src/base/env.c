@@ -222,7 +222,8 @@ enum ig_code env_read_file(struct env *env, const char *path, struct buf *out, s
     rc = env_size(env, f, &size, err);
     if (rc)
         goto out;
-    (void)buf_reserve(out, 0); /* settles out->max */
+    if (buf_reserve(out, 0)) /* settles out->max; an empty file is an empty text */
+        out->p[out->n] = 0;
     for (int64_t at = 0;;) {
         const size_t room = out->max - out->n;
         size_t want = at < size ? (size_t)(size - at) : 4096, done;
