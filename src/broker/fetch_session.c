@@ -297,7 +297,9 @@ static enum kafka_error list_incremental(struct fetch_sessions *fs, struct reque
     list->incremental = true;
     for (const struct entry *e = s->first; e; e = e->next) {
         list->p[list->n] = e->want;
-        list->p[list->n++].topic = arena_str(&r->arena, e->want.topic);
+        if (e->want.topic.p)
+            list->p[list->n].topic = arena_str(&r->arena, e->want.topic);
+        list->n++;
     }
     if (s->n > 0)
         return KAFKA_OK;
