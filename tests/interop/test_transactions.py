@@ -2,13 +2,14 @@
 
 import collections
 import contextlib
-import threading
+import pathlib
+import subprocess
+import sys
 import time
 
 import pytest
-from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka import ConsumerGroupTopicPartitions, IsolationLevel, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import OffsetSpec
-from confluent_kafka import IsolationLevel
 from test_broker import Log
 
 
@@ -208,70 +209,69 @@ def test_a_topic_can_go_in_the_middle_of_a_transaction(log):
     assert values(log, "stays") == ["y"]
 
 
-def copier(log, name, stop, failures):
-    """Consumes from "in", produces to "out", commits both at once; begins anew after whatever error."""
-    rounds = 0
-    while not stop.is_set():
-        p = c = None
-        try:
-            p = log.producer(transactional_id=name, linger_ms=1, transaction_timeout_ms=10000, socket_timeout_ms=5000)
-            p.init_transactions(10)
-            c = log.consumer("copiers", enable_auto_commit=False, auto_offset_reset="earliest",
-                             isolation_level="read_committed", session_timeout_ms=6000)
-            c.subscribe(["in"])
-            while not stop.is_set():
-                batch = c.consume(50, 0.2)
-                batch = [m for m in batch if not m.error()]
-                if not batch:
-                    continue
-                p.begin_transaction()
-                for m in batch:
-                    p.produce("out", key=f"{m.partition()}/{m.offset()}", value=m.value())
-                p.send_offsets_to_transaction(c.position(c.assignment()), c.consumer_group_metadata(), 10)
-                rounds += 1
-                if rounds % 7 == 3:
-                    p.abort_transaction(10)
-                    raise InterruptedError  # a consumer that goes on would skip what it read
-                if rounds % 11 == 5:
-                    raise InterruptedError  # as if it had died, with the transaction open
-                p.commit_transaction(10)
-        except (KafkaException, InterruptedError):
-            pass
-        except Exception as e:  # noqa: BLE001
-            failures.append(e)
-            return
-        finally:
-            if c:
-                c.close()
-            del p
+COPIER = pathlib.Path(__file__).parent.parent / "support" / "copier.py"
 
 
-@pytest.mark.timeout(180)
-def test_copied_exactly_once_while_the_broker_is_killed(log, rng):
-    log.create("in", 2)
-    log.create("out", 2)
-    stop, failures = threading.Event(), []
-    copiers = [threading.Thread(target=copier, args=(log, f"copier{i}", stop, failures)) for i in range(2)]
-    for t in copiers:
-        t.start()
-    p = log.producer(enable_idempotence=True, linger_ms=1)
-    n = 3000
-    for i in range(n):
-        p.produce("in", value=str(i), partition=i % 2)
-        if i % 10 == 0:
-            p.poll(0.01)
-        if i % 600 == 599:
-            time.sleep(rng.uniform(0, 0.5))
-            log.kill()
-            log.start()
-    assert p.flush(60) == 0
-    deadline = time.monotonic() + 90
-    while time.monotonic() < deadline and len(values(log, "out", 2)) < n and not failures:
-        time.sleep(1)
-    stop.set()
-    for t in copiers:
-        t.join(30)
-    assert not failures, failures
+class Copier:
+    """A process of tests/support/copier.py, which is killed and comes back under its name."""
+
+    def __init__(self, log, name):
+        self.command = [sys.executable, str(COPIER), log.address, name]
+        self.errors = open(f"{log.folder}.{name}.err", "ab")
+        self.start()
+
+    def start(self):
+        self.process = subprocess.Popen(self.command, stderr=self.errors)
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def is_alive(self):
+        return self.process.poll() is None
+
+
+def check_copied(log, n):
     copied = collections.Counter(values(log, "out", 2))
     assert [v for v, k in copied.items() if k > 1] == []
     assert set(copied) == {str(i) for i in range(n)}
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("victims", ["the broker", "the clients", "all"])
+def test_copied_exactly_once_through_kills(log, rng, victims):
+    """From "in" to "out" in transactions that also hold the position: nothing twice, nothing lost."""
+    log.create("in", 2)
+    log.create("out", 2)
+    copiers = [Copier(log, f"copier{i}") for i in range(2)]
+    p = log.producer(enable_idempotence=True, linger_ms=1)
+    n = 3000
+    try:
+        for i in range(n):
+            p.produce("in", value=str(i), partition=i % 2)
+            if i % 10 == 0:
+                p.poll(0.01)
+            if i % 400 == 399:
+                time.sleep(rng.uniform(0, 1))
+                if victims != "the clients":
+                    log.kill()
+                if victims != "the broker":
+                    rng.choice(copiers).kill()
+                if victims != "the clients":
+                    log.start()
+                for c in copiers:
+                    if not c.is_alive():
+                        c.start()
+        assert p.flush(60) == 0
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline and len(values(log, "out", 2)) < n and all(c.is_alive() for c in copiers):
+            time.sleep(1)
+        assert all(c.is_alive() for c in copiers)
+    finally:
+        for c in copiers:
+            c.kill()
+    check_copied(log, n)
+    assert len(values(log, "out", 2, "read_uncommitted")) > n  # some were aborted
+    log.stop()
+    log.start()
+    check_copied(log, n)
