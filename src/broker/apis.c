@@ -83,6 +83,7 @@ static const struct feature {
 } features[] = {
     {"metadata.version", 7, 25},   /* 3.3 to 4.0: tools show it */
     {"transaction.version", 0, 2}, /* producing adds partitions, and each end gives an epoch (KIP-890) */
+    {"group.version", 0, 1},       /* groups whose partitions the broker shares out (KIP-848) */
 };
 
 int16_t feature_level(struct str name)

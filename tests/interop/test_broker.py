@@ -405,14 +405,6 @@ def test_records_are_deleted_from_the_front(log):
     assert min(log.read_all("t")) == (0, 60)
 
 
-def test_transactions_are_refused_with_a_reason(log):
-    p = log.producer(transactional_id="tx")
-    with pytest.raises(KafkaException) as e:
-        p.init_transactions(20)
-    assert e.value.args[0].fatal()
-    assert e.value.args[0].code() == KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED
-
-
 def test_topics_are_not_made_by_use_where_that_is_off(ingot, tmp_path):
     one = Log(ingot, str(tmp_path / "log"), "--partitions", "0").start()
     p = one.producer(message_timeout_ms=3000)
