@@ -16,8 +16,10 @@ struct marks {
     struct env *env;
     char *path;
     struct env_file *f; /* NULL until marks_begin */
-    VEC(struct slot) old;
     VEC(struct slot) slots;
+    size_t *by_name; /* until marks_begin: number + 1 of the slots found, a hash table */
+    size_t by_name_cap;
+    VEC(size_t) vacant;
 };
 
 static void encode(const struct slot *s, uint8_t out[SLOT_BYTES])
@@ -42,8 +44,39 @@ static bool decode(const uint8_t *p, struct slot *s)
     s->mark.base = wire_load(p + 20, 8);
     s->mark.pos = wire_load(p + 28, 8);
     s->mark.offset = wire_load(p + 36, 8);
-    s->used = true;
     return s->mark.base >= 0 && s->mark.pos >= 0 && s->mark.offset >= s->mark.base;
+}
+
+static size_t *name_slot(const struct marks *ms, const struct wire_uuid *topic, int32_t partition)
+{
+    size_t i = (size_t)(hash_fnv1a(topic->b, sizeof(topic->b)) + (uint64_t)(uint32_t)partition * 0x9e3779b97f4a7c15u) &
+               (ms->by_name_cap - 1);
+
+    for (; ms->by_name[i] != 0; i = (i + 1) & (ms->by_name_cap - 1)) {
+        const struct slot *s = &ms->slots.p[ms->by_name[i] - 1];
+
+        if (s->partition == partition && memcmp(s->topic.b, topic->b, 16) == 0)
+            break;
+    }
+    return &ms->by_name[i];
+}
+
+static void read_slots(struct marks *ms, const struct buf *b)
+{
+    for (size_t at = 0; at + SLOT_BYTES <= b->n; at += SLOT_BYTES) {
+        struct slot s = {.partition = -1};
+
+        if (!decode((const uint8_t *)b->p + at, &s))
+            s.partition = -1;
+        vec_push(&ms->slots, s);
+    }
+    for (ms->by_name_cap = 16; ms->by_name_cap < ms->slots.n * 2; ms->by_name_cap *= 2)
+        ;
+    ms->by_name = check_calloc(ms->by_name_cap, sizeof(*ms->by_name));
+    for (size_t i = 0; i < ms->slots.n; i++) {
+        if (ms->slots.p[i].partition >= 0)
+            *name_slot(ms, &ms->slots.p[i].topic, ms->slots.p[i].partition) = i + 1;
+    }
 }
 
 enum ig_code marks_open(struct env *env, const char *path, struct marks **out, struct error *err)
@@ -56,14 +89,12 @@ enum ig_code marks_open(struct env *env, const char *path, struct marks **out, s
     ms->path = check_strdup(path);
     buf_init(&b, 256u << 20);
     rc = env_read_file(env, path, &b, err);
-    for (size_t at = 0; !rc && at + SLOT_BYTES <= b.n; at += SLOT_BYTES) {
-        struct slot s;
-
-        if (decode((const uint8_t *)b.p + at, &s))
-            vec_push(&ms->old, s);
-    }
+    if (rc == IG_NOT_FOUND)
+        rc = IG_OK;
+    if (!rc)
+        read_slots(ms, &b);
     buf_release(&b);
-    if (rc && rc != IG_NOT_FOUND) {
+    if (rc) {
         marks_close(ms);
         return rc;
     }
@@ -76,33 +107,30 @@ void marks_close(struct marks *ms)
     if (!ms)
         return;
     env_close(ms->env, ms->f);
-    vec_free(&ms->old);
     vec_free(&ms->slots);
+    vec_free(&ms->vacant);
+    free(ms->by_name);
     free(ms->path);
     free(ms);
 }
 
 struct plog_mark marks_claim(struct marks *ms, const struct wire_uuid *topic, int32_t partition, size_t *slot)
 {
-    struct slot s = {.topic = *topic, .partition = partition, .mark = {-1, 0, 0}, .used = true};
+    const struct slot s = {.topic = *topic, .partition = partition, .mark = {-1, 0, 0}, .used = true};
+    const size_t found = ms->by_name ? *name_slot(ms, topic, partition) : 0;
 
-    /* As written: in the order in which the partitions were opened, so the next one is nearly always the one. */
-    for (size_t i = 0; i < ms->old.n; i++) {
-        const struct slot *o = &ms->old.p[(i + ms->slots.n) % ms->old.n];
-
-        if (o->partition == partition && memcmp(o->topic.b, topic->b, 16) == 0) {
-            s.mark = o->mark;
-            break;
-        }
+    if (found) {
+        *slot = found - 1;
+        ms->slots.p[*slot].used = true;
+        return ms->slots.p[*slot].mark;
     }
-    for (*slot = 0; ms->f && *slot < ms->slots.n && ms->slots.p[*slot].used; (*slot)++)
-        ;
-    if (!ms->f)
-        *slot = ms->slots.n;
-    if (*slot < ms->slots.n)
+    if (ms->f && ms->vacant.n > 0) {
+        *slot = ms->vacant.p[--ms->vacant.n];
         ms->slots.p[*slot] = s;
-    else
+    } else {
+        *slot = ms->slots.n;
         vec_push(&ms->slots, s);
+    }
     return s.mark;
 }
 
@@ -126,6 +154,12 @@ void marks_drop(struct marks *ms, size_t slot)
 {
     ms->slots.p[slot].used = false;
     put(ms, slot);
+    vec_push(&ms->vacant, slot);
+}
+
+enum ig_code marks_sync(struct marks *ms, struct error *err)
+{
+    return ms->f ? env_sync(ms->env, ms->f, err) : IG_OK;
 }
 
 enum ig_code marks_begin(struct marks *ms, struct error *err)
@@ -133,17 +167,24 @@ enum ig_code marks_begin(struct marks *ms, struct error *err)
     struct buf b;
     enum ig_code rc;
 
+    free(ms->by_name);
+    ms->by_name = NULL;
     buf_init(&b, 0);
     for (size_t i = 0; i < ms->slots.n; i++) {
         uint8_t raw[SLOT_BYTES];
 
         encode(&ms->slots.p[i], raw);
         buf_add(&b, raw, SLOT_BYTES);
+        if (!ms->slots.p[i].used)
+            vec_push(&ms->vacant, i);
     }
     rc = env_replace_file(ms->env, ms->path, buf_str(&b), err);
     buf_release(&b);
-    vec_free(&ms->old);
+    if (rc == IG_NO_SPACE) { /* the old file has the same slots, and old marks are still true */
+        log_warn(ms->env, "broker", "the disk is full: %s", err->msg);
+        rc = IG_OK;
+    }
     if (!rc)
-        rc = env_open(ms->env, ms->path, ENV_OPEN_READ | ENV_OPEN_WRITE, &ms->f, err);
+        rc = env_open(ms->env, ms->path, ENV_OPEN_READ | ENV_OPEN_WRITE | ENV_OPEN_CREATE, &ms->f, err);
     return rc;
 }

@@ -16,7 +16,10 @@ void marks_close(struct marks *ms);
 struct plog_mark marks_claim(struct marks *ms, const struct wire_uuid *topic, int32_t partition, size_t *slot);
 void marks_set(struct marks *ms, size_t slot, const struct plog_mark *mark);
 void marks_drop(struct marks *ms, size_t slot);
-/* When every partition is open: writes the file anew, durably, with the claimed slots only; then it can be updated. */
+/* Makes durable what was set: afterwards no older mark can come back. From any thread. */
+IG_MUST_CHECK enum ig_code marks_sync(struct marks *ms, struct error *err);
+/* When every partition is open: writes the file anew, durably, without the slots of partitions that are gone; then it
+ * can be updated. */
 IG_MUST_CHECK enum ig_code marks_begin(struct marks *ms, struct error *err);
 
 #endif

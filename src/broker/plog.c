@@ -181,7 +181,7 @@ enum ig_code plog_append(struct plog *log, struct batch *b, const void *bytes, s
 /* The last segment may be clean while the one in front is not: when it could not be begun. */
 bool plog_is_dirty(const struct plog *log)
 {
-    bool dirty = false;
+    bool dirty = log->states.n > 0;
 
     for (size_t i = log->segments.n; i-- > 0 && log->segments.p[i]->base >= log->synced.base;)
         dirty |= log->segments.p[i]->dirty;
@@ -279,7 +279,7 @@ static size_t segment_at(const struct plog *log, int64_t offset)
             high = mid;
     }
     /* Behind what compaction has left of a segment, the next one goes on. */
-    while (low + 1 < log->segments.n && offset >= log->segments.p[low]->end)
+    while (low + 1 < log->segments.n && (offset >= log->segments.p[low]->end || log->segments.p[low]->size == 0))
         low++;
     return low;
 }

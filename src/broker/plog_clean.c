@@ -57,7 +57,8 @@ struct plog_clean {
 static void extent(const struct plog *log, const struct plog_clean_rules *rules, int64_t now_ms, size_t *first,
                    size_t *to)
 {
-    const int64_t stable = plog_stable(log), limit = stable < log->synced.offset ? stable : log->synced.offset;
+    /* The segment of the mark stays as it is, for the mark is a place in it. */
+    const int64_t stable = plog_stable(log), limit = stable < log->synced.base ? stable : log->synced.base;
 
     *first = *to = 0;
     for (size_t i = 0; i + 1 < log->segments.n; i++) {
