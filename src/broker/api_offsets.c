@@ -119,12 +119,44 @@ void api_offset_for_leader_epoch(struct request *r)
     request_answer(r, response);
 }
 
-static void delete_records(struct request *r, struct str topic, const struct wire_delete_records_partition *in,
+/* One request may trim many partitions, each in its time. */
+struct deletions {
+    struct request *r;
+    struct wire_delete_records_response *response;
+    size_t waiting;
+};
+struct deletion {
+    struct deletions *all;
+    struct partition *p;
+    struct wire_delete_records_partition_result *out;
+};
+
+static void deletions_finish(struct deletions *all)
+{
+    if (--all->waiting == 0)
+        request_answer(all->r, all->response);
+}
+
+static void trimmed(void *ctx, enum ig_code rc, const struct error *err)
+{
+    struct deletion *d = ctx;
+
+    (void)err;
+    if (rc == IG_NOT_FOUND)
+        d->out->error_code = KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
+    else if (rc)
+        d->out->error_code = KAFKA_STORAGE_ERROR;
+    else
+        d->out->low_watermark = d->p->log->start;
+    deletions_finish(d->all);
+}
+
+static void delete_records(struct deletions *all, struct str topic, const struct wire_delete_records_partition *in,
                            struct wire_delete_records_partition_result *out)
 {
+    struct request *r = all->r;
+    struct deletion *d;
     struct partition *p = topics_partition(r->b->topics, topic, in->partition);
-    struct error err;
-    enum ig_code rc;
 
     out->partition = in->partition;
     if (!request_may(r, ACL_DELETE, ACL_TOPIC, topic)) {
@@ -139,18 +171,22 @@ static void delete_records(struct request *r, struct str topic, const struct wir
         out->error_code = KAFKA_OFFSET_OUT_OF_RANGE;
         return;
     }
-    rc = plog_trim(p->log, in->offset == -1 ? p->log->durable.offset : in->offset, &err);
-    if (rc)
-        out->error_code = rc == IG_INVALID ? KAFKA_OFFSET_OUT_OF_RANGE : KAFKA_STORAGE_ERROR;
-    else
-        out->low_watermark = p->log->start;
+    d = ARENA_NEW(&r->arena, struct deletion);
+    *d = (struct deletion){all, p, out};
+    all->waiting++;
+    if (partition_trim(p, in->offset == -1 ? p->log->durable.offset : in->offset, trimmed, d, NULL)) {
+        all->waiting--;
+        out->error_code = KAFKA_OFFSET_OUT_OF_RANGE;
+    }
 }
 
 void api_delete_records(struct request *r)
 {
     const struct wire_delete_records_request *in = r->body;
     struct wire_delete_records_response *response = RESPONSE_NEW(r, delete_records_response);
+    struct deletions *all = ARENA_NEW(&r->arena, struct deletions);
 
+    *all = (struct deletions){r, response, 1};
     RESPONSE_ITEMS(r, response->topics, delete_records_topic_result, in->topics.n > 0 ? in->topics.n : 0);
     for (int32_t i = 0; i < in->topics.n; i++) {
         const struct wire_delete_records_topic *t = &in->topics.p[i];
@@ -159,7 +195,7 @@ void api_delete_records(struct request *r)
         out->name = t->name;
         RESPONSE_ITEMS(r, out->partitions, delete_records_partition_result, t->partitions.n > 0 ? t->partitions.n : 0);
         for (int32_t k = 0; k < t->partitions.n; k++)
-            delete_records(r, t->name, &t->partitions.p[k], &out->partitions.p[k]);
+            delete_records(all, t->name, &t->partitions.p[k], &out->partitions.p[k]);
     }
-    request_answer(r, response);
+    deletions_finish(all);
 }

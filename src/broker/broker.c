@@ -1,6 +1,7 @@
 /* Starting and stopping. */
 #include "broker/conn.h"
 #include "broker/fetch_session.h"
+#include "broker/partition_jobs.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +9,10 @@
 #define OPEN_FILES_MAX 256
 #define SYNC_THREADS 4
 #define TICK_MS 100
+#define FSYNC_INTERVAL_DEFAULT_MS 1000
+#define CLEANER_BYTES_DEFAULT ((int64_t)16 << 20)
+#define CLEANER_BYTES_PER_S_DEFAULT ((int64_t)64 << 20)
+#define CLEANER_BACKOFF_DEFAULT_MS 15000
 #define CONNECTIONS_DEFAULT 4096
 #define QUEUED_BYTES_DEFAULT ((int64_t)64 << 20)
 #define IDLE_MS_DEFAULT 600000
@@ -72,6 +77,14 @@ static void set_defaults(struct broker_options *o)
         o->max_request_bytes = REQUEST_BYTES_DEFAULT;
     if (o->max_message_bytes <= 0)
         o->max_message_bytes = MESSAGE_BYTES_DEFAULT;
+    if (o->fsync_interval_ms <= 0)
+        o->fsync_interval_ms = FSYNC_INTERVAL_DEFAULT_MS;
+    if (o->cleaner_bytes <= 0)
+        o->cleaner_bytes = CLEANER_BYTES_DEFAULT;
+    if (o->cleaner_bytes_per_s <= 0)
+        o->cleaner_bytes_per_s = CLEANER_BYTES_PER_S_DEFAULT;
+    if (o->cleaner_backoff_ms <= 0)
+        o->cleaner_backoff_ms = CLEANER_BACKOFF_DEFAULT_MS;
     if (!o->host || !*o->host)
         o->host = "127.0.0.1";
     if (o->connections <= 0)
@@ -105,6 +118,9 @@ static enum ig_code open_data(struct broker *b, struct error *err)
     IG_TRY(marks_open(b->env, path, &b->marks, err));
     IG_TRY(env_loop_new(b->env, &b->loop, err));
     IG_TRY(sync_pool_new(b->env, b->loop, SYNC_THREADS, &b->syncs, err));
+    IG_TRY(sync_pool_new(b->env, b->loop, 1, &b->admin, err));
+    IG_TRY(sync_pool_new(b->env, b->loop, 1, &b->slow, err));
+    b->cleaner = cleaner_new(b);
     IG_TRY(security_open(b->env, b->dir, b->options.conf, has_sasl(b->options.conf), &b->security, err));
     IG_TRY(groups_open(b, &b->groups, err));
     IG_TRY(txns_open(b, &b->txns, err));
@@ -128,6 +144,8 @@ static void tick(void *arg)
     }
     groups_tick(b->groups);
     txns_tick(b->txns);
+    partitions_tick(b);
+    cleaner_tick(b->cleaner);
     if (now_ms - b->last_retention_ms >= RETENTION_EVERY_MS) {
         b->last_retention_ms = now_ms;
         topics_retain(b->topics);
@@ -153,6 +171,8 @@ static enum ig_code listen_and_run(struct broker *b, struct error *err)
 
 static void broker_free(struct broker *b)
 {
+    sync_pool_free(b->slow);
+    sync_pool_free(b->admin);
     sync_pool_free(b->syncs);
     if (b->loop)
         b->loop->ops->free(b->loop);
@@ -162,6 +182,7 @@ static void broker_free(struct broker *b)
     txns_close(b->txns);
     groups_close(b->groups);
     topics_close(b->topics);
+    cleaner_free(b->cleaner);
     marks_close(b->marks);
     files_free(b->files);
     env_close(b->env, b->lock);
@@ -230,6 +251,7 @@ static void stop_begin(void *arg)
     listeners_close(b);
     if (b->tick)
         b->loop->ops->cancel(b->loop, b->tick);
+    cleaner_cancel(b->cleaner, NULL);
     conns_stop(b);
     stop_step(s);
 }

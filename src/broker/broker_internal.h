@@ -52,7 +52,16 @@ struct partition_watch {
     void *ctx;
 };
 
+typedef void partition_trimmed_fn(void *ctx, enum ig_code rc, const struct error *err);
+struct partition_trim {
+    struct partition_trim *next;
+    int64_t offset;
+    partition_trimmed_fn *done; /* may be NULL */
+    void *ctx;
+};
+
 struct partition {
+    struct partition *next, **pprev; /* of all of the broker's */
     struct broker *b;
     struct topic *topic; /* NULL: an internal one */
     int32_t index;
@@ -60,11 +69,13 @@ struct partition {
     struct plog *log;
     struct partition_wait *first, **last; /* by offset */
     struct partition_watch *watches;
-    bool syncing, removed;
-    struct sync_job job;
-    struct plog_sync sync;
-    enum ig_code sync_rc;
-    struct error sync_err;
+    struct partition_trim *trims; /* waiting */
+    unsigned jobs;                /* under way on other threads */
+    bool syncing, trimming, repairing;
+    bool removed;
+    bool sync_now; /* what is acknowledged is to be synced, too */
+    bool failed;   /* and will be repaired */
+    int64_t repair_at_ms, repair_wait_ms, clean_at_ms;
 };
 
 IG_MUST_CHECK enum ig_code partition_open(struct broker *b, struct topic *topic, const struct wire_uuid *id,
@@ -76,6 +87,10 @@ IG_MUST_CHECK enum ig_code partition_append(struct partition *p, struct batch *b
 void partition_wait(struct partition *p, struct partition_wait *w);
 void partition_watch(struct partition *p, struct partition_watch *w);
 void partition_unwatch(struct partition_watch *w);
+/* Makes `offset` the first one; `done` is called when that is durable, unless an error is returned (IG_INVALID: it is
+ * behind the end). */
+IG_MUST_CHECK enum ig_code partition_trim(struct partition *p, int64_t offset, partition_trimmed_fn *done, void *ctx,
+                                          struct error *err);
 /* `remove`: its files are gone; whoever waits for it hears so. */
 void partition_close(struct partition *p, bool remove);
 
@@ -329,7 +344,12 @@ struct broker {
     struct env_file *lock;
     struct files *files;
     struct marks *marks;
-    struct sync_pool *syncs;
+    struct sync_pool *syncs; /* short work that somebody waits for */
+    struct sync_pool *admin; /* one thread: what changes names, in the order in which it was asked for */
+    struct sync_pool *slow;  /* one thread: compaction, repair, removing files */
+    struct partition *partitions;
+    size_t n_failed; /* of them */
+    struct cleaner *cleaner;
     struct topics *topics;
     struct groups *groups;
     struct fetch_sessions *fetch_sessions;
@@ -345,10 +365,14 @@ struct broker {
     struct env_timer *tick;
     struct conn *conns;
     size_t n_conns;
-    int64_t last_retention_ms, last_conns_ms, last_refresh_ms;
+    int64_t last_retention_ms, last_conns_ms, last_refresh_ms, last_interval_ms;
     bool stopping;
     size_t syncs_running;
 };
+
+struct plog_gone;
+/* Removes files that nobody needs any more, some time. Takes over the list. */
+void broker_remove_files(struct broker *b, struct plog_gone *gone);
 
 extern const struct env_server broker_server;
 /* Closes those that are idle, or have not authenticated in time. */

@@ -242,7 +242,7 @@ static void compacted(void *ctx, bool ok)
     struct compaction *c = ctx;
     struct error err;
 
-    if (ok && plog_trim(c->gs->log->log, c->start, &err))
+    if (ok && partition_trim(c->gs->log, c->start, NULL, NULL, &err))
         log_warn(c->gs->b->env, "broker", "trim the groups' offsets: %s", err.msg);
     c->gs->compacting = false;
     free(c);

@@ -189,6 +189,7 @@ void topic_configs_apply(const struct broker *b, struct topic *t)
 void topic_configs_apply_partition(const struct topic *t, struct partition *p)
 {
     p->log->segment_bytes = t->segment_bytes;
+    p->log->segment_ms = t->segment_ms;
 }
 
 /* --- batches that come in ------------------------------------------------------------------------------------- */

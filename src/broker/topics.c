@@ -2,7 +2,7 @@
  * Topics: DIR/topics/NAME/ with a folder for each partition and topic.meta, which is written last: a folder without it
  * is a creation that was never finished. Removal renames the folder into DIR/trash first.
  */
-#include "broker/topic_configs.h"
+#include "broker/partition_jobs.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -495,14 +495,19 @@ void topics_retain(struct topics *ts)
 {
     const int64_t now_ms = env_now_ms(ts->b->env);
 
-    for (size_t i = 0; i < BUCKETS; i++) {
-        for (struct topic *t = ts->buckets[i]; t; t = t->next) {
-            for (size_t k = 0; k < t->partitions.n && !t->compact_only; k++) {
-                struct error err;
+    for (struct partition *p = ts->b->partitions; p; p = p->next) {
+        const struct topic *t = p->topic;
+        struct error err;
+        int64_t first;
 
-                if (plog_retain(t->partitions.p[k]->log, now_ms, t->retention_ms, t->retention_bytes, &err))
-                    log_warn(ts->b->env, "broker", "remove old segments of %s/%zu: %s", t->name, k, err.msg);
-            }
+        if (!t || p->removed)
+            continue;
+        plog_roll_if_old(p->log, now_ms, t->segment_ms);
+        if (!t->compact_only) {
+            first = plog_due(p->log, now_ms, t->retention_ms, t->retention_bytes);
+            if (first > p->log->start && !p->trims && partition_trim(p, first, NULL, NULL, &err))
+                log_warn(ts->b->env, "broker", "remove old segments of %s/%d: %s", t->name, p->index, err.msg);
         }
+        partition_sync(p);
     }
 }

@@ -269,7 +269,7 @@ static void compacted(void *ctx, bool ok)
     struct compaction *c = ctx;
     struct error err;
 
-    if (ok && plog_trim(c->ts->log->log, c->start, &err))
+    if (ok && partition_trim(c->ts->log, c->start, NULL, NULL, &err))
         log_warn(c->ts->b->env, "broker", "trim the transactions: %s", err.msg);
     c->ts->compacting = false;
     free(c);
