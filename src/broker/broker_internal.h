@@ -194,7 +194,8 @@ struct request {
     struct arena arena;
     char *frame; /* what body's strings point into */
     size_t frame_n;
-    void *body; /* struct wire_X_request */
+    int64_t throttle_ms; /* by quota */
+    void *body;          /* struct wire_X_request */
     struct wire_out out;
     bool ready, silent;              /* silent: no answer is to be sent */
     void (*gone)(struct request *r); /* the client is gone, who waits here may stop; may answer */

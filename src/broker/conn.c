@@ -157,8 +157,11 @@ static void unmute(void *arg)
 
 void conn_mute(struct conn *c, int64_t ms)
 {
-    if (ms <= 0 || c->state == CONN_ENDING)
+    const int64_t until_ms = env_monotonic_ms(c->b->env) + ms;
+
+    if (ms <= 0 || c->state == CONN_ENDING || (c->muted && until_ms <= c->muted_until_ms))
         return;
+    c->muted_until_ms = until_ms;
     conn_stop_timer(c);
     c->muted = c->b->loop->ops->timer(c->b->loop, ms, unmute, c, &c->timer) == IG_OK;
     update_pause(c);

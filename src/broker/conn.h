@@ -55,6 +55,7 @@ struct conn {
     bool again;               /* it authenticates once more; its old principal holds meanwhile */
     int64_t session_until_ms; /* by when it has to; 0: never */
     struct env_timer *timer;  /* of a refusal that waits, or of silence by quota */
+    int64_t muted_until_ms;
     /* the frame that is coming in */
     uint8_t size_bytes[4];
     size_t size_have;

@@ -68,47 +68,39 @@ static void encode(struct request *r, const void *response)
 
 /* --- quotas ------------------------------------------------------------------------------------------------- */
 
-/* What a request counts as, and how much of it. */
-static bool usage_of(const struct request *r, enum quota_kind *kind, double *amount)
+enum { KEY_PRODUCE = 0, KEY_FETCH = 1, KEY_CREATE_TOPICS = 19, KEY_DELETE_TOPICS = 20, KEY_CREATE_PARTITIONS = 37 };
+
+/* What counts when it comes: what is behind it on the connection is to wait, too. */
+static void charge_begin(struct request *r)
 {
-    switch (r->api->key) {
-    case 0:
-        *kind = QUOTA_PRODUCE;
-        *amount = (double)r->frame_n;
-        return true;
-    case 1:
-        *kind = QUOTA_FETCH;
-        *amount = (double)(r->out.buf.n + r->out.slice_bytes);
-        return true;
-    case 19: /* topics made, removed, grown */
-    case 20:
-    case 37:
-        *kind = QUOTA_MUTATION;
-        *amount = 1;
-        return true;
-    default:
-        return false;
-    }
+    struct quotas *qs = r->b->security->quotas;
+    const int16_t key = r->api->key;
+    const int64_t now_us = env_monotonic_us(r->b->env);
+
+    if (key == KEY_PRODUCE)
+        r->throttle_ms = quotas_charge(qs, QUOTA_PRODUCE, request_user(r), r->client_id, (double)r->frame_n, now_us);
+    else if (key == KEY_CREATE_TOPICS || key == KEY_DELETE_TOPICS || key == KEY_CREATE_PARTITIONS)
+        r->throttle_ms = quotas_charge(qs, QUOTA_MUTATION, request_user(r), r->client_id, 1, now_us);
+    conn_mute(r->conn, r->throttle_ms);
 }
 
-/* How long the client should be silent after this; 0 if it is within its quotas. */
-static int64_t wait_of(struct request *r)
+/* What is known only now: how much is fetched, how long others like this took. */
+static void charge_end(struct request *r)
 {
     struct quotas *qs = r->b->security->quotas;
     const int64_t now_us = env_monotonic_us(r->b->env);
-    const struct str user = request_user(r);
-    enum quota_kind kind = QUOTA_KINDS;
-    double amount = 0;
-    int64_t wait_ms, more_ms;
+    const double bytes = (double)(r->out.buf.n + r->out.slice_bytes);
+    int64_t wait_ms = quotas_charge(qs, QUOTA_REQUEST, request_user(r), r->client_id, 0, now_us), more_ms = 0;
 
-    wait_ms = quotas_charge(qs, QUOTA_REQUEST, user, r->client_id, 0, now_us);
-    if (!usage_of(r, &kind, &amount))
-        return wait_ms;
-    more_ms = quotas_charge(qs, kind, user, r->client_id, amount, now_us);
-    return more_ms > wait_ms ? more_ms : wait_ms;
+    if (r->api->key == KEY_FETCH)
+        more_ms = quotas_charge(qs, QUOTA_FETCH, request_user(r), r->client_id, bytes, now_us);
+    wait_ms = more_ms > wait_ms ? more_ms : wait_ms;
+    conn_mute(r->conn, wait_ms);
+    if (wait_ms > r->throttle_ms)
+        r->throttle_ms = wait_ms;
 }
 
-/* The client is told so, and not heard meanwhile. False: the response has no place for it. */
+/* The client is told so. False: the response has no place for it. */
 static bool set_throttle(const struct wire_type *type, const void *response, int32_t ms)
 {
     for (size_t i = 0; i < type->n_fields; i++) {
@@ -122,13 +114,10 @@ static bool set_throttle(const struct wire_type *type, const void *response, int
 
 static void throttle(struct request *r, const void *response)
 {
-    const int64_t wait_ms = r->conn && quotas_count(r->b->security->quotas) > 0 ? wait_of(r) : 0;
-
-    if (wait_ms <= 0)
-        return;
-    if (response && set_throttle(r->api->response, response, (int32_t)wait_ms))
+    if (r->conn && quotas_count(r->b->security->quotas) > 0)
+        charge_end(r);
+    if (r->throttle_ms > 0 && response && set_throttle(r->api->response, response, (int32_t)r->throttle_ms))
         encode(r, response);
-    conn_mute(r->conn, wait_ms);
 }
 
 void request_answer(struct request *r, const void *response)
@@ -219,6 +208,8 @@ void request_begin(struct request *r)
     const struct str user = request_user(r);
     char client[256] = "";
 
+    if (quotas_count(qs) > 0)
+        charge_begin(r);
     if (timed)
         snprintf(client, sizeof(client), STR_FMT, STR_ARG(r->client_id));
     if (r->body)

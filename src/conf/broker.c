@@ -383,7 +383,7 @@ static void read_users(struct load *l, const struct node *map, struct conf_broke
     if (!map)
         return;
     if (map->kind != NODE_MAP) {
-        load_problem(l, map, "users: this is not a mapping like {alice: ${ALICE_PASSWORD}}");
+        load_problem(l, map, "users: this is not a mapping of names to passwords, like alice: ${ALICE_PASSWORD}");
         return;
     }
     b->users = ARENA_ARRAY(l->arena, struct conf_user, map->n + 1);
