@@ -90,6 +90,8 @@ static enum kafka_error check_transaction(struct arrival *a, const struct batch 
         error_set(err, IG_CONFLICT,
                   "producer %lld, epoch %d, has no transaction " STR_FMT " open that it could write to",
                   (long long)w.producer_id, w.epoch, STR_ARG(w.transactional_id));
+    if (e == KAFKA_CONCURRENT_TRANSACTIONS || e == KAFKA_COORDINATOR_NOT_AVAILABLE)
+        return KAFKA_NOT_ENOUGH_REPLICAS; /* what every producer takes as "again, later" */
     return e;
 }
 

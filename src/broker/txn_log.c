@@ -136,6 +136,7 @@ static enum ig_code apply(void *ctx, const struct batch_record *r, struct error 
 
 enum ig_code txns_load(struct txns *ts, struct error *err)
 {
+    ts->written_to = ts->log->log;
     return log_replay(ts->log->log, apply, ts, err);
 }
 
@@ -183,13 +184,30 @@ static bool append_record(struct txn *t, const struct txn_meta *m)
     return !rc;
 }
 
+/* A log that was repaired after a failed sync has lost what was on its way: all is written to it once more. */
+bool txns_are_written(struct txns *ts)
+{
+    if (ts->written_to == ts->log->log)
+        return true;
+    if (ts->log->log->failed)
+        return false;
+    for (size_t i = 0; i < TXN_BUCKETS; i++) {
+        for (struct txn *t = ts->buckets[i]; t; t = t->next) {
+            if (t->m.epoch >= 0 && !append_record(t, &t->m))
+                return false;
+        }
+    }
+    ts->written_to = ts->log->log;
+    return true;
+}
+
 bool txn_write(struct txn *t, const struct txn_meta *m)
 {
     const int64_t before = t->m.epoch >= 0 ? live_bytes(t) : 0;
     struct txn_meta changed = *m;
 
     changed.updated_ms = env_now_ms(t->ts->b->env);
-    if (!append_record(t, &changed))
+    if (!txns_are_written(t->ts) || !append_record(t, &changed))
         return false;
     t->m = changed;
     if (has_ended(&changed))
@@ -243,6 +261,10 @@ enum kafka_error txn_add_group(struct txn *t, struct str group)
 
 void txn_wait(struct txn *t, struct partition_wait *w)
 {
+    if (!txns_are_written(t->ts)) {
+        w->done(w->ctx, false);
+        return;
+    }
     w->offset = t->log_end;
     partition_wait(t->ts->log, w);
 }

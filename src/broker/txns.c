@@ -238,6 +238,8 @@ enum kafka_error txns_may_write(struct txns *ts, const struct txn_write *w, int6
     enum kafka_error e;
 
     *log_end = 0;
+    if (!txns_are_written(ts))
+        return KAFKA_COORDINATOR_NOT_AVAILABLE;
     if (!t)
         return KAFKA_INVALID_PRODUCER_ID_MAPPING;
     e = txn_check(&t->m, w->producer_id, w->epoch);

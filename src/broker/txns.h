@@ -76,6 +76,7 @@ struct completion;
 struct txns {
     struct broker *b;
     struct partition *log;
+    const struct plog *written_to; /* by all of them: another one than log->log if that has been repaired since */
     struct txn *buckets[TXN_BUCKETS];
     size_t n;
     int64_t live_bytes; /* about what the newest records take */
@@ -130,6 +131,8 @@ bool txn_write(struct txn *t, const struct txn_meta *m);
 enum kafka_error txn_add_partition(struct txn *t, struct str topic, int32_t index);
 enum kafka_error txn_add_partitions(struct txn *t, const struct wire_add_partitions_topic *topics, int32_t n);
 enum kafka_error txn_add_group(struct txn *t, struct str group);
+/* False while they cannot be written. To be asked before something is taken from memory as written. */
+bool txns_are_written(struct txns *ts);
 /* Calls done when the newest record is durable. */
 void txn_wait(struct txn *t, struct partition_wait *w);
 IG_MUST_CHECK enum ig_code txns_load(struct txns *ts, struct error *err);
