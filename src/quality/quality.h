@@ -51,6 +51,9 @@ IG_MUST_CHECK enum ig_code contract_register(const struct contract *k, struct en
 IG_MUST_CHECK enum ig_code contract_register_identity(const struct contract *k, struct engine_conn *c, const char *name,
                                                       struct error *err);
 
+/* Appends the contract as a JSON Schema (draft 7): what the schema registry has for the domain's topic. */
+void contract_add_json_schema(const struct conf_domain *domain, struct buf *out);
+
 /* Appends the SQL type of a field ("DECIMAL(10,2)", "STRUCT(a BIGINT, ...)[]"). */
 void contract_add_sql_type(const struct conf_field *field, struct buf *sql);
 
