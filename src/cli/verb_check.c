@@ -1,6 +1,7 @@
 #include "broker/broker.h"
 #include "cli/check_sql.h"
 #include "log/log.h"
+#include "platform/platform.h"
 
 #include <glob.h>
 #include <stdlib.h>
@@ -82,6 +83,45 @@ static int check_log_or_say(struct cli_context *c, const struct conf *conf)
     return CLI_CONFIG;
 }
 
+struct contracts {
+    struct cli_context *c;
+    int status;
+};
+
+/* An incompatible contract is a mistake of its domain.yml. */
+static void say_contract(void *ctx, const struct platform_contract *x)
+{
+    struct contracts *k = ctx;
+
+    if (x->code == IG_OK)
+        return;
+    if (x->code != IG_CONFLICT) {
+        cli_note(k->c, "note: domain %s: the contract was not compared with what is registered: %s", x->domain->name,
+                 x->error.msg);
+        return;
+    }
+    k->status = CLI_CONFIG;
+    fprintf(k->c->err, "domains/%s/domain.yml: contract: not %s compatible with what is registered (%s):\n",
+            x->domain->name, x->level, x->source);
+    for (const char *line = buf_cstr(&x->reasons); *line;) {
+        const size_t n = strcspn(line, "\n");
+
+        fprintf(k->c->err, "  %.*s\n", (int)n, line);
+        line += n + (line[n] == '\n');
+    }
+    fprintf(k->c->err,
+            "  Readers of older records, or older readers, would break. contract.compatibility says what may "
+            "change: NONE lets everything pass.\n");
+}
+
+static int check_contracts(struct cli_context *c, const struct conf *conf)
+{
+    struct contracts k = {c, CLI_OK};
+
+    platform_check_contracts(c->env, conf, say_contract, &k);
+    return k.status;
+}
+
 static int run_on(struct cli_context *c, const struct check_options *o, const struct conf *conf)
 {
     int status = check_sql_or_say(c, conf);
@@ -89,6 +129,8 @@ static int run_on(struct cli_context *c, const struct check_options *o, const st
 
     if (status == CLI_OK)
         status = check_log_or_say(c, conf);
+    if (status == CLI_OK)
+        status = check_contracts(c, conf);
     if (status)
         return status;
     if (o->print) {
@@ -119,7 +161,8 @@ const struct cli_verb cli_verb_check = {
     .summary = "Check the project's configuration and SQL, and print all mistakes",
     .details = "Reads ingot.yml, .env, every domain.yml and SQL file, and prints each mistake as\n"
                "FILE:LINE:COLUMN: what is wrong, and what would be right. SQL is bound against the\n"
-               "columns that the contracts give. Nothing is opened, started or written.\n"
+               "columns that the contracts give. A contract that is not compatible with what was registered\n"
+               "(contract.compatibility) is a mistake, too. Nothing is opened, started or written.\n"
                "\n"
                "Exit status 78 if there is a mistake.",
     .options = options,

@@ -52,6 +52,18 @@ struct conf_field {
 
 enum conf_unique_scope { CONF_UNIQUE_PARTITION, CONF_UNIQUE_TABLE };
 
+/* What a new version of a contract must be to those that are registered; see registry.md. */
+enum conf_compatibility {
+    CONF_NONE,
+    CONF_BACKWARD,
+    CONF_BACKWARD_TRANSITIVE,
+    CONF_FORWARD,
+    CONF_FORWARD_TRANSITIVE,
+    CONF_FULL,
+    CONF_FULL_TRANSITIVE,
+};
+extern const char *const conf_compatibilities[]; /* their names, ended by NULL */
+
 /* What a record must be. */
 struct conf_contract {
     const struct conf_field *fields;
@@ -65,6 +77,7 @@ struct conf_contract {
     bool has_not_before;           /* event times before this date, or further in the future than this, are rejected */
     int32_t not_before_days;
     int64_t max_future_ms; /* 0: no check */
+    enum conf_compatibility compatibility;
 };
 
 enum conf_source_type { CONF_SOURCE_NONE, CONF_SOURCE_GENERATE, CONF_SOURCE_FILE };
@@ -227,6 +240,9 @@ struct conf {
     struct conf_broker broker;   /* how the broker inside is reached, and by whom */
     char *listen_host;           /* of the broker inside */
     int listen_port;             /* 0: any free one */
+    char *http_host;             /* where `up` serves HTTP; NULL: nowhere */
+    int http_port;               /* 0: any free one */
+    const char *registry_url;    /* "inside", or http(s)://HOST:PORT */
     int64_t memory_bytes;        /* what the engine may use */
     int threads;                 /* of the engine; 0: as many as cores */
     int64_t process_interval_ms; /* `up`: how often partitions are looked for; 0: only by `run` */

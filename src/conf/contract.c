@@ -10,6 +10,8 @@
 const char *const conf_field_types[] = {"string", "int",  "double", "decimal", "bool", "timestamp",
                                         "date",   "json", "list",   "struct",  NULL};
 const char *const conf_time_units[] = {"s", "ms", "us", NULL};
+const char *const conf_compatibilities[] = {
+    "NONE", "BACKWARD", "BACKWARD_TRANSITIVE", "FORWARD", "FORWARD_TRANSITIVE", "FULL", "FULL_TRANSITIVE", NULL};
 static const char *const unique_words[] = {"partition", "table", NULL};
 
 static const struct key field_keys[] = {
@@ -49,6 +51,11 @@ static const struct key contract_keys[] = {
      .at = offsetof(struct conf_contract, max_future_ms),
      .min = 1000,
      .max = INT64_C(36500) * 86400000},
+    {.name = "compatibility",
+     .kind = KEY_WORD,
+     .at = offsetof(struct conf_contract, compatibility),
+     .default_text = "FULL_TRANSITIVE",
+     .words = conf_compatibilities},
     {.name = "fields"},
 };
 const struct key_table conf_contract_table = {contract_keys, IG_COUNT(contract_keys)};

@@ -279,6 +279,19 @@ static void print_domain(const struct printer *p, const struct conf_domain *d)
     print_gold(p, d);
 }
 
+static void print_http(const struct printer *p)
+{
+    const struct conf *conf = p->conf;
+    const bool v6 = conf->http_host && strchr(conf->http_host, ':') != NULL;
+
+    if (conf_origin_of(conf, &conf->http_host))
+        print_written_or(p, "http: ", &conf->http_host, "");
+    else if (!conf->http_host)
+        buf_puts(p->out, "http: none\n");
+    else
+        buf_printf(p->out, "http: \"%s%s%s:%d\"\n", v6 ? "[" : "", conf->http_host, v6 ? "]" : "", conf->http_port);
+}
+
 void conf_print(const struct conf *conf, struct buf *out)
 {
     const struct printer p = {conf, out};
@@ -294,6 +307,7 @@ void conf_print(const struct conf *conf, struct buf *out)
         print_written_or(&p, "listen: ", &conf->listen_host, "");
     else
         buf_printf(out, "listen: \"%s%s%s:%d\"\n", v6 ? "[" : "", conf->listen_host, v6 ? "]" : "", conf->listen_port);
+    print_http(&p);
     print_broker(conf, out);
     buf_puts(out, "resources:\n");
     print_table(&p, "  ", conf_resources_table, conf);

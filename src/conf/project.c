@@ -18,8 +18,10 @@ static const struct key project_keys[] = {
      .kind = KEY_TEXT,
      .at = offsetof(struct conf, warehouse_url),
      .default_text = "duckdb:./data/warehouse.duckdb"},
+    {.name = "registry", .kind = KEY_TEXT, .at = offsetof(struct conf, registry_url), .default_text = "inside"},
     {.name = "engine"},
     {.name = "listen"},
+    {.name = "http"},
     {.name = "broker"},
     {.name = "resources"},
     {.name = "process"},
@@ -226,29 +228,42 @@ static void read_urls(struct load *l, const struct node *map)
 
 /* --- the rest of ingot.yml ---------------------------------------------------------------------------------------- */
 
-static bool parse_listen(struct load *l, const char *text)
+static bool parse_listen(struct load *l, const char *text, char **listen_host, int *port)
 {
     const char *host;
 
-    if (!load_address(l, text, 0, &host, &l->conf->listen_port))
+    if (!load_address(l, text, 0, &host, port))
         return false;
-    l->conf->listen_host = arena_strdup(l->arena, host);
+    *listen_host = arena_strdup(l->arena, host);
     return true;
 }
 
-static void read_listen(struct load *l, const struct node *map)
+/* An address to listen on; `or_none`: "none" is a word, too. */
+static void read_listen(struct load *l, const struct node *map, const char *key, const char *example, bool or_none,
+                        char **host, int *port)
 {
-    const struct node *node = node_get(map, "listen");
+    const struct node *node = node_get(map, key);
     const char *text;
 
-    IG_ASSERT(parse_listen(l, "127.0.0.1:9092"));
-    if (!node || !keys_text(l, "listen", node, &text))
+    IG_ASSERT(parse_listen(l, example, host, port));
+    if (!node || !keys_text(l, key, node, &text))
         return;
-    if (!parse_listen(l, text))
-        load_problem(l, node, "listen: %s is not an address like 127.0.0.1:9092 (port 0: any free one)",
-                     node_shown(l->arena, node));
-    else if (node->written)
-        load_origin(l, &l->conf->listen_host, node->written);
+    if (or_none && strcmp(text, "none") == 0)
+        *host = NULL;
+    else if (!parse_listen(l, text, host, port))
+        load_problem(l, node, "%s: %s is not an address like %s (port 0: any free one)%s", key,
+                     node_shown(l->arena, node), example, or_none ? ", and not none" : "");
+    if (node->written)
+        load_origin(l, host, node->written);
+}
+
+static void check_registry(struct load *l, const struct node *map)
+{
+    const char *url = l->conf->registry_url;
+
+    if (strcmp(url, "inside") != 0 && strncmp(url, "http://", 7) != 0 && strncmp(url, "https://", 8) != 0)
+        load_problem(l, node_get(map, "registry"), "registry: %s is not a place; write inside or http(s)://HOST:PORT",
+                     node_shown(l->arena, node_get(map, "registry")));
 }
 
 static void read_broker(struct load *l, const struct node *map)
@@ -285,7 +300,9 @@ static void read_project(struct load *l)
     else if (!conf->name[0])
         load_problem(l, node_get(map, "name"), "name: an empty name names nothing; leave the key out for the folder's");
     read_urls(l, map);
-    read_listen(l, map);
+    read_listen(l, map, "listen", "127.0.0.1:9092", false, &conf->listen_host, &conf->listen_port);
+    read_listen(l, map, "http", "127.0.0.1:8081", true, &conf->http_host, &conf->http_port);
+    check_registry(l, map);
     read_broker(l, map);
     keys_read(l, node_get(map, "resources"), "resources", resources_keys, IG_COUNT(resources_keys), conf);
     keys_read(l, node_get(map, "process"), "process", process_keys, IG_COUNT(process_keys), conf);

@@ -60,6 +60,8 @@ static enum ig_code open_parts(struct platform *p, struct error *err)
         /* In this order: who reads the endpoint may write to a topic at once, and a log that makes topics by use would
          * make it with other partitions and settings than the domain says. */
         IG_TRY(ensure_topics(p, err));
+        if (p->parts & (PLATFORM_SINK | PLATFORM_SERVING))
+            IG_TRY(platform_open_registry(p, err));
         IG_TRY(platform_announce(p, err));
     }
     if ((p->parts & PLATFORM_SINK) && p->owner_lock)
@@ -106,6 +108,7 @@ enum ig_code platform_close(struct platform *p, struct error *err)
         const enum ig_code sink_rc = stage_sink_stop(p->sink, rc == IG_OK ? err : NULL);
         rc = rc == IG_OK ? sink_rc : rc;
     }
+    platform_close_registry(p);
     platform_close_log(p);
     warehouse_free(p->warehouse);
     engine_close(p->engine);
@@ -128,4 +131,9 @@ bool platform_owns_log(const struct platform *p)
 const char *platform_bootstrap(const struct platform *p)
 {
     return p->endpoint.bootstrap[0] ? p->endpoint.bootstrap : NULL;
+}
+
+int platform_http_port(const struct platform *p)
+{
+    return p->serve ? serve_port(p->serve) : 0;
 }

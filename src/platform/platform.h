@@ -13,6 +13,7 @@
 #include "broker/broker.h"
 #include "conf/conf.h"
 #include "lifecycle/lifecycle.h"
+#include "registry/registry.h"
 #include "source/source.h"
 #include "stage/stage.h"
 
@@ -34,6 +35,27 @@ IG_MUST_CHECK enum ig_code platform_close(struct platform *p, struct error *err)
 
 const struct stage_context *platform_context(struct platform *p);
 bool platform_owns_log(const struct platform *p);
+/* Of `ingot up`: the port on which it serves HTTP, 0: it does not. */
+int platform_http_port(const struct platform *p);
+
+/*
+ * Contracts and the schema registry. Each domain's contract is the subject TOPIC-value; `up` and `run` register it
+ * before anything flows, and stop with IG_CONFLICT if it is not compatible with what was registered, as the contract's
+ * `compatibility` says. What was registered is kept in data/contracts/, too, for platform_check_contracts.
+ */
+struct platform_contract {
+    const struct conf_domain *domain;
+    enum ig_code code; /* IG_OK; IG_CONFLICT: incompatible; others: it could not be checked */
+    const char *level; /* of compatibility */
+    const char
+        *source; /* with what it was compared: the registry's URL, or data/contracts; NULL: nothing is there yet */
+    struct buf reasons; /* a line each */
+    struct error error;
+};
+/* Starts and writes nothing. One call for each domain. */
+typedef void platform_contract_fn(void *ctx, const struct platform_contract *result);
+void platform_check_contracts(struct env *env, const struct conf *conf, platform_contract_fn *each, void *ctx);
+
 const char *platform_bootstrap(const struct platform *p); /* host:port of the log, NULL without one */
 
 /* Where the `ingot up` of a project listens; IG_NOT_FOUND if it is not up. Needs nothing but the folder. */

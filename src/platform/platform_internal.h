@@ -5,6 +5,7 @@
 #define PLATFORM_PLATFORM_INTERNAL_H
 
 #include "platform/platform.h"
+#include "serve/serve.h"
 
 struct platform {
     struct env *env;
@@ -15,9 +16,11 @@ struct platform {
     struct warehouse *warehouse;
     struct env_file *owner_lock; /* NULL: another process owns the log */
     struct broker *broker;       /* NULL: not ours, or not inside */
-    struct broker_door *door; /* NULL: the broker is not protected, or not ours */
+    struct broker_door *door;    /* NULL: the broker is not protected, or not ours */
     struct platform_endpoint endpoint;
     struct log_client *log;
+    struct registry *registry; /* NULL: not opened */
+    struct serve *serve;
     struct stage_sink *sink;
     int64_t sink_started_us;
     struct source_pump **pumps; /* one a domain, NULL: not running */
@@ -38,6 +41,12 @@ void platform_close_log(struct platform *p);
 /* --- inside.c --- */
 
 IG_MUST_CHECK enum ig_code platform_start_inside(struct platform *p, struct error *err);
+
+/* --- contracts.c --- */
+
+/* Opens the registry, registers the contracts, and with SERVING serves HTTP. */
+IG_MUST_CHECK enum ig_code platform_open_registry(struct platform *p, struct error *err);
+void platform_close_registry(struct platform *p);
 
 /* --- ingest.c --- */
 

@@ -220,6 +220,15 @@ static void add_candidate(struct buf *body, const struct registry_candidate *c)
     buf_putc(body, '}');
 }
 
+static enum ig_code put_config(struct question *q, const struct registry_candidate *c, bool lenient, struct error *err)
+{
+    buf_clear(&q->body);
+    buf_printf(&q->body, "{\"compatibility\":\"%s\"%s}", c->compatibility,
+               lenient ? ",\"compatibilityPolicy\":\"LENIENT\"" : "");
+    IG_TRY(ask(q, "PUT", err));
+    return refused(q, err);
+}
+
 /* Sets the subject's level, if another one is wanted. */
 static enum ig_code ensure_level(struct registry *r, const struct registry_candidate *c, struct error *err)
 {
@@ -233,11 +242,11 @@ static enum ig_code ensure_level(struct registry *r, const struct registry_candi
     add_encoded(&q.target, str_of(c->subject));
     rc = ask(&q, "GET", err);
     if (rc == IG_OK &&
-        (q.response.status != 200 || !str_is(json_tree_string(q.answer, "compatibilityLevel"), c->compatibility))) {
-        buf_printf(&q.body, "{\"compatibility\":\"%s\"}", c->compatibility);
-        rc = ask(&q, "PUT", err);
-        if (rc == IG_OK)
-            rc = refused(&q, err);
+        (q.response.status != 200 || !str_is(json_tree_string(q.answer, "compatibilityLevel"), c->compatibility) ||
+         (c->lenient && !str_is(json_tree_string(q.answer, "compatibilityPolicy"), "LENIENT")))) {
+        rc = put_config(&q, c, c->lenient, err);
+        if (rc == IG_INVALID && c->lenient) /* a registry that knows no policies */
+            rc = put_config(&q, c, false, err);
     }
     question_release(&q);
     return rc;

@@ -76,10 +76,10 @@ bool registry_level_known(struct str level)
     return level_of(level) != LEVEL_UNSET;
 }
 
-bool registry_compatible(struct str level, const struct schema *schema, const struct schema *const *earlier, size_t n,
-                         struct buf *reasons)
+bool registry_compatible(struct str level, bool lenient, const struct schema *schema,
+                         const struct schema *const *earlier, size_t n, struct buf *reasons)
 {
-    struct schema_problems problems = {0};
+    struct schema_problems problems = {.lenient = lenient};
     VEC(struct earlier) list = {0};
     bool ok;
 

@@ -7,107 +7,9 @@
  * it is being compared (a recursive schema) is taken for compatible, and if that turns out wrong for any pair, all is
  * compared again with what is known now, until nothing new comes up.
  */
-#include "registry/json_schema.h"
+#include "registry/json_diff.h"
 
-#include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
-
-#define PAIRS_MAX 100000u /* over which two schemas are too entangled to be compared */
-#define DEPTH_MAX 400u
-#define SUBS_MAX 500u         /* of one allOf, anyOf or oneOf */
-#define VALUES_MAX 400000000u /* of two enums, each with each */
-#define DIFFERENCES_MAX 32u   /* of one pair */
-
-/* The differences that break something: name, and how its sentence goes. */
-enum wording {
-    ADDED,
-    INCREASED,
-    DECREASED,
-    CHANGED,
-    FEWER,
-    MORE,
-    RETYPED,
-    OPEN,
-    UNOPEN,
-    LOST,
-    UNCOVERED_LOST,
-    UNCOVERED_NEW
-};
-
-#define DIFFERENCES(X)                                                              \
-    X(SCHEMA_ADDED, RETYPED)                                                        \
-    X(TYPE_NARROWED, RETYPED)                                                       \
-    X(TYPE_CHANGED, RETYPED)                                                        \
-    X(MAX_LENGTH_ADDED, ADDED)                                                      \
-    X(MAX_LENGTH_DECREASED, DECREASED)                                              \
-    X(MIN_LENGTH_ADDED, ADDED)                                                      \
-    X(MIN_LENGTH_INCREASED, INCREASED)                                              \
-    X(PATTERN_ADDED, ADDED)                                                         \
-    X(PATTERN_CHANGED, CHANGED)                                                     \
-    X(MAXIMUM_ADDED, ADDED)                                                         \
-    X(MAXIMUM_DECREASED, DECREASED)                                                 \
-    X(MINIMUM_ADDED, ADDED)                                                         \
-    X(MINIMUM_INCREASED, INCREASED)                                                 \
-    X(EXCLUSIVE_MAXIMUM_ADDED, ADDED)                                               \
-    X(EXCLUSIVE_MAXIMUM_DECREASED, DECREASED)                                       \
-    X(EXCLUSIVE_MINIMUM_ADDED, ADDED)                                               \
-    X(EXCLUSIVE_MINIMUM_INCREASED, INCREASED)                                       \
-    X(MULTIPLE_OF_ADDED, ADDED)                                                     \
-    X(MULTIPLE_OF_EXPANDED, INCREASED)                                              \
-    X(MULTIPLE_OF_CHANGED, CHANGED)                                                 \
-    X(REQUIRED_ATTRIBUTE_ADDED, ADDED)                                              \
-    X(MAX_PROPERTIES_ADDED, ADDED)                                                  \
-    X(MAX_PROPERTIES_DECREASED, DECREASED)                                          \
-    X(MIN_PROPERTIES_ADDED, ADDED)                                                  \
-    X(MIN_PROPERTIES_INCREASED, INCREASED)                                          \
-    X(ADDITIONAL_PROPERTIES_REMOVED, ADDED)                                         \
-    X(ADDITIONAL_PROPERTIES_NARROWED, FEWER)                                        \
-    X(UNEVALUATED_PROPERTIES_REMOVED, ADDED)                                        \
-    X(UNEVALUATED_PROPERTIES_NARROWED, FEWER)                                       \
-    X(DEPENDENCY_ARRAY_ADDED, ADDED)                                                \
-    X(DEPENDENCY_ARRAY_EXTENDED, MORE)                                              \
-    X(DEPENDENCY_ARRAY_CHANGED, CHANGED)                                            \
-    X(DEPENDENCY_SCHEMA_ADDED, ADDED)                                               \
-    X(REQUIRED_PROPERTY_ADDED_TO_OPEN_CONTENT_MODEL, OPEN)                          \
-    X(REQUIRED_PROPERTY_WITH_DEFAULT_ADDED_TO_OPEN_CONTENT_MODEL, OPEN)             \
-    X(OPTIONAL_PROPERTY_ADDED_TO_OPEN_CONTENT_MODEL, OPEN)                          \
-    X(REQUIRED_PROPERTY_ADDED_TO_UNOPEN_CONTENT_MODEL, UNOPEN)                      \
-    X(PROPERTY_REMOVED_FROM_CLOSED_CONTENT_MODEL, LOST)                             \
-    X(PROPERTY_REMOVED_NOT_COVERED_BY_PARTIALLY_OPEN_CONTENT_MODEL, UNCOVERED_LOST) \
-    X(PROPERTY_ADDED_NOT_COVERED_BY_PARTIALLY_OPEN_CONTENT_MODEL, UNCOVERED_NEW)    \
-    X(MAX_ITEMS_ADDED, ADDED)                                                       \
-    X(MAX_ITEMS_DECREASED, DECREASED)                                               \
-    X(MIN_ITEMS_ADDED, ADDED)                                                       \
-    X(MIN_ITEMS_INCREASED, INCREASED)                                               \
-    X(MAX_CONTAINS_ADDED, ADDED)                                                    \
-    X(MAX_CONTAINS_DECREASED, DECREASED)                                            \
-    X(MIN_CONTAINS_ADDED, ADDED)                                                    \
-    X(MIN_CONTAINS_INCREASED, INCREASED)                                            \
-    X(UNIQUE_ITEMS_ADDED, ADDED)                                                    \
-    X(ADDITIONAL_ITEMS_REMOVED, ADDED)                                              \
-    X(ADDITIONAL_ITEMS_NARROWED, FEWER)                                             \
-    X(UNEVALUATED_ITEMS_REMOVED, ADDED)                                             \
-    X(UNEVALUATED_ITEMS_NARROWED, FEWER)                                            \
-    X(ITEM_ADDED_TO_OPEN_CONTENT_MODEL, OPEN)                                       \
-    X(ITEM_REMOVED_FROM_CLOSED_CONTENT_MODEL, LOST)                                 \
-    X(ITEM_REMOVED_NOT_COVERED_BY_PARTIALLY_OPEN_CONTENT_MODEL, UNCOVERED_LOST)     \
-    X(ITEM_ADDED_NOT_COVERED_BY_PARTIALLY_OPEN_CONTENT_MODEL, UNCOVERED_NEW)        \
-    X(ENUM_ARRAY_NARROWED, FEWER)                                                   \
-    X(ENUM_ARRAY_CHANGED, RETYPED)                                                  \
-    X(COMBINED_TYPE_CHANGED, RETYPED)                                               \
-    X(COMBINED_TYPE_SUBSCHEMAS_CHANGED, RETYPED)                                    \
-    X(PRODUCT_TYPE_EXTENDED, MORE)                                                  \
-    X(SUM_TYPE_NARROWED, FEWER)                                                     \
-    X(NOT_TYPE_EXTENDED, MORE)                                                      \
-    X(TOO_COMPLEX_TO_COMPARE, RETYPED)
-
-enum difference_type {
-#define X(name, wording) D_##name,
-    DIFFERENCES(X)
-#undef X
-        D_NONE
-};
 
 static const struct {
     const char *name;
@@ -139,51 +41,46 @@ static const char *const SENTENCES[] = {
                       "not covered by its partially open content model",
 };
 
-struct difference {
-    enum difference_type type;
-    const char *path; /* from the pair on: "" or "/a/b" */
-};
+/* What the lenient policy lets pass, too. */
+static bool is_lenient(enum difference_type type)
+{
+    static const enum difference_type LENIENT[] = {
+        D_ADDITIONAL_PROPERTIES_NARROWED,
+        D_ADDITIONAL_PROPERTIES_REMOVED,
+        D_UNEVALUATED_PROPERTIES_NARROWED,
+        D_UNEVALUATED_PROPERTIES_REMOVED,
+        D_REQUIRED_PROPERTY_WITH_DEFAULT_ADDED_TO_OPEN_CONTENT_MODEL,
+        D_OPTIONAL_PROPERTY_ADDED_TO_OPEN_CONTENT_MODEL,
+        D_PROPERTY_REMOVED_FROM_CLOSED_CONTENT_MODEL,
+        D_PROPERTY_ADDED_NOT_COVERED_BY_PARTIALLY_OPEN_CONTENT_MODEL,
+        D_PROPERTY_REMOVED_NOT_COVERED_BY_PARTIALLY_OPEN_CONTENT_MODEL,
+    };
 
-struct pair {
-    const struct shape *original, *update;
-    struct difference *p;
-    size_t n;
-    bool used, busy, done;
-};
+    for (size_t i = 0; i < IG_COUNT(LENIENT); i++)
+        if (LENIENT[i] == type)
+            return true;
+    return false;
+}
 
-struct diff {
-    struct arena arena;
-    struct pair *pairs; /* open addressing */
-    size_t n_pairs, cap;
-    unsigned depth;
-    bool guessed; /* a pair that was being compared was taken for compatible */
-    bool gave_up;
-};
-
-/* The differences of the pair at hand are collected here, under a path. */
-struct found {
-    struct diff *diff;
-    VEC(struct difference) list;
-};
-
-static void compare(struct found *f, const char *path, const struct shape *original, const struct shape *update);
-
-static void add(struct found *f, const char *path, enum difference_type type)
+void diff_add(struct found *f, const char *path, enum difference_type type)
 {
     const struct difference d = {type, path};
+
+    if (f->diff->lenient && is_lenient(type))
+        return;
 
     if (f->list.n < DIFFERENCES_MAX)
         vec_push(&f->list, d);
 }
 
-static const char *below(struct found *f, const char *path, struct str step)
+const char *diff_below(struct found *f, const char *path, struct str step)
 {
     return arena_printf(&f->diff->arena, "%s/" STR_FMT, path, STR_ARG(step));
 }
 
-static const char *below_word(struct found *f, const char *path, const char *word)
+const char *diff_below_word(struct found *f, const char *path, const char *word)
 {
-    return below(f, path, str_of(word));
+    return diff_below(f, path, str_of(word));
 }
 
 /* --- pairs ------------------------------------------------------------------------------------------- */
@@ -226,414 +123,18 @@ static struct pair *pair_of(struct diff *d, const struct shape *original, const 
     return p;
 }
 
-static bool is_compatible(struct found *f, const struct shape *original, const struct shape *update)
+bool diff_is_compatible(struct found *f, const struct shape *original, const struct shape *update)
 {
     struct found inner = {.diff = f->diff};
     bool ok;
 
-    compare(&inner, "", original, update);
+    diff_compare(&inner, "", original, update);
     ok = inner.list.n == 0;
     vec_free(&inner.list);
     return ok;
 }
 
-/* --- values ------------------------------------------------------------------------------------------ */
-
-static bool number_of(const struct shape *x, const char *keyword, double *out)
-{
-    return json_tree_double(json_tree_member(x->node, keyword), out);
-}
-
-/* A bound that gets narrower breaks something: an upper one (`upper`) by falling, a lower one by rising. */
-static void compare_bound(struct found *f, const char *path, const char *keyword, bool upper, bool has_a, double a,
-                          bool has_b, double b, enum difference_type added, enum difference_type narrowed)
-{
-    if (!has_b)
-        return;
-    if (!has_a)
-        add(f, below_word(f, path, keyword), added);
-    else if (upper ? b < a : b > a)
-        add(f, below_word(f, path, keyword), narrowed);
-}
-
-struct bound {
-    const char *keyword;
-    bool upper;
-    enum difference_type added, narrowed;
-};
-
-static void compare_bounds(struct found *f, const char *path, const struct shape *a, const struct shape *b,
-                           const struct bound *bounds, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        double x = 0, y = 0;
-        const bool has_x = number_of(a, bounds[i].keyword, &x), has_y = number_of(b, bounds[i].keyword, &y);
-
-        compare_bound(f, path, bounds[i].keyword, bounds[i].upper, has_x, x, has_y, y, bounds[i].added,
-                      bounds[i].narrowed);
-    }
-}
-
-static void compare_strings(struct found *f, const char *path, const struct shape *a, const struct shape *b)
-{
-    static const struct bound BOUNDS[] = {
-        {"maxLength", true, D_MAX_LENGTH_ADDED, D_MAX_LENGTH_DECREASED},
-        {"minLength", false, D_MIN_LENGTH_ADDED, D_MIN_LENGTH_INCREASED},
-    };
-    const struct str p = json_tree_string(a->node, "pattern"), q = json_tree_string(b->node, "pattern");
-
-    compare_bounds(f, path, a, b, BOUNDS, IG_COUNT(BOUNDS));
-    if (!p.p && q.p)
-        add(f, below_word(f, path, "pattern"), D_PATTERN_ADDED);
-    else if (p.p && q.p && !str_eq(p, q))
-        add(f, below_word(f, path, "pattern"), D_PATTERN_CHANGED);
-}
-
-/* The bound that a number has: in draft 4 an exclusive one is the other keyword with a flag. */
-static bool limit_of(const struct shape *x, const char *keyword, const char *exclusive, bool is_exclusive, double *out)
-{
-    const bool flagged = json_tree_is(json_tree_member(x->node, exclusive), JSON_TRUE);
-
-    if (is_exclusive && !flagged)
-        return number_of(x, exclusive, out);
-    return flagged == is_exclusive && number_of(x, keyword, out);
-}
-
-static bool divides(double small, double big)
-{
-    const double n = big / small;
-
-    return small != 0 && fabs(n - round(n)) < 1e-9 * fabs(n);
-}
-
-static void compare_multiples(struct found *f, const char *path, const struct shape *a, const struct shape *b)
-{
-    double x = 0, y = 0;
-    const bool has_x = number_of(a, "multipleOf", &x), has_y = number_of(b, "multipleOf", &y);
-
-    if (!has_y || (has_x && x == y))
-        return;
-    path = below_word(f, path, "multipleOf");
-    if (!has_x)
-        add(f, path, D_MULTIPLE_OF_ADDED);
-    else if (divides(x, y))
-        add(f, path, D_MULTIPLE_OF_EXPANDED);
-    else if (!divides(y, x))
-        add(f, path, D_MULTIPLE_OF_CHANGED);
-}
-
-static void compare_numbers(struct found *f, const char *path, const struct shape *a, const struct shape *b)
-{
-    static const struct {
-        const char *keyword, *exclusive;
-        bool upper;
-        enum difference_type added[2], narrowed[2];
-    } LIMITS[] = {
-        {"maximum",
-         "exclusiveMaximum",
-         true,
-         {D_MAXIMUM_ADDED, D_EXCLUSIVE_MAXIMUM_ADDED},
-         {D_MAXIMUM_DECREASED, D_EXCLUSIVE_MAXIMUM_DECREASED}},
-        {"minimum",
-         "exclusiveMinimum",
-         false,
-         {D_MINIMUM_ADDED, D_EXCLUSIVE_MINIMUM_ADDED},
-         {D_MINIMUM_INCREASED, D_EXCLUSIVE_MINIMUM_INCREASED}},
-    };
-
-    for (size_t i = 0; i < IG_COUNT(LIMITS); i++)
-        for (int e = 0; e < 2; e++) {
-            double x = 0, y = 0;
-            const bool has_x = limit_of(a, LIMITS[i].keyword, LIMITS[i].exclusive, e, &x);
-            const bool has_y = limit_of(b, LIMITS[i].keyword, LIMITS[i].exclusive, e, &y);
-
-            compare_bound(f, path, e ? LIMITS[i].exclusive : LIMITS[i].keyword, LIMITS[i].upper, has_x, x, has_y, y,
-                          LIMITS[i].added[e], LIMITS[i].narrowed[e]);
-        }
-    compare_multiples(f, path, a, b);
-    if (b->integer && !a->integer)
-        add(f, path, D_TYPE_NARROWED);
-}
-
-static bool list_has(const struct json_node *list, const struct json_node *value)
-{
-    json_tree_each(item, list) if (json_tree_equal(item, value)) return true;
-    return false;
-}
-
-static bool list_has_all(const struct json_node *list, const struct json_node *values)
-{
-    json_tree_each(value, values) if (!list_has(list, value)) return false;
-    return true;
-}
-
-static void compare_enums(struct found *f, const char *path, const struct shape *a, const struct shape *b)
-{
-    const struct json_node *x = json_tree_member(a->node, "enum"), *y = json_tree_member(b->node, "enum");
-
-    if (x->n > VALUES_MAX / (y->n + 1)) {
-        add(f, path, D_TOO_COMPLEX_TO_COMPARE);
-        return;
-    }
-    if (list_has_all(y, x))
-        return;
-    add(f, below_word(f, path, "enum"), list_has_all(x, y) ? D_ENUM_ARRAY_NARROWED : D_ENUM_ARRAY_CHANGED);
-}
-
-/* --- objects ----------------------------------------------------------------------------------------- */
-
-static bool is_required(const struct shape *x, struct str name)
-{
-    json_tree_each(item, json_tree_member(x->node, "required")) if (str_eq(item->text, name)) return true;
-    return false;
-}
-
-static bool has_default(const struct shape *property)
-{
-    return json_tree_member(property->node, "default") != NULL;
-}
-
-/* What of a property that is not listed? Everything, nothing, or what a pattern, the additional or the unevaluated
- * ones say. */
-static bool is_open(const struct shape *x)
-{
-    return !x->closed && !x->additional && x->n_patterns == 0 && (!x->unevaluated || x->unevaluated->kind == SHAPE_ANY);
-}
-
-static const struct shape *says_of_others(const struct shape *x, struct str name)
-{
-    for (size_t i = 0; i < x->n_patterns; i++)
-        if (json_pattern_find(x->patterns[i].pattern, name))
-            return x->patterns[i].shape;
-    if (x->additional)
-        return x->additional;
-    if (!x->closed && x->unevaluated && x->unevaluated->kind != SHAPE_NEVER && x->unevaluated->kind != SHAPE_ANY)
-        return x->unevaluated;
-    return NULL;
-}
-
-static void property_removed(struct found *f, const char *path, struct str name, const struct shape *was,
-                             const struct shape *update)
-{
-    const struct shape *covers;
-
-    if (is_open(update))
-        return;
-    covers = says_of_others(update, name);
-    if (!covers && was->kind != SHAPE_NEVER)
-        add(f, path, D_PROPERTY_REMOVED_FROM_CLOSED_CONTENT_MODEL);
-    if (covers && !is_compatible(f, was, covers)) {
-        compare(f, path, was, covers);
-        add(f, path, D_PROPERTY_REMOVED_NOT_COVERED_BY_PARTIALLY_OPEN_CONTENT_MODEL);
-    }
-}
-
-static void property_added(struct found *f, const char *path, struct str name, const struct shape *original,
-                           const struct shape *update, const struct shape *now)
-{
-    const bool required = is_required(update, name);
-    const struct shape *covers;
-
-    if (is_open(original)) {
-        if (now->kind == SHAPE_ANY)
-            return;
-        add(f, path,
-            !required          ? D_OPTIONAL_PROPERTY_ADDED_TO_OPEN_CONTENT_MODEL
-            : has_default(now) ? D_REQUIRED_PROPERTY_WITH_DEFAULT_ADDED_TO_OPEN_CONTENT_MODEL
-                               : D_REQUIRED_PROPERTY_ADDED_TO_OPEN_CONTENT_MODEL);
-        return;
-    }
-    covers = says_of_others(original, name);
-    if (covers && !is_compatible(f, covers, now)) {
-        compare(f, path, covers, now);
-        add(f, path, D_PROPERTY_ADDED_NOT_COVERED_BY_PARTIALLY_OPEN_CONTENT_MODEL);
-    }
-    if (required && !has_default(now))
-        add(f, path, D_REQUIRED_PROPERTY_ADDED_TO_UNOPEN_CONTENT_MODEL);
-}
-
-static void compare_properties(struct found *f, const char *path, const struct shape *a, const struct shape *b)
-{
-    const char *in = below_word(f, path, "properties"), *required = below_word(f, path, "required");
-
-    for (size_t i = 0; i < a->n_properties; i++) {
-        const struct shape_named *was = &a->properties[i];
-        const struct shape *now = json_shape_property(b, was->name);
-
-        if (!now)
-            property_removed(f, below(f, in, was->name), was->name, was->shape, b);
-        else if (!is_required(a, was->name) && is_required(b, was->name) && !has_default(now))
-            add(f, below(f, required, was->name), D_REQUIRED_ATTRIBUTE_ADDED);
-        if (now)
-            compare(f, below(f, in, was->name), was->shape, now);
-    }
-    for (size_t i = 0; i < b->n_properties; i++) {
-        const struct shape_named *now = &b->properties[i];
-
-        if (!json_shape_property(a, now->name))
-            property_added(f, below(f, in, now->name), now->name, a, b, now->shape);
-    }
-}
-
-static const struct json_node *names_depending(const struct shape *x, struct str name)
-{
-    static const char *const KEYWORDS[] = {"dependentRequired", "dependencies"};
-
-    for (size_t i = 0; i < IG_COUNT(KEYWORDS); i++) {
-        const struct json_node *names = json_tree_member_str(json_tree_member(x->node, KEYWORDS[i]), name);
-
-        if (json_tree_is(names, JSON_ARRAY))
-            return names;
-    }
-    return NULL;
-}
-
-static void compare_depending_names(struct found *f, const char *path, const struct shape *a, const struct shape *b,
-                                    const char *keyword)
-{
-    json_tree_each(now, json_tree_member(b->node, keyword))
-    {
-        const struct json_node *was = names_depending(a, now->key);
-        const char *at = below(f, path, now->key);
-
-        if (now->type != JSON_ARRAY)
-            continue;
-        if (!was)
-            add(f, at, D_DEPENDENCY_ARRAY_ADDED);
-        else if (!list_has_all(was, now))
-            add(f, at, list_has_all(now, was) ? D_DEPENDENCY_ARRAY_EXTENDED : D_DEPENDENCY_ARRAY_CHANGED);
-    }
-}
-
-static void compare_dependencies(struct found *f, const char *path, const struct shape *a, const struct shape *b)
-{
-    path = below_word(f, path, "dependencies");
-    compare_depending_names(f, path, a, b, "dependencies");
-    compare_depending_names(f, path, a, b, "dependentRequired");
-    for (size_t i = 0; i < b->n_dependencies; i++) {
-        const struct shape *was = NULL;
-
-        for (size_t k = 0; k < a->n_dependencies && !was; k++)
-            if (str_eq(a->dependencies[k].name, b->dependencies[i].name))
-                was = a->dependencies[k].shape;
-        if (was)
-            compare(f, below(f, path, b->dependencies[i].name), was, b->dependencies[i].shape);
-        else
-            add(f, below(f, path, b->dependencies[i].name), D_DEPENDENCY_SCHEMA_ADDED);
-    }
-}
-
-/* What is not listed: additionalProperties, additionalItems. */
-static void compare_additional(struct found *f, const char *path, const struct shape *a, const struct shape *b,
-                               enum difference_type removed, enum difference_type narrowed)
-{
-    if (a->closed != b->closed) {
-        if (b->closed)
-            add(f, path, removed);
-    } else if (!a->additional && b->additional && !a->closed) {
-        add(f, path, narrowed);
-    } else if (a->additional && b->additional) {
-        compare(f, path, a->additional, b->additional);
-    }
-}
-
-static void compare_unevaluated(struct found *f, const char *path, const struct shape *a, const struct shape *b,
-                                enum difference_type removed, enum difference_type narrowed)
-{
-    const struct shape *was = a->unevaluated, *now = b->unevaluated;
-
-    if (!now || now->kind == SHAPE_ANY || (was && was->kind == SHAPE_NEVER))
-        return;
-    if (now->kind == SHAPE_NEVER)
-        add(f, path, removed);
-    else if (!was || was->kind == SHAPE_ANY)
-        add(f, path, narrowed);
-    else
-        compare(f, path, was, now);
-}
-
-static void compare_objects(struct found *f, const char *path, const struct shape *a, const struct shape *b)
-{
-    static const struct bound BOUNDS[] = {
-        {"maxProperties", true, D_MAX_PROPERTIES_ADDED, D_MAX_PROPERTIES_DECREASED},
-        {"minProperties", false, D_MIN_PROPERTIES_ADDED, D_MIN_PROPERTIES_INCREASED},
-    };
-
-    compare_properties(f, path, a, b);
-    compare_dependencies(f, path, a, b);
-    compare_additional(f, below_word(f, path, "additionalProperties"), a, b, D_ADDITIONAL_PROPERTIES_REMOVED,
-                       D_ADDITIONAL_PROPERTIES_NARROWED);
-    compare_unevaluated(f, below_word(f, path, "unevaluatedProperties"), a, b, D_UNEVALUATED_PROPERTIES_REMOVED,
-                        D_UNEVALUATED_PROPERTIES_NARROWED);
-    compare_bounds(f, path, a, b, BOUNDS, IG_COUNT(BOUNDS));
-}
-
-/* --- arrays ------------------------------------------------------------------------------------------ */
-
-static void item_removed(struct found *f, const char *path, const struct shape *was, const struct shape *update)
-{
-    const struct shape *covers;
-
-    if (is_open(update))
-        return;
-    covers = says_of_others(update, STR(""));
-    if (!covers && was->kind != SHAPE_NEVER)
-        add(f, path, D_ITEM_REMOVED_FROM_CLOSED_CONTENT_MODEL);
-    if (covers && !is_compatible(f, was, covers)) {
-        compare(f, path, was, covers);
-        add(f, path, D_ITEM_REMOVED_NOT_COVERED_BY_PARTIALLY_OPEN_CONTENT_MODEL);
-    }
-}
-
-static void item_added(struct found *f, const char *path, const struct shape *original, const struct shape *now)
-{
-    const struct shape *covers;
-
-    if (is_open(original)) {
-        if (now->kind != SHAPE_ANY)
-            add(f, path, D_ITEM_ADDED_TO_OPEN_CONTENT_MODEL);
-        return;
-    }
-    covers = says_of_others(original, STR(""));
-    if (covers && !is_compatible(f, covers, now)) {
-        compare(f, path, covers, now);
-        add(f, path, D_ITEM_ADDED_NOT_COVERED_BY_PARTIALLY_OPEN_CONTENT_MODEL);
-    }
-}
-
-static void compare_arrays(struct found *f, const char *path, const struct shape *a, const struct shape *b)
-{
-    static const struct bound BOUNDS[] = {
-        {"maxItems", true, D_MAX_ITEMS_ADDED, D_MAX_ITEMS_DECREASED},
-        {"minItems", false, D_MIN_ITEMS_ADDED, D_MIN_ITEMS_INCREASED},
-        {"maxContains", true, D_MAX_CONTAINS_ADDED, D_MAX_CONTAINS_DECREASED},
-        {"minContains", false, D_MIN_CONTAINS_ADDED, D_MIN_CONTAINS_INCREASED},
-    };
-
-    if (b->items)
-        compare(f, below_word(f, path, "items"), a->items, b->items);
-    for (size_t i = 0; i < a->n_subs || i < b->n_subs; i++) {
-        const char *at = arena_printf(&f->diff->arena, "%s/items/%zu", path, i);
-
-        if (i >= b->n_subs)
-            item_removed(f, at, a->subs[i], b);
-        else if (i >= a->n_subs)
-            item_added(f, at, a, b->subs[i]);
-        else
-            compare(f, at, a->subs[i], b->subs[i]);
-    }
-    compare_additional(f, below_word(f, path, "additionalItems"), a, b, D_ADDITIONAL_ITEMS_REMOVED,
-                       D_ADDITIONAL_ITEMS_NARROWED);
-    compare_unevaluated(f, below_word(f, path, "unevaluatedItems"), a, b, D_UNEVALUATED_ITEMS_REMOVED,
-                        D_UNEVALUATED_ITEMS_NARROWED);
-    compare_bounds(f, path, a, b, BOUNDS, IG_COUNT(BOUNDS));
-    if (json_tree_is(json_tree_member(b->node, "uniqueItems"), JSON_TRUE) &&
-        !json_tree_is(json_tree_member(a->node, "uniqueItems"), JSON_TRUE))
-        add(f, below_word(f, path, "uniqueItems"), D_UNIQUE_ITEMS_ADDED);
-}
-
-/* --- allOf, anyOf, oneOf
- * ---------------------------------------------------------------------------------------------- */
+/* --- allOf, anyOf, oneOf ---------------------------------------- */
 
 static bool same_shape(const struct shape *a, const struct shape *b)
 {
@@ -702,32 +203,57 @@ static bool criteria_changed(const struct shape *a, const struct shape *b)
     return !(b->n_subs == 1 && a->criterion == SHAPE_ALL_OF);
 }
 
+/* Of what is the only one of its kind on both sides, it can be told what broke it. */
+static void explain(struct found *f, const char *path, const sub_list *was, const sub_list *now)
+{
+    for (size_t i = 0; i < was->n; i++) {
+        const struct shape *partner = NULL;
+        size_t n = 0;
+
+        for (size_t k = 0; k < was->n; k++)
+            n += was->p[k]->kind == was->p[i]->kind;
+        for (size_t k = 0; k < now->n; k++)
+            if (now->p[k]->kind == was->p[i]->kind) {
+                partner = now->p[k];
+                n++;
+            }
+        if (n == 2 && partner)
+            diff_compare(f, path, was->p[i], partner);
+    }
+}
+
 static void compare_combined(struct found *f, const char *path, const struct shape *a, const struct shape *b)
 {
     sub_list was = {0}, now = {0};
     bool *fits;
 
     if (criteria_changed(a, b)) {
-        add(f, path, D_COMBINED_TYPE_CHANGED);
+        diff_add(f, path, D_COMBINED_TYPE_CHANGED);
         return;
     }
     if (a->n_subs > SUBS_MAX || b->n_subs > SUBS_MAX) {
         f->diff->gave_up = true;
-        add(f, path, D_TOO_COMPLEX_TO_COMPARE);
+        diff_add(f, path, D_TOO_COMPLEX_TO_COMPARE);
         return;
     }
     distinct_subs(a, &was);
     distinct_subs(b, &now);
     if (was.n < now.n && b->criterion == SHAPE_ALL_OF)
-        add(f, path, D_PRODUCT_TYPE_EXTENDED);
+        diff_add(f, path, D_PRODUCT_TYPE_EXTENDED);
     if (was.n > now.n && a->criterion != SHAPE_ALL_OF)
-        add(f, path, D_SUM_TYPE_NARROWED);
+        diff_add(f, path, D_SUM_TYPE_NARROWED);
     fits = check_calloc(was.n * now.n + 1, sizeof(bool));
     for (size_t i = 0; i < was.n; i++)
         for (size_t k = 0; k < now.n; k++)
-            fits[i * now.n + k] = is_compatible(f, was.p[i], now.p[k]);
-    if (match(fits, was.n, now.n) < (was.n < now.n ? was.n : now.n))
-        add(f, path, D_COMBINED_TYPE_SUBSCHEMAS_CHANGED);
+            fits[i * now.n + k] = diff_is_compatible(f, was.p[i], now.p[k]);
+    if (match(fits, was.n, now.n) < (was.n < now.n ? was.n : now.n)) {
+        const size_t before = f->list.n;
+
+        if (f->diff->lenient) /* which Confluent's words are not expected of */
+            explain(f, path, &was, &now);
+        if (f->list.n == before)
+            diff_add(f, path, D_COMBINED_TYPE_SUBSCHEMAS_CHANGED);
+    }
     free(fits);
     vec_free(&was);
     vec_free(&now);
@@ -738,19 +264,18 @@ static bool fits_one_of(struct found *f, const struct shape *a, const struct sha
 {
     if (b->kind == SHAPE_COMBINED && a->kind != SHAPE_COMBINED && (b->n_subs == 1 || b->criterion != SHAPE_ALL_OF)) {
         for (size_t i = 0; i < b->n_subs; i++)
-            if (is_compatible(f, a, b->subs[i]))
+            if (diff_is_compatible(f, a, b->subs[i]))
                 return true;
     }
     if (a->kind == SHAPE_COMBINED && b->kind != SHAPE_COMBINED && (a->n_subs == 1 || a->criterion == SHAPE_ALL_OF)) {
         for (size_t i = 0; i < a->n_subs; i++)
-            if (is_compatible(f, a->subs[i], b))
+            if (diff_is_compatible(f, a->subs[i], b))
                 return true;
     }
     return false;
 }
 
-/* --- any two
- * ------------------------------------------------------------------------------------------------------------ */
+/* --- any two ---------------------------------------- */
 
 /* Connect writes decimals as "connect.type": "bytes" over different types. */
 static bool both_connect_bytes(const struct shape *a, const struct shape *b)
@@ -778,33 +303,33 @@ static void compare_kinds(struct found *f, const char *path, const struct shape 
 
     switch (a->kind) {
     case SHAPE_STRING:
-        compare_strings(f, path, a, b);
+        diff_strings(f, path, a, b);
         break;
     case SHAPE_NUMBER:
-        compare_numbers(f, path, a, b);
+        diff_numbers(f, path, a, b);
         break;
     case SHAPE_OBJECT:
-        compare_objects(f, path, a, b);
+        diff_objects(f, path, a, b);
         break;
     case SHAPE_ARRAY:
-        compare_arrays(f, path, a, b);
+        diff_arrays(f, path, a, b);
         break;
     case SHAPE_ENUM:
-        compare_enums(f, path, a, b);
+        diff_enums(f, path, a, b);
         break;
     case SHAPE_CONST:
         x = json_tree_member(a->node, "const");
         y = json_tree_member(b->node, "const");
         if (!json_tree_equal(x, y))
-            add(f, below_word(f, path, "const"), D_ENUM_ARRAY_CHANGED);
+            diff_add(f, diff_below_word(f, path, "const"), D_ENUM_ARRAY_CHANGED);
         break;
     case SHAPE_NOT: /* what must not be may only become less */
-        if (!is_compatible(f, b->target, a->target))
-            add(f, below_word(f, path, "not"), D_NOT_TYPE_EXTENDED);
+        if (!diff_is_compatible(f, b->target, a->target))
+            diff_add(f, diff_below_word(f, path, "not"), D_NOT_TYPE_EXTENDED);
         break;
     case SHAPE_CONDITION:
         if (!conditions_equal(a, b))
-            add(f, path, D_COMBINED_TYPE_SUBSCHEMAS_CHANGED);
+            diff_add(f, path, D_COMBINED_TYPE_SUBSCHEMAS_CHANGED);
         break;
     case SHAPE_COMBINED:
         compare_combined(f, path, a, b);
@@ -825,7 +350,7 @@ static void compare_pair(struct found *f, const struct shape *a, const struct sh
     if (a->kind == b->kind)
         compare_kinds(f, "", a, b);
     else if (a->kind != SHAPE_NEVER && b->kind != SHAPE_ANY && !both_connect_bytes(a, b))
-        add(f, "", D_TYPE_CHANGED);
+        diff_add(f, "", D_TYPE_CHANGED);
 }
 
 static const struct shape *follow(const struct shape *x)
@@ -833,7 +358,7 @@ static const struct shape *follow(const struct shape *x)
     return x && x->kind == SHAPE_REF ? x->target : x;
 }
 
-static void compare(struct found *f, const char *path, const struct shape *original, const struct shape *update)
+void diff_compare(struct found *f, const char *path, const struct shape *original, const struct shape *update)
 {
     struct diff *d = f->diff;
     struct found inner = {.diff = d};
@@ -842,7 +367,7 @@ static void compare(struct found *f, const char *path, const struct shape *origi
     if (!update)
         return;
     if (!original) {
-        add(f, path, D_SCHEMA_ADDED);
+        diff_add(f, path, D_SCHEMA_ADDED);
         return;
     }
     original = follow(original);
@@ -853,7 +378,7 @@ static void compare(struct found *f, const char *path, const struct shape *origi
     if (!p->busy && !p->done) {
         if (d->n_pairs > PAIRS_MAX || d->depth >= DEPTH_MAX) {
             d->gave_up = true;
-            add(f, path, D_TOO_COMPLEX_TO_COMPARE);
+            diff_add(f, path, D_TOO_COMPLEX_TO_COMPARE);
             return;
         }
         p->busy = true;
@@ -870,7 +395,7 @@ static void compare(struct found *f, const char *path, const struct shape *origi
         vec_free(&inner.list);
     }
     for (size_t i = 0; i < p->n; i++)
-        add(f, *path ? arena_printf(&d->arena, "%s%s", path, p->p[i].path) : p->p[i].path, p->p[i].type);
+        diff_add(f, *path ? arena_printf(&d->arena, "%s%s", path, p->p[i].path) : p->p[i].path, p->p[i].type);
 }
 
 /* Before all is compared again: what was found broken is known of pairs that are met while they are compared, too. */
@@ -905,7 +430,7 @@ bool json_schema_can_read(const struct schema *reader, const struct schema *writ
 {
     const struct json_schema *update = (const struct json_schema *)reader;
     const struct json_schema *original = (const struct json_schema *)writer;
-    struct diff d = {0};
+    struct diff d = {.lenient = problems && problems->lenient};
     struct found f = {.diff = &d};
     size_t broken = SIZE_MAX, before;
     bool ok;
@@ -915,7 +440,7 @@ bool json_schema_can_read(const struct schema *reader, const struct schema *writ
         before = broken;
         d.guessed = false;
         f.list.n = 0;
-        compare(&f, "", original->shape, update->shape);
+        diff_compare(&f, "", original->shape, update->shape);
         broken = d.guessed && !d.gave_up ? forget_good(&d) : before;
     } while (broken != before);
     ok = f.list.n == 0;

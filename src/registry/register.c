@@ -132,6 +132,11 @@ static int collect_earlier(struct registry *r, const struct registration *x, int
     return 0;
 }
 
+static bool is_lenient(const struct registry *r, const struct subject *s)
+{
+    return s && s->settings.config ? s->settings.lenient : r->global.lenient;
+}
+
 int register_compatible(struct registry *r, const struct registration *x, const struct schema *schema, int32_t number,
                         struct schema_problems *problems, struct refusal *why)
 {
@@ -143,6 +148,7 @@ int register_compatible(struct registry *r, const struct registration *x, const 
     arena_init(&arena);
     pthread_mutex_lock(&r->lock);
     level = store_level(r, store_subject(r, x->subject));
+    problems->lenient = is_lenient(r, store_subject(r, x->subject));
     code = level == LEVEL_NONE ? 0 : collect_earlier(r, x, number, &arena, &earlier, why);
     pthread_mutex_unlock(&r->lock);
     if (code == 0)

@@ -42,6 +42,7 @@ struct registry_candidate {
     enum schema_type type;
     struct str text;
     const char *compatibility; /* NULL: what the subject or the registry has; otherwise set for the subject first */
+    bool lenient;              /* with it: compatibilityPolicy LENIENT */
 };
 /* Registers, if it is not there yet. IG_CONFLICT if it is incompatible with what is there: `reasons` (may be NULL) gets
  * a line for each; IG_INVALID if it is no schema. */
@@ -58,8 +59,8 @@ IG_MUST_CHECK enum ig_code registry_versions(struct registry *r, const char *sub
  * those who keep the earlier ones themselves. `reasons` gets a line for each reason why not. */
 #define REGISTRY_DEFAULT_COMPATIBILITY "FULL_TRANSITIVE"
 bool registry_level_known(struct str level);
-bool registry_compatible(struct str level, const struct schema *schema, const struct schema *const *earlier, size_t n,
-                         struct buf *reasons);
+bool registry_compatible(struct str level, bool lenient, const struct schema *schema,
+                         const struct schema *const *earlier, size_t n, struct buf *reasons);
 
 /* --- the REST API, for who serves it ----------------------------------------------------------------- */
 

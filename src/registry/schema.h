@@ -42,6 +42,8 @@ void schema_normalize(const struct schema *s, struct buf *out);
 struct schema_problems {
     VEC(char *) list;
     const char *reader, *writer;
+    bool lenient; /* asked for: in JSON Schema, a property that comes to or goes from an open object breaks nothing,
+                     unless it is required (Confluent's compatibilityPolicy LENIENT) */
 };
 void schema_problems_free(struct schema_problems *p);
 

@@ -359,7 +359,7 @@ void settings_set_config(struct settings *s, struct str value)
     free(s->config);
     s->config = NULL;
     s->level = LEVEL_UNSET;
-    s->normalize = false;
+    s->normalize = s->lenient = false;
     if (!value.p)
         return;
     arena_init(&arena);
@@ -368,6 +368,7 @@ void settings_set_config(struct settings *s, struct str value)
         memcpy(s->config, value.p, value.n);
         s->level = level_of(json_tree_string(config, "compatibilityLevel"));
         s->normalize = json_tree_is(json_tree_member(config, "normalize"), JSON_TRUE);
+        s->lenient = same_word(json_tree_string(config, "compatibilityPolicy"), "LENIENT");
     }
     arena_release(&arena);
 }

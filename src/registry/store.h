@@ -70,7 +70,7 @@ struct version {
 struct settings {
     char *config; /* the record's value, NULL: none */
     enum level level;
-    bool normalize;
+    bool normalize, lenient;
     enum mode mode;
 };
 

@@ -161,7 +161,7 @@ class Project:
         self.ingot = ingot
         self.root = pathlib.Path(root)
         self.root.mkdir(parents=True, exist_ok=True)
-        self.settings = {"name": "test", "listen": "127.0.0.1:0", "process": {"every": "0s"}, **settings}
+        self.settings = {"name": "test", "listen": "127.0.0.1:0", "http": "127.0.0.1:0", "process": {"every": "0s"}, **settings}
         self.write_settings()
 
     @classmethod
