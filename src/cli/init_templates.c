@@ -8,6 +8,7 @@ const struct init_file init_minimal[] = {
                   "store: file:./data/lake\n"
                   "warehouse: duckdb:./data/warehouse.duckdb\n"
                   "listen: ${INGOT_LISTEN:-127.0.0.1:0}        # the log's Kafka port; 0 is any free one\n"
+                  "http: ${INGOT_HTTP:-127.0.0.1:0}            # the schema registry\n"
                   "process: {every: 10s}\n"},
     {"domains/events/domain.yml",
      "description: What the users of an app do\n"

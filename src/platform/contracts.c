@@ -186,7 +186,7 @@ static void check_one(struct env *env, const struct conf *conf, struct registry 
     add_subject(d, &subject);
     if (remote) {
         rc = registry_versions(remote, buf_cstr(&subject), &texts, &x->error);
-        x->source = rc == IG_OK ? conf->registry_url : NULL;
+        x->source = rc == IG_OK ? "the schema registry" : NULL;
     }
     if (!remote || rc == IG_UNAVAILABLE) {
         struct error copy_error;

@@ -48,7 +48,7 @@ struct platform_contract {
     enum ig_code code; /* IG_OK; IG_CONFLICT: incompatible; others: it could not be checked */
     const char *level; /* of compatibility */
     const char
-        *source; /* with what it was compared: the registry's URL, or data/contracts; NULL: nothing is there yet */
+        *source; /* with what it was compared: the registry, or data/contracts; NULL: nothing is there yet */
     struct buf reasons; /* a line each */
     struct error error;
 };

@@ -19,14 +19,14 @@ from support import kafka
 from support.project import SOURCE_DIR, Project, no_time, wait_for
 
 UTC = datetime.timezone.utc
-PORT = {"LOG_PORT": "0"}
+PORT = {"LOG_PORT": "0", "HTTP_PORT": "0"}
 
 
 def copy_of(ingot, tmp_path, name):
     root = tmp_path / name
     shutil.copytree(SOURCE_DIR / "examples" / name, root, ignore=shutil.ignore_patterns("data"))
     settings = (root / "ingot.yml").read_text()
-    (root / "ingot.yml").write_text(settings.replace("${LOG_PORT:-9092}", "0"))
+    (root / "ingot.yml").write_text(settings.replace("${LOG_PORT:-9092}", "0").replace("${HTTP_PORT:-8081}", "0"))
     return Project.at(ingot, root)
 
 

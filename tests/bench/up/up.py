@@ -17,7 +17,7 @@ with tempfile.TemporaryDirectory() as scratch:
     for yml in root.glob("domains/*/domain.yml"):  # idle: no records come
         yml.write_text(re.sub(r"^source:.*?(?=^\S)", "", yml.read_text(), flags=re.M | re.S))
     settings = root / "ingot.yml"
-    settings.write_text(re.sub(r"^listen:.*\n", "", settings.read_text(), flags=re.M) + "\nlisten: 127.0.0.1:0\n")
+    settings.write_text(re.sub(r"^(listen|http):.*\n", "", settings.read_text(), flags=re.M) + "\nlisten: 127.0.0.1:0\nhttp: 127.0.0.1:0\n")
     project = Project.at(Ingot(SOURCE_DIR / "build" / "ingot"), root)
     times, memory = [], []
     for _ in range(5):

@@ -17,7 +17,7 @@ static void keys_of_ingot_yml(void **state)
     (void)state;
     expect_ingot("naem: x\n", "ingot.yml:1:1: unknown key 'naem'; did you mean 'name'?\n");
     expect_ingot("colour: red\n", "ingot.yml:1:1: unknown key 'colour'; the keys of ingot.yml are name, log, store, "
-                                  "warehouse, engine, listen, broker, resources, process, logging\n");
+                                  "warehouse, registry, engine, listen, http, broker, resources, process, logging\n");
     expect_ingot("name:\n", "ingot.yml:1:6: name has no value; give it a text, or leave the key out\n");
     expect_ingot("name: [a]\n", "ingot.yml:1:7: name: a list is not a text\n");
     expect_ingot("name: ''\n",
@@ -31,6 +31,12 @@ static void keys_of_ingot_yml(void **state)
     expect_ingot("process: {every: 60}\n", "ingot.yml:1:18: every: '60' is not a duration like 250ms, 60s, 5m, 1h or "
                                            "7d, from 0s to 365d\n");
     expect_ingot("logging: jsn\n", "ingot.yml:1:10: logging: 'jsn' is not text or json; did you mean 'json'?\n");
+    expect_ingot("http: 80\n", "ingot.yml:1:7: http: '80' is not an address like 127.0.0.1:8081 (port 0: any free "
+                               "one), and not none\n");
+    expect_ingot("http: none\n", "");
+    expect_ingot("registry: kafka://a:1\n",
+                 "ingot.yml:1:11: registry: 'kafka://a:1' is not a place; write inside or http(s)://HOST:PORT\n");
+    expect_ingot("registry: https://a:8081\n", "");
     expect_ingot("- a\n", "ingot.yml:1:1: ingot.yml: a list is not a mapping of keys to values\n");
 }
 
