@@ -422,6 +422,110 @@ static void what_belongs_to_nothing_is_aborted(void **state)
     rig_free(&r);
 }
 
+/* --- what the partition keeps ------------------------------------------------------------------------------------ */
+
+/* a and b take turns; each third transaction is aborted: of "abcdefgh..." the others stay. Goes over many segments. */
+static void many_transactions(struct rig *r, int n)
+{
+    struct producer_of p[2] = {{.r = r, .id = "a"}, {.r = r, .id = "b"}};
+
+    assert_int_equal(begin(&p[0]) | begin(&p[1]), 0);
+    for (int i = 0; i < n; i++) {
+        struct producer_of *one = &p[i % 2];
+
+        assert_int_equal(add(one, "t", 0) | send_to(one, "t", 0, (char)('a' + i)), 0);
+        if (i > 0)
+            assert_int_equal(end_txn(&p[(i - 1) % 2], (i - 1) % 3 != 2), 0);
+    }
+    assert_int_equal(end_txn(&p[(n - 1) % 2], (n - 1) % 3 != 2), 0);
+}
+
+static enum ig_code remove_state(void *ctx, const char *name, const struct env_stat *st, struct error *err)
+{
+    char path[256];
+
+    (void)st;
+    if (!str_has_suffix(str_of(name), ".state"))
+        return IG_OK;
+    snprintf(path, sizeof(path), "log/topics/t/0/%s", name);
+    return env_unlink(ctx, path, err);
+}
+
+static void aborted_ones_are_known_without_the_states(void **state)
+{
+    struct rig r = rig_new(8);
+    struct error err;
+
+    (void)state;
+    r.options.segment_bytes = 400;
+    rig_stop(&r);
+    rig_start(&r);
+    assert_int_equal(client_create_topic(&r.c, "t", 2), 0);
+    many_transactions(&r, 20);
+    check_values(&r, "t", 0, true, "abdeghjkmnpqst");
+    rig_stop(&r);
+    rig_start(&r);
+    check_values(&r, "t", 0, true, "abdeghjkmnpqst");
+    rig_stop(&r);
+    assert_int_equal(env_list(r.env, "log/topics/t/0", remove_state, r.env, &err), IG_OK);
+    rig_start(&r);
+    check_values(&r, "t", 0, true, "abdeghjkmnpqst");
+    check_values(&r, "t", 0, false, "abcdefghijklmnopqrst");
+    rig_free(&r);
+}
+
+static int64_t delete_records(struct rig *r, int64_t offset)
+{
+    struct wire_delete_records_partition p = {0, offset};
+    struct wire_delete_records_topic t = {str_of("t"), {&p, 1}};
+    const struct wire_delete_records_request in = {{&t, 1}, 1000};
+    const struct wire_delete_records_response *out = client_call(&r->c, 21, 1, &in);
+
+    assert_non_null(out);
+    assert_int_equal(out->topics.p[0].partitions.p[0].error_code, 0);
+    return out->topics.p[0].partitions.p[0].low_watermark;
+}
+
+/* Records are deleted from the front, in the middle of aborted and of open transactions. */
+static void the_front_may_go_at_any_offset(void **state)
+{
+    static const char all[] = "abcdefghijkl";
+
+    (void)state;
+    for (int64_t start = 1; start < 24; start += 2) {
+        struct rig r = rig_new((uint64_t)start);
+        struct producer_of open = {.r = &r, .id = "open"};
+        char got[64] = "", expected[64] = "";
+
+        r.options.segment_bytes = 400;
+        rig_stop(&r);
+        rig_start(&r);
+        assert_int_equal(client_create_topic(&r.c, "t", 2), 0);
+        many_transactions(&r, 12);
+        assert_int_equal(begin(&open) | add(&open, "t", 0) | send_to(&open, "t", 0, 'z'), 0);
+        assert_int_equal(delete_records(&r, start), start);
+        for (int64_t offset = start; offset < 24;) {
+            const struct wire_fetch_partition_result *p = fetch(&r.c, "t", 0, offset, true);
+
+            assert_int_equal(p->last_stable_offset, 24);
+            assert_true(p->records.n > 0);
+            offset = read_some(p, offset, got);
+        }
+        for (int i = 0; i < 12; i++) { /* a at 0, b at 1, a's marker at 2, c at 3, b's at 4, ... */
+            if (i % 3 != 2 && (i == 0 ? 0 : 2 * i - 1) >= start)
+                strncat(expected, &all[i], 1);
+        }
+        assert_string_equal(got, expected);
+        assert_int_equal(delete_records(&r, 25), 25); /* what the open one has written is gone */
+        assert_int_equal(end_txn(&open, true), 0);
+        assert_int_equal(fetch(&r.c, "t", 0, 25, true)->last_stable_offset, 26);
+        rig_stop(&r);
+        rig_start(&r);
+        assert_int_equal(fetch(&r.c, "t", 0, 25, true)->last_stable_offset, 26);
+        rig_free(&r);
+    }
+}
+
 /* --- a power cut anywhere ---------------------------------------------------------------------------------------- */
 
 enum fate { OPEN, COMMITTED, MAY_BE_COMMITTED };
@@ -519,6 +623,8 @@ int main(void)
         cmocka_unit_test(offsets_show_with_the_commit),
         cmocka_unit_test(producing_may_add_the_partition),
         cmocka_unit_test(what_belongs_to_nothing_is_aborted),
+        cmocka_unit_test(aborted_ones_are_known_without_the_states),
+        cmocka_unit_test(the_front_may_go_at_any_offset),
         cmocka_unit_test(all_or_nothing_wherever_the_power_goes),
     };
 
