@@ -38,6 +38,14 @@ static struct str text_of(struct parser *p, const struct pb_item *item)
     return arena_str(p->arena, item->bytes);
 }
 
+/* The bytes of a message in the descriptor. */
+static struct str body_of(struct parser *p, const struct pb_item *item)
+{
+    if (item->wire != PB_WIRE_BYTES)
+        p->bad = true;
+    return item->bytes;
+}
+
 /* A name that will be printed where names are; anything else would make another text of it. */
 static struct str name_of(struct parser *p, const struct pb_item *item)
 {
@@ -134,11 +142,12 @@ static struct pb_option *read_meta(struct parser *p, const char *name, struct st
         if (item.tag == 1)
             (void)add_value(p, o->value, "doc", PB_STRING, text_of(p, &item));
         else if (item.tag == 2)
-            read_strings(p, item.bytes, add_value(p, list_of(p, o->value, "params"), "", PB_MAP, none), PARAM, 2);
+            read_strings(p, body_of(p, &item), add_value(p, list_of(p, o->value, "params"), "", PB_MAP, none), PARAM,
+                         2);
         else if (item.tag == 3)
             (void)add_value(p, list_of(p, o->value, "tags"), "", PB_STRING, text_of(p, &item));
         else if (item.tag == 4)
-            read_strings(p, item.bytes, add_value(p, list_of(p, o->value, "rules"), "", PB_MAP, none), RULE, 4);
+            read_strings(p, body_of(p, &item), add_value(p, list_of(p, o->value, "rules"), "", PB_MAP, none), RULE, 4);
     }
     return o->value->entries ? o : NULL;
 }
@@ -226,7 +235,7 @@ static struct field read_field(struct parser *p, struct str bytes)
             out.f->default_value = text_of(p, &item);
             break;
         case 8:
-            out.f->options = read_options(p, PB_OF_FIELD, item.bytes);
+            out.f->options = read_options(p, PB_OF_FIELD, body_of(p, &item));
             break;
         case 9:
             out.oneof = int_of(p, &item);
@@ -290,7 +299,7 @@ static struct pb_ranges *read_range(struct parser *p, struct str bytes, int32_t 
         else if (item.tag == 2)
             out->list->last = (int32_t)((uint32_t)int_of(p, &item) - (uint32_t)past);
         else if (item.tag == 3)
-            out->options = read_options(p, PB_OF_RANGE, item.bytes);
+            out->options = read_options(p, PB_OF_RANGE, body_of(p, &item));
     }
     out->list->is_range = out->list->first != out->list->last;
     return out;
@@ -320,8 +329,10 @@ static struct pb_constant *read_constant(struct parser *p, struct str bytes)
         else if (item.tag == 2)
             c->number = int_of(p, &item);
         else if (item.tag == 3)
-            c->options = read_options(p, PB_OF_CONSTANT, item.bytes);
+            c->options = read_options(p, PB_OF_CONSTANT, body_of(p, &item));
     }
+    if (!c->name.n)
+        p->bad = true;
     return c;
 }
 
@@ -338,12 +349,12 @@ static struct pb_type *read_enum(struct parser *p, struct str bytes)
         if (item.tag == 1) {
             e->name = name_of(p, &item);
         } else if (item.tag == 2) {
-            c = read_constant(p, item.bytes);
+            c = read_constant(p, body_of(p, &item));
             pb_append(constants, c);
         } else if (item.tag == 3) {
-            e->options = read_options(p, PB_OF_ENUM, item.bytes);
+            e->options = read_options(p, PB_OF_ENUM, body_of(p, &item));
         } else if (item.tag == 4) {
-            one = read_range(p, item.bytes, 0);
+            one = read_range(p, body_of(p, &item), 0);
             pb_append(ranges, one);
         } else if (item.tag == 5) {
             one = read_reserved_name(p, &item);
@@ -389,31 +400,31 @@ static void read_member(struct parser *p, struct pb_type *m, const struct pb_ite
         m->name = name_of(p, item);
         break;
     case 2:
-        vec_push(&t->fields_bytes, item->bytes);
+        vec_push(&t->fields_bytes, body_of(p, item));
         break;
     case 3:
-        type = read_message(p, item->bytes);
+        type = read_message(p, body_of(p, item));
         pb_append(t->messages, type);
         break;
     case 4:
-        type = read_enum(p, item->bytes);
+        type = read_enum(p, body_of(p, item));
         pb_append(t->enums_tail, type);
         break;
     case 5:
-        one = read_range(p, item->bytes, 1);
+        one = read_range(p, body_of(p, item), 1);
         pb_append(t->extensions, one);
         break;
     case 6:
-        add_extension(p, &m->extends, item->bytes);
+        add_extension(p, &m->extends, body_of(p, item));
         break;
     case 7:
-        m->options = read_options(p, PB_OF_MESSAGE, item->bytes);
+        m->options = read_options(p, PB_OF_MESSAGE, body_of(p, item));
         break;
     case 8:
-        vec_push(&t->oneofs, read_oneof(p, item->bytes));
+        vec_push(&t->oneofs, read_oneof(p, body_of(p, item)));
         break;
     case 9:
-        one = read_range(p, item->bytes, 1);
+        one = read_range(p, body_of(p, item), 1);
         pb_append(t->reserved, one);
         break;
     case 10:
@@ -496,12 +507,14 @@ static struct pb_rpc *read_rpc(struct parser *p, struct str bytes)
         else if (item.tag == 3)
             rpc->response = type_of(p, &item);
         else if (item.tag == 4)
-            rpc->options = read_options(p, PB_OF_METHOD, item.bytes);
+            rpc->options = read_options(p, PB_OF_METHOD, body_of(p, &item));
         else if (item.tag == 5)
             rpc->request_stream = item.number != 0;
         else if (item.tag == 6)
             rpc->response_stream = item.number != 0;
     }
+    if (!rpc->name.n || !rpc->request.n || !rpc->response.n)
+        p->bad = true;
     return rpc;
 }
 
@@ -516,12 +529,14 @@ static struct pb_service *read_service(struct parser *p, struct str bytes)
         if (item.tag == 1) {
             s->name = name_of(p, &item);
         } else if (item.tag == 2) {
-            rpc = read_rpc(p, item.bytes);
+            rpc = read_rpc(p, body_of(p, &item));
             pb_append(rpcs, rpc);
         } else if (item.tag == 3) {
-            s->options = read_options(p, PB_OF_SERVICE, item.bytes);
+            s->options = read_options(p, PB_OF_SERVICE, body_of(p, &item));
         }
     }
+    if (!s->name.n)
+        p->bad = true;
     return s;
 }
 
@@ -587,18 +602,18 @@ static void read_file(struct parser *p, struct str bytes)
         if (item.tag == 2 && item.bytes.n) {
             p->file->package = type_of(p, &item);
         } else if (item.tag == 4) {
-            type = read_message(p, item.bytes);
+            type = read_message(p, body_of(p, &item));
             pb_append(messages, type);
         } else if (item.tag == 5) {
-            type = read_enum(p, item.bytes);
+            type = read_enum(p, body_of(p, &item));
             pb_append(enums_tail, type);
         } else if (item.tag == 6) {
-            service = read_service(p, item.bytes);
+            service = read_service(p, body_of(p, &item));
             pb_append(services, service);
         } else if (item.tag == 7) {
-            add_extension(p, &p->file->extends, item.bytes);
+            add_extension(p, &p->file->extends, body_of(p, &item));
         } else if (item.tag == 8) {
-            p->file->options = read_options(p, PB_OF_FILE, item.bytes);
+            p->file->options = read_options(p, PB_OF_FILE, body_of(p, &item));
         }
     }
     *messages = enums;

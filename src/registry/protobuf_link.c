@@ -263,8 +263,8 @@ static enum ig_code link_field(struct linker *l, struct str scope, struct pb_fie
         if (f->kind == PB_MESSAGE && f->of->is_map_entry && f->label == PB_REPEATED)
             IG_TRY(link_map_entry(l, f));
     }
-    f->presence =
-        oneof || f->label == PB_OPTIONAL || f->label == PB_REQUIRED || f->kind == PB_MESSAGE || f->kind == PB_GROUP;
+    f->presence = f->label != PB_REPEATED && f->kind != PB_KIND_MAP &&
+                  (oneof || f->label != PB_NO_LABEL || f->kind == PB_MESSAGE || f->kind == PB_GROUP);
     f->packed = f->label == PB_REPEATED && can_be_packed(f->kind) &&
                 (l->file->syntax == PB_PROTO3 ? !str_is(packed, "false") : str_is(packed, "true"));
     return IG_OK;
