@@ -300,20 +300,26 @@ static struct topic *topic_to_alter(struct request *r, int8_t type, struct str n
     return NULL;
 }
 
-static void alter(struct request *r, struct topic *t, bool replace_all, const struct topic_change *changes, size_t n,
-                  bool check_only, struct wire_alter_configs_result *out)
+static void alter(struct answer *answer, struct topic *t, bool replace_all, const struct topic_change *changes,
+                  size_t n, bool check_only, struct wire_alter_configs_result *out)
 {
+    void *part = answer_part(answer, &out->error_code, &out->error_message);
     struct error err;
+    const enum kafka_error e =
+        topics_configure(answer->r->b->topics, t, replace_all, changes, n, check_only, answer_part_done, part, &err);
 
-    out->error_code = (int16_t)topics_configure(r->b->topics, t, replace_all, changes, n, check_only, &err);
-    if (out->error_code)
-        out->error_message = request_sentence(r, &err);
+    if (e || check_only)
+        answer_part_drop(part);
+    out->error_code = (int16_t)e;
+    if (e)
+        out->error_message = request_sentence(answer->r, &err);
 }
 
 void api_alter_configs(struct request *r)
 {
     const struct wire_alter_configs_request *in = r->body;
     struct wire_alter_configs_response *response = RESPONSE_NEW(r, alter_configs_response);
+    struct answer *answer = answer_new(r, response);
 
     RESPONSE_ITEMS(r, response->results, alter_configs_result, in->resources.n > 0 ? in->resources.n : 0);
     for (int32_t i = 0; i < in->resources.n; i++) {
@@ -329,9 +335,9 @@ void api_alter_configs(struct request *r)
                 refuse(out, KAFKA_INVALID_REQUEST, STR("a value is null"));
         }
         if (t && !out->error_code)
-            alter(r, t, true, changes, n, in->validate_only, out);
+            alter(answer, t, true, changes, n, in->validate_only, out);
     }
-    request_answer(r, response);
+    answer_done(answer);
 }
 
 /* Is `item` one of the comma-separated ones? */
@@ -400,9 +406,10 @@ static bool take_change(struct request *r, const struct topic *t, const struct w
     return !out->error_code;
 }
 
-static void alter_incrementally(struct request *r, const struct wire_incremental_resource *res,
+static void alter_incrementally(struct answer *answer, const struct wire_incremental_resource *res,
                                 struct wire_alter_configs_result *out)
 {
+    struct request *r = answer->r;
     const struct wire_incremental_request *in = r->body;
     struct topic *t = topic_to_alter(r, res->resource_type, res->resource_name, out);
     const size_t n = (size_t)(res->configs.n > 0 ? res->configs.n : 0);
@@ -421,18 +428,19 @@ static void alter_incrementally(struct request *r, const struct wire_incremental
             return;
     }
     if (t)
-        alter(r, t, false, changes, n, in->validate_only, out);
+        alter(answer, t, false, changes, n, in->validate_only, out);
 }
 
 void api_incremental_alter_configs(struct request *r)
 {
     const struct wire_incremental_request *in = r->body;
     struct wire_alter_configs_response *response = RESPONSE_NEW(r, alter_configs_response);
+    struct answer *answer = answer_new(r, response);
 
     RESPONSE_ITEMS(r, response->results, alter_configs_result, in->resources.n > 0 ? in->resources.n : 0);
     for (int32_t i = 0; i < in->resources.n; i++)
-        alter_incrementally(r, &in->resources.p[i], &response->results.p[i]);
-    request_answer(r, response);
+        alter_incrementally(answer, &in->resources.p[i], &response->results.p[i]);
+    answer_done(answer);
 }
 
 /* --- ListConfigResources ------------------------------------------------------------------------------------------ */

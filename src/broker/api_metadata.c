@@ -43,20 +43,46 @@ static void describe_topic(struct request *r, const struct topic *t, struct wire
     }
 }
 
-static struct topic *create_by_use(struct request *r, struct str name, int16_t *error_code)
+/* A topic that is made because somebody asked for it: the answer waits until it is there. */
+struct by_use {
+    struct answer *answer;
+    struct str name;
+    struct wire_metadata_topic_result *out;
+};
+
+static void made(void *ctx, enum kafka_error e, const struct error *err)
 {
+    struct by_use *use = ctx;
+    struct request *r = use->answer->r;
+    const struct topic *t = topics_find(r->b->topics, use->name);
+
+    (void)err;
+    if (e || !t)
+        use->out->error_code = (int16_t)(e ? e : KAFKA_UNKNOWN_TOPIC_OR_PARTITION);
+    else
+        describe_topic(r, t, use->out);
+    answer_done(use->answer);
+}
+
+static void create_by_use(struct answer *answer, struct str name, struct wire_metadata_topic_result *out)
+{
+    struct request *r = answer->r;
     const struct topic_wish wish = {.name = name, .partitions = r->b->options.default_partitions};
+    struct by_use *use = ARENA_NEW(&r->arena, struct by_use);
     struct topic *t = NULL;
     struct error err;
 
     if (!request_may_cluster(r, ACL_CREATE) && !request_may(r, ACL_CREATE, ACL_TOPIC, name)) {
-        *error_code = KAFKA_TOPIC_AUTHORIZATION_FAILED;
-        return NULL;
+        out->error_code = KAFKA_TOPIC_AUTHORIZATION_FAILED;
+        return;
     }
-    *error_code = (int16_t)topics_create(r->b->topics, &wish, &t, &err);
-    if (*error_code == KAFKA_STORAGE_ERROR)
-        log_error(r->b->env, "broker", "create topic " STR_FMT ": %s", STR_ARG(name), err.msg);
-    return t;
+    *use = (struct by_use){answer, name, out};
+    answer->waiting++;
+    if (topics_await(r->b->topics, name, made, use))
+        return;
+    out->error_code = (int16_t)topics_create(r->b->topics, &wish, made, use, &t, &err);
+    if (out->error_code)
+        answer->waiting--;
 }
 
 static bool is_id(const struct wire_uuid *id)
@@ -77,8 +103,10 @@ static void metadata_by_id(struct request *r, const struct wire_uuid *id, struct
         describe_topic(r, t, out);
 }
 
-static void metadata_by_name(struct request *r, struct str name, bool create, struct wire_metadata_topic_result *out)
+static void metadata_by_name(struct answer *answer, struct str name, bool create,
+                             struct wire_metadata_topic_result *out)
 {
+    struct request *r = answer->r;
     const struct topic *t;
 
     out->name = name;
@@ -90,7 +118,7 @@ static void metadata_by_name(struct request *r, struct str name, bool create, st
     if (!t && !topic_name_ok(name))
         out->error_code = KAFKA_INVALID_TOPIC;
     else if (!t && create)
-        t = create_by_use(r, name, &out->error_code);
+        create_by_use(answer, name, out);
     else if (!t)
         out->error_code = KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
     if (t)
@@ -115,6 +143,7 @@ void api_metadata(struct request *r)
 {
     const struct wire_metadata_request *in = r->body;
     struct wire_metadata_response *response = RESPONSE_NEW(r, metadata_response);
+    struct answer *answer = answer_new(r, response);
     const bool create = in->allow_auto_topic_creation && r->b->options.default_partitions > 0;
 
     RESPONSE_ITEMS(r, response->brokers, metadata_broker, 1);
@@ -132,10 +161,10 @@ void api_metadata(struct request *r)
             if (is_id(&in->topics.p[i].topic_id)) /* then Java clients give an empty name */
                 metadata_by_id(r, &in->topics.p[i].topic_id, &response->topics.p[i]);
             else
-                metadata_by_name(r, in->topics.p[i].name, create, &response->topics.p[i]);
+                metadata_by_name(answer, in->topics.p[i].name, create, &response->topics.p[i]);
         }
     }
-    request_answer(r, response);
+    answer_done(answer);
 }
 
 /* --- DescribeTopicPartitions: by name, in pieces of so many partitions; the cursor says where the next one begins ----

@@ -112,9 +112,21 @@ static void list_configs(struct request *r, const struct topic *t, const struct 
     }
 }
 
-static void create_topic(struct request *r, const struct wire_create_topic *in, bool repeated,
+static enum kafka_error make(struct answer *answer, const struct topic_wish *wish, struct wire_create_topic_result *out,
+                             struct topic **t, struct error *err)
+{
+    void *part = answer_part(answer, &out->error_code, &out->error_message);
+    const enum kafka_error e = topics_create(answer->r->b->topics, wish, answer_part_done, part, t, err);
+
+    if (e || wish->check_only)
+        answer_part_drop(part);
+    return e;
+}
+
+static void create_topic(struct answer *answer, const struct wire_create_topic *in, bool repeated,
                          struct wire_create_topic_result *out)
 {
+    struct request *r = answer->r;
     const struct wire_create_topics_request *all = r->body;
     struct topic_wish wish = {in->name, 0, in->configs.p, in->configs.n, all->validate_only};
     struct topic *t = NULL;
@@ -133,7 +145,7 @@ static void create_topic(struct request *r, const struct wire_create_topic *in, 
     if (!e)
         e = plan(r, in, &wish.partitions, &err);
     if (!e)
-        e = topics_create(r->b->topics, &wish, &t, &err);
+        e = make(answer, &wish, out, &t, &err);
     out->error_code = (int16_t)e;
     if (e) {
         out->error_message = request_sentence(r, &err);
@@ -156,44 +168,19 @@ void api_create_topics(struct request *r)
     struct wire_create_topics_response *response = RESPONSE_NEW(r, create_topics_response);
     const int32_t n = in->topics.n > 0 ? in->topics.n : 0;
     struct names repeated = {ARENA_ARRAY(&r->arena, struct str, (size_t)n + 1), 0};
+    struct answer *answer = answer_new(r, response);
 
     for (int32_t i = 0; i < n; i++)
         names_add(&repeated, in->topics.p[i].name);
     names_keep_repeated(&repeated);
     RESPONSE_ITEMS(r, response->topics, create_topic_result, n);
     for (int32_t i = 0; i < n; i++)
-        create_topic(r, &in->topics.p[i], names_have(&repeated, in->topics.p[i].name), &response->topics.p[i]);
-    request_answer(r, response);
+        create_topic(answer, &in->topics.p[i], names_have(&repeated, in->topics.p[i].name), &response->topics.p[i]);
+    answer_done(answer);
 }
 
 /* --- DeleteTopics: one request may remove many, each in its time ---------------------------------------------------
  */
-
-struct deletions {
-    struct request *r;
-    struct wire_delete_topics_response *response;
-    size_t waiting;
-};
-struct deletion_part {
-    struct deletions *all;
-    struct wire_delete_topic_result *out;
-};
-
-static void deletions_finish(struct deletions *all)
-{
-    if (--all->waiting == 0)
-        request_answer(all->r, all->response);
-}
-
-static void deletion_done(void *ctx, enum kafka_error e, const struct error *err)
-{
-    struct deletion_part *part = ctx;
-
-    part->out->error_code = (int16_t)e;
-    if (e)
-        part->out->error_message = request_sentence(part->all->r, err);
-    deletions_finish(part->all);
-}
 
 /* The topic, if it may be removed; else the answer says why not. A topic that the one who asks may not even see does
  * not exist for them. */
@@ -221,31 +208,25 @@ static struct topic *topic_to_delete(struct request *r, struct str name, const s
     return out->error_code ? NULL : t;
 }
 
-static void delete_topic(struct deletions *all, struct topic *t, struct wire_delete_topic_result *out)
+static void delete_topic(struct answer *answer, struct topic *t, struct wire_delete_topic_result *out)
 {
-    struct deletion_part *part = ARENA_NEW(&all->r->arena, struct deletion_part);
-    struct error err;
+    struct request *r = answer->r;
 
-    out->name = str_of(arena_strdup(&all->r->arena, t->name));
+    out->name = str_of(arena_strdup(&r->arena, t->name));
     out->topic_id = t->id;
-    *part = (struct deletion_part){all, out};
-    out->error_code = (int16_t)topics_delete(all->r->b->topics, t, deletion_done, part, &err);
-    if (out->error_code)
-        out->error_message = request_sentence(all->r, &err);
-    else
-        all->waiting++;
+    topics_delete(r->b->topics, t, answer_part_done, answer_part(answer, &out->error_code, &out->error_message));
 }
 
 void api_delete_topics(struct request *r)
 {
     const struct wire_delete_topics_request *in = r->body;
-    struct deletions *all = ARENA_NEW(&r->arena, struct deletions);
+    struct wire_delete_topics_response *response = RESPONSE_NEW(r, delete_topics_response);
+    struct answer *answer = answer_new(r, response);
     const bool by_struct = r->version >= 6;
     const int32_t count = by_struct ? in->topics.n : in->topic_names.n, n = count > 0 ? count : 0;
     struct names repeated = {ARENA_ARRAY(&r->arena, struct str, (size_t)n + 1), 0};
 
-    *all = (struct deletions){r, RESPONSE_NEW(r, delete_topics_response), 1};
-    RESPONSE_ITEMS(r, all->response->topics, delete_topic_result, n);
+    RESPONSE_ITEMS(r, response->topics, delete_topic_result, n);
     for (int32_t i = 0; i < n; i++) {
         const struct str name = by_struct ? in->topics.p[i].name : in->topic_names.p[i];
 
@@ -256,7 +237,7 @@ void api_delete_topics(struct request *r)
     for (int32_t i = 0; i < n; i++) {
         static const struct wire_uuid none;
         const struct str name = by_struct ? in->topics.p[i].name : in->topic_names.p[i];
-        struct wire_delete_topic_result *out = &all->response->topics.p[i];
+        struct wire_delete_topic_result *out = &response->topics.p[i];
         struct topic *t;
 
         if (name.p && names_have(&repeated, name)) {
@@ -267,9 +248,9 @@ void api_delete_topics(struct request *r)
         }
         t = topic_to_delete(r, name, by_struct ? &in->topics.p[i].topic_id : &none, out);
         if (t)
-            delete_topic(all, t, out);
+            delete_topic(answer, t, out);
     }
-    deletions_finish(all);
+    answer_done(answer);
 }
 
 /* --- CreatePartitions --------------------------------------------------------------------------------------------- */
@@ -295,9 +276,21 @@ static enum kafka_error check_new_assignments(const struct wire_create_partition
     return KAFKA_OK;
 }
 
-static void create_partitions(struct request *r, const struct wire_create_partitions_topic *in, bool repeated,
+static enum kafka_error grow(struct answer *answer, struct topic *t, int32_t count, bool check_only,
+                             struct wire_create_partitions_result *out, struct error *err)
+{
+    void *part = answer_part(answer, &out->error_code, &out->error_message);
+    const enum kafka_error e = topics_grow(answer->r->b->topics, t, count, check_only, answer_part_done, part, err);
+
+    if (e || check_only)
+        answer_part_drop(part);
+    return e;
+}
+
+static void create_partitions(struct answer *answer, const struct wire_create_partitions_topic *in, bool repeated,
                               struct wire_create_partitions_result *out)
 {
+    struct request *r = answer->r;
     const struct wire_create_partitions_request *all = r->body;
     struct topic *t = topics_find(r->b->topics, in->name);
     enum kafka_error e;
@@ -319,7 +312,7 @@ static void create_partitions(struct request *r, const struct wire_create_partit
     }
     e = check_new_assignments(in, t->partitions.n, &err);
     if (!e)
-        e = topics_grow(r->b->topics, t, in->count, all->validate_only, &err);
+        e = grow(answer, t, in->count, all->validate_only, out, &err);
     out->error_code = (int16_t)e;
     if (e)
         out->error_message = request_sentence(r, &err);
@@ -331,12 +324,14 @@ void api_create_partitions(struct request *r)
     struct wire_create_partitions_response *response = RESPONSE_NEW(r, create_partitions_response);
     const int32_t n = in->topics.n > 0 ? in->topics.n : 0;
     struct names repeated = {ARENA_ARRAY(&r->arena, struct str, (size_t)n + 1), 0};
+    struct answer *answer = answer_new(r, response);
 
     for (int32_t i = 0; i < n; i++)
         names_add(&repeated, in->topics.p[i].name);
     names_keep_repeated(&repeated);
     RESPONSE_ITEMS(r, response->results, create_partitions_result, n);
     for (int32_t i = 0; i < n; i++)
-        create_partitions(r, &in->topics.p[i], names_have(&repeated, in->topics.p[i].name), &response->results.p[i]);
-    request_answer(r, response);
+        create_partitions(answer, &in->topics.p[i], names_have(&repeated, in->topics.p[i].name),
+                          &response->results.p[i]);
+    answer_done(answer);
 }

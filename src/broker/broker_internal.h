@@ -33,6 +33,7 @@ struct groups;
 struct txns;
 struct topics;
 struct topic;
+struct change;
 
 /* --- partitions ------------------------------------------------------------------------------------------- */
 
@@ -76,6 +77,8 @@ struct partition {
     bool sync_now; /* what is acknowledged is to be synced, too */
     bool failed;   /* and will be repaired */
     int64_t repair_at_ms, repair_wait_ms, clean_at_ms;
+    void (*freed)(void *ctx); /* called when it is no more; may be NULL */
+    void *freed_ctx;
 };
 
 IG_MUST_CHECK enum ig_code partition_open(struct broker *b, struct topic *topic, const struct wire_uuid *id,
@@ -117,6 +120,11 @@ struct topic {
     int64_t before_max_ms, after_max_ms;
     int codec; /* -1: the producer's */
     int64_t min_insync;
+    int32_t wanted;          /* partitions, with those that are being made */
+    uint64_t config_number;  /* grows with each change */
+    struct change *creation; /* while `making`: nobody but who makes it knows of it */
+    unsigned jobs;           /* changes under way */
+    bool making, removed;
 };
 
 /* A topic configuration that the broker knows. */
@@ -149,19 +157,26 @@ struct topic_wish {
     int32_t n_configs;
     bool check_only;
 };
-enum kafka_error topics_create(struct topics *ts, const struct topic_wish *wish, struct topic **out, struct error *err);
-/* The topic is gone at once; `done` is called when that is durable, unless an error is returned. */
-typedef void topic_deleted_fn(void *ctx, enum kafka_error e, const struct error *err);
-enum kafka_error topics_delete(struct topics *ts, struct topic *t, topic_deleted_fn *done, void *ctx,
-                               struct error *err);
+/* Called when it is durable, or failed. Never from inside of the call that asked for it. */
+typedef void topic_done_fn(void *ctx, enum kafka_error e, const struct error *err);
+/* `done` is called later unless an error is returned or it was only checked; then there is the topic. Until then only
+ * `out` shows it. */
+enum kafka_error topics_create(struct topics *ts, const struct topic_wish *wish, topic_done_fn *done, void *ctx,
+                               struct topic **out, struct error *err);
+/* Is it being made? Then `done` is called when it is there. */
+bool topics_await(struct topics *ts, struct str name, topic_done_fn *done, void *ctx);
+/* The topic is gone at once; `done` is called when that is durable. */
+void topics_delete(struct topics *ts, struct topic *t, topic_done_fn *done, void *ctx);
+/* `done` as with topics_create. */
 enum kafka_error topics_grow(struct topics *ts, struct topic *t, int32_t partitions, bool check_only,
-                             struct error *err);
+                             topic_done_fn *done, void *ctx, struct error *err);
 /* value p NULL takes a setting back. */
 struct topic_change {
     struct str name, value;
 };
 enum kafka_error topics_configure(struct topics *ts, struct topic *t, bool replace_all,
-                                  const struct topic_change *changes, size_t n, bool check_only, struct error *err);
+                                  const struct topic_change *changes, size_t n, bool check_only, topic_done_fn *done,
+                                  void *ctx, struct error *err);
 const char *topic_config_value(const struct topic *t, const char *name); /* as set, or NULL */
 
 /* A batch as it is going to be appended. */
@@ -219,6 +234,20 @@ int16_t feature_level(struct str name);
 void request_answer(struct request *r, const void *response);
 /* There will be none (acks=0). */
 void request_drop(struct request *r);
+/* An answer that waits for several things to be durable, and is sent when the last one is done. */
+struct answer {
+    struct request *r;
+    const void *response;
+    size_t waiting;
+};
+struct answer *answer_new(struct request *r, const void *response); /* waits for answer_done, once */
+void answer_done(struct answer *a);
+/* One more to wait for: the ctx to give with answer_part_done as topic_done_fn, which notes an error in the places that
+ * are named here. */
+void *answer_part(struct answer *a, int16_t *error_code, struct str *error_message);
+void answer_part_done(void *part, enum kafka_error e, const struct error *err);
+/* There is nothing to wait for after all. */
+void answer_part_drop(void *part);
 /* The handler copied what it needs. */
 void request_free_frame(struct request *r);
 const char *request_peer(const struct request *r);

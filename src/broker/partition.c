@@ -100,6 +100,8 @@ static void partition_free(struct partition *p)
         *p->pprev = p->next;
     if (p->next)
         p->next->pprev = p->pprev;
+    if (p->freed)
+        p->freed(p->freed_ctx);
     free(p);
 }
 

@@ -135,6 +135,54 @@ void request_drop(struct request *r)
     request_done(r);
 }
 
+struct answer *answer_new(struct request *r, const void *response)
+{
+    struct answer *a = ARENA_NEW(&r->arena, struct answer);
+
+    *a = (struct answer){r, response, 1};
+    return a;
+}
+
+void answer_done(struct answer *a)
+{
+    if (--a->waiting == 0)
+        request_answer(a->r, a->response);
+}
+
+struct answer_part {
+    struct answer *a;
+    int16_t *error_code;
+    struct str *error_message;
+};
+
+void *answer_part(struct answer *a, int16_t *error_code, struct str *error_message)
+{
+    struct answer_part *part = ARENA_NEW(&a->r->arena, struct answer_part);
+
+    *part = (struct answer_part){a, error_code, error_message};
+    a->waiting++;
+    return part;
+}
+
+void answer_part_done(void *ctx, enum kafka_error e, const struct error *err)
+{
+    struct answer_part *part = ctx;
+
+    if (e) {
+        *part->error_code = (int16_t)e;
+        if (part->error_message)
+            *part->error_message = str_of(arena_strdup(&part->a->r->arena, err->msg));
+    }
+    answer_done(part->a);
+}
+
+void answer_part_drop(void *ctx)
+{
+    struct answer_part *part = ctx;
+
+    part->a->waiting--;
+}
+
 /* --- requests ------------------------------------------------------------------------------------------------ */
 
 /* An unknown version of ApiVersions is answered in version 0, with what there is. */
