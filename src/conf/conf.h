@@ -151,6 +151,15 @@ struct conf_domain {
     int32_t max_retries; /* FAILED -> RETRYING so often, then DEAD */
 };
 
+/* A topic that belongs to no domain. */
+enum conf_cleanup { CONF_CLEANUP_DELETE, CONF_CLEANUP_COMPACT, CONF_CLEANUP_BOTH };
+struct conf_topic {
+    const char *name;
+    int32_t partitions;
+    int64_t retention_ms; /* -1: for ever */
+    int cleanup;
+};
+
 /* --- the broker: section `broker:` of ingot.yml, or a file of its own ----------------------------------- */
 
 enum conf_protocol { CONF_PLAINTEXT, CONF_SSL, CONF_SASL_PLAINTEXT, CONF_SASL_SSL }; /* as Kafka names them */
@@ -247,6 +256,8 @@ struct conf {
     int threads;                 /* of the engine; 0: as many as cores */
     int64_t process_interval_ms; /* `up`: how often partitions are looked for; 0: only by `run` */
     bool log_json;
+    struct conf_topic *topics; /* section `topics:` */
+    size_t n_topics;
     struct conf_domain *domains; /* in an order in which depends_on comes first */
     size_t n_domains;
     struct conf_origin *origins; /* what was written where a variable or a file's text is now: for conf_print */

@@ -244,17 +244,6 @@ static void read_source(struct load *l, const struct node *map, struct conf_doma
         keys_check_names(l, map, "a source of type none", file_keys, 1);
 }
 
-static bool is_topic_name(const char *s)
-{
-    const size_t n = strlen(s);
-
-    for (size_t i = 0; i < n; i++)
-        if (!((s[i] >= 'a' && s[i] <= 'z') || (s[i] >= 'A' && s[i] <= 'Z') || (s[i] >= '0' && s[i] <= '9') ||
-              s[i] == '.' || s[i] == '_' || s[i] == '-'))
-            return false;
-    return n > 0 && n <= 249 && strcmp(s, ".") != 0 && strcmp(s, "..") != 0;
-}
-
 static void read_topic(struct load *l, const struct node *map, struct conf_domain *d)
 {
     const struct node *name = node_get(map, "name"), *dlq = node_get(map, "dlq");
@@ -262,14 +251,14 @@ static void read_topic(struct load *l, const struct node *map, struct conf_domai
     keys_read(l, map, "topic", topic_keys, IG_COUNT(topic_keys), d);
     if (!d->topic.name)
         d->topic.name = arena_printf(l->arena, "raw-%s", d->name);
-    else if (!is_topic_name(d->topic.name))
+    else if (!load_topic_name(d->topic.name))
         load_problem(l, name, "name: %s is not a topic's name: up to 249 letters, digits, '.', '_' and '-'",
                      node_shown(l->arena, name));
     if (!d->topic.dlq_name) {
         d->topic.dlq_name = arena_printf(l->arena, "dlq-%s", d->topic.name);
         if (name && name->written)
             load_origin(l, &d->topic.dlq_name, arena_printf(l->arena, "dlq-%s", name->written));
-    } else if (!is_topic_name(d->topic.dlq_name)) {
+    } else if (!load_topic_name(d->topic.dlq_name)) {
         load_problem(l, dlq, "dlq: %s is not a topic's name: up to 249 letters, digits, '.', '_' and '-'",
                      node_shown(l->arena, dlq));
     }

@@ -88,6 +88,13 @@ static void check_topics(struct load *l)
         take(l, taken, &n, d->topic.name, d, name ? name : root, "topic");
         take(l, taken, &n, d->topic.dlq_name, d, dlq ? dlq : root, "topic");
     }
+    for (size_t i = 0; i < n; i++) {
+        const struct node *own = l->topics ? node_key(l->topics, taken[i].name) : NULL;
+
+        if (own)
+            load_problem(l, own, "topics: '%s' is a topic of domain '%s'; its settings stand in its domain.yml",
+                         taken[i].name, taken[i].domain->name);
+    }
 }
 
 static void check_gold_names(struct load *l)

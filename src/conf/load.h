@@ -24,6 +24,7 @@ struct load {
     struct conf_problems *problems;
     struct vars vars;
     VEC(struct conf_origin) origins;
+    const struct node *topics;  /* the section of ingot.yml; NULL: there is none */
     struct domain_nodes *nodes; /* one a domain, in the order of conf->domains while loading */
 };
 
@@ -51,6 +52,9 @@ bool load_lenient_default(const struct conf_source *s);
 /* domains.c: the folders, their order, and what must be unique among them. */
 void load_domains(struct load *l);
 
+/* topics.c: section `topics:`, or NULL for none. */
+void load_topics(struct load *l, const struct node *section);
+bool load_topic_name(const char *s);
 /* broker.c: section `broker:`, or NULL for none; a file of its own may name its data folder. */
 void load_broker(struct load *l, const struct node *section, bool own_file, struct conf_broker *b);
 /* "host:port" or "[host]:port". False if it is not that. */
@@ -69,8 +73,9 @@ extern const struct key_table conf_domain_table, conf_generate_table, conf_file_
 extern const struct key_table conf_bronze_table, conf_contract_table, conf_field_table;
 extern const struct key_table conf_silver_table, conf_gold_table;
 extern const struct key_table conf_broker_table, conf_listener_table, conf_tls_table, conf_quota_table;
-extern const struct key_table conf_limits_table;
+extern const struct key_table conf_limits_table, conf_topics_table, conf_retention_table;
 extern const char *const conf_protocols[], *const conf_client_auths[], *const conf_tls_versions[], *const conf_fsyncs[];
+extern const char *const conf_cleanups[];
 extern const char *const conf_operations[], *const conf_resources[];
 extern const char *const conf_source_types[];
 extern const char *const conf_field_types[];

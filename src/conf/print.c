@@ -292,6 +292,24 @@ static void print_http(const struct printer *p)
         buf_printf(p->out, "http: \"%s%s%s:%d\"\n", v6 ? "[" : "", conf->http_host, v6 ? "]" : "", conf->http_port);
 }
 
+static void print_topics(const struct printer *p)
+{
+    if (p->conf->n_topics)
+        buf_puts(p->out, "topics:\n");
+    for (size_t i = 0; i < p->conf->n_topics; i++) {
+        const struct conf_topic *t = &p->conf->topics[i];
+
+        buf_puts(p->out, "  ");
+        print_key(p->out, t->name);
+        buf_puts(p->out, ":\n");
+        print_table(p, "    ", conf_topics_table, t);
+        if (t->retention_ms < 0)
+            print_written_or(p, "    retention: ", &t->retention_ms, "forever");
+        else
+            print_table(p, "    ", conf_retention_table, t);
+    }
+}
+
 void conf_print(const struct conf *conf, struct buf *out)
 {
     const struct printer p = {conf, out};
@@ -309,6 +327,7 @@ void conf_print(const struct conf *conf, struct buf *out)
         buf_printf(out, "listen: \"%s%s%s:%d\"\n", v6 ? "[" : "", conf->listen_host, v6 ? "]" : "", conf->listen_port);
     print_http(&p);
     print_broker(conf, out);
+    print_topics(&p);
     buf_puts(out, "resources:\n");
     print_table(&p, "  ", conf_resources_table, conf);
     buf_puts(out, "process:\n");

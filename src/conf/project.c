@@ -23,6 +23,7 @@ static const struct key project_keys[] = {
     {.name = "listen"},
     {.name = "http"},
     {.name = "broker"},
+    {.name = "topics"},
     {.name = "resources"},
     {.name = "process"},
     {.name = "logging"},
@@ -304,6 +305,7 @@ static void read_project(struct load *l)
     read_listen(l, map, "http", "127.0.0.1:8081", true, &conf->http_host, &conf->http_port);
     check_registry(l, map);
     read_broker(l, map);
+    load_topics(l, node_get(map, "topics"));
     keys_read(l, node_get(map, "resources"), "resources", resources_keys, IG_COUNT(resources_keys), conf);
     keys_read(l, node_get(map, "process"), "process", process_keys, IG_COUNT(process_keys), conf);
     read_logging(l, map);

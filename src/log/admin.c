@@ -71,7 +71,9 @@ static enum ig_code topic_create(struct log_client *c, const struct log_topic_sp
     char retention[24];
     const struct log_setting settings[] = {
         {"retention.ms", retention},
-        {"cleanup.policy", spec->compact ? "compact" : "delete"},
+        {"cleanup.policy", !spec->compact     ? "delete"
+                           : spec->and_delete ? "compact,delete"
+                                              : "compact"},
         /* A cluster's own default is 1 MB: what the log inside takes, a cluster shall take, too. */
         {"max.message.bytes", LOG_MESSAGE_MAX_BYTES},
     };

@@ -47,6 +47,7 @@ struct log_topic_spec {
     int32_t partitions;
     int64_t retention_ms; /* -1: for ever */
     bool compact;
+    bool and_delete; /* what is older than that goes from a compacted topic, too */
 };
 /* Creates it if it is not there; an existing one is left as it is. */
 IG_MUST_CHECK enum ig_code log_topic_ensure(struct log_client *c, const struct log_topic_spec *spec, struct error *err);

@@ -34,10 +34,22 @@ static enum ig_code ensure_topics(struct platform *p, struct error *err)
 {
     for (size_t i = 0; i < p->conf->n_domains; i++) {
         const struct conf_domain *d = &p->conf->domains[i];
-        const struct log_topic_spec raw = {d->topic.name, d->topic.partitions, d->topic.retention_ms, false};
-        const struct log_topic_spec dlq = {d->topic.dlq_name, 1, d->topic.dlq_retention_ms, false};
+        const struct log_topic_spec raw = {
+            .name = d->topic.name, .partitions = d->topic.partitions, .retention_ms = d->topic.retention_ms};
+        const struct log_topic_spec dlq = {
+            .name = d->topic.dlq_name, .partitions = 1, .retention_ms = d->topic.dlq_retention_ms};
         IG_TRY(log_topic_ensure(p->log, &raw, err));
         IG_TRY(log_topic_ensure(p->log, &dlq, err));
+    }
+    for (size_t i = 0; i < p->conf->n_topics; i++) {
+        const struct conf_topic *t = &p->conf->topics[i];
+        const struct log_topic_spec spec = {.name = t->name,
+                                            .partitions = t->partitions,
+                                            .retention_ms = t->retention_ms,
+                                            .compact = t->cleanup != CONF_CLEANUP_DELETE,
+                                            .and_delete = t->cleanup == CONF_CLEANUP_BOTH};
+
+        IG_TRY(log_topic_ensure(p->log, &spec, err));
     }
     return IG_OK;
 }

@@ -65,8 +65,8 @@ static enum ig_code ensure_topics(struct source_pump *p, struct error *err)
 {
     const struct conf_domain *d = p->domain;
     const struct log_topic_spec topics[] = {
-        {d->topic.name, d->topic.partitions, d->topic.retention_ms, false},
-        {d->topic.dlq_name, 1, d->topic.dlq_retention_ms, false},
+        {.name = d->topic.name, .partitions = d->topic.partitions, .retention_ms = d->topic.retention_ms},
+        {.name = d->topic.dlq_name, .partitions = 1, .retention_ms = d->topic.dlq_retention_ms},
     };
 
     for (size_t i = 0; i < IG_COUNT(topics); i++)

@@ -204,7 +204,7 @@ static enum ig_code take_letter(void *ctx, const struct stage_letter *l, struct 
 
 static enum ig_code open_producer(struct work *k, struct error *err)
 {
-    const struct log_topic_spec marks = {STAGE_DLQ_MARKS, 1, -1, true};
+    const struct log_topic_spec marks = {.name = STAGE_DLQ_MARKS, .partitions = 1, .retention_ms = -1, .compact = true};
     char id[400];
     const struct log_producer_options o = {.transactional_id = id, .transaction_limit_ms = TRANSACTION_MS};
 

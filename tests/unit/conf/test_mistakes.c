@@ -16,8 +16,9 @@ static void keys_of_ingot_yml(void **state)
 {
     (void)state;
     expect_ingot("naem: x\n", "ingot.yml:1:1: unknown key 'naem'; did you mean 'name'?\n");
-    expect_ingot("colour: red\n", "ingot.yml:1:1: unknown key 'colour'; the keys of ingot.yml are name, log, store, "
-                                  "warehouse, registry, engine, listen, http, broker, resources, process, logging\n");
+    expect_ingot("colour: red\n",
+                 "ingot.yml:1:1: unknown key 'colour'; the keys of ingot.yml are name, log, store, "
+                 "warehouse, registry, engine, listen, http, broker, topics, resources, process, logging\n");
     expect_ingot("name:\n", "ingot.yml:1:6: name has no value; give it a text, or leave the key out\n");
     expect_ingot("name: [a]\n", "ingot.yml:1:7: name: a list is not a text\n");
     expect_ingot("name: ''\n",
@@ -68,6 +69,23 @@ static void urls(void **state)
     expect_ingot("listen: 127.0.0.1:99999\n", "ingot.yml:1:9: listen: '127.0.0.1:99999' is not an address like "
                                               "127.0.0.1:9092 (port 0: any free one)\n");
     expect_ingot("listen: '[::1]:9092'\n", "");
+}
+
+static void topics_of_no_domain(void **state)
+{
+    (void)state;
+    expect_ingot("topics: {alerts: {partitions: 3, retention: forever}, changes: {cleanup: compact}, plain: }\n", "");
+    expect_ingot("topics: [a]\n", "ingot.yml:1:9: topics: a mapping of topics is wanted, like {pipeline-alerts: "
+                                  "{retention: 1d}}\n");
+    expect_ingot("topics: {\"a b\": {}}\n", "ingot.yml:1:10: topics: 'a b' is not a topic's name: up to 249 letters, "
+                                            "digits, '.', '_' and '-'\n");
+    expect_ingot("topics: {a: {partitions: 0}}\n",
+                 "ingot.yml:1:26: partitions: '0' is not a whole number from 1 to 1000\n");
+    expect_ingot("topics: {a: {retention: 5 parsecs}}\n",
+                 "ingot.yml:1:25: retention: '5 parsecs' is not a duration like 250ms, 60s, 5m, 1h or 7d, from 1s to "
+                 "36500d\n");
+    expect_ingot("topics: {a: {cleanup: wipe}}\n",
+                 "ingot.yml:1:23: cleanup: 'wipe' is not delete, compact or compact,delete\n");
 }
 
 static void yaml_itself(void **state)
@@ -431,6 +449,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(keys_of_ingot_yml),
         cmocka_unit_test(urls),
+        cmocka_unit_test(topics_of_no_domain),
         cmocka_unit_test(yaml_itself),
         cmocka_unit_test(aliases_and_merges_work_within_bounds),
         cmocka_unit_test(nesting_has_an_end),

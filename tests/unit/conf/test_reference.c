@@ -53,6 +53,7 @@ static void every_key_is_in_the_reference(void **state)
     expect_documented(buf_cstr(&page), "", conf_tls_table);
     expect_documented(buf_cstr(&page), "", conf_quota_table);
     expect_documented(buf_cstr(&page), "limits.", conf_limits_table);
+    expect_documented(buf_cstr(&page), "", conf_topics_table);
     expect_documented(buf_cstr(&page), "", conf_domain_table);
     expect_documented(buf_cstr(&page), "", conf_generate_table);
     expect_documented(buf_cstr(&page), "", conf_file_table);
