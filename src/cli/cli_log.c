@@ -142,9 +142,9 @@ bool cli_parse_when(const char *text, int64_t now_ms, struct cli_when *out)
         out->kind = CLI_WHEN_FIRST;
     else if (strcmp(text, "end") == 0 || strcmp(text, "latest") == 0)
         out->kind = CLI_WHEN_END;
-    else if (str_to_int64(str_of(text), 0, INT64_MAX, &out->value))
+    else if (text[0] != '-' && str_to_int64(str_of(text), 0, INT64_MAX, &out->value))
         out->kind = CLI_WHEN_OFFSET;
-    else if (text[0] == '-' && str_to_int64(str_of(text + 1), 1, INT64_MAX, &out->value))
+    else if (text[0] == '-' && str_to_int64(str_of(text + 1), 0, INT64_MAX, &out->value))
         out->kind = CLI_WHEN_LAST;
     else if (text[0] == '@' && str_to_int64(str_of(text + 1), 0, INT64_MAX, &out->value))
         out->kind = CLI_WHEN_TIME;

@@ -17,3 +17,10 @@ def project(ingot, cluster, tmp_path):
     """As everywhere, but its log is the cluster, emptied of what the last test left."""
     cluster.empty()
     return KafkaProject(ingot, tmp_path / "project", cluster)
+
+
+@pytest.fixture
+def broker(cluster):
+    """Its address, for what needs no password."""
+    cluster.empty()
+    return cluster.plain

@@ -143,6 +143,7 @@ def test_topics_of_a_project_that_is_not_up(project):
     from support import orders
 
     orders.add_to(project)
+    project("run")
     rows = {r["topic"]: r for r in project.rows("topic", "ls")}
     assert rows["raw-orders"]["partitions"] == 3 and "dlq-raw-orders" in rows
     with project.up() as up:
