@@ -1,0 +1,132 @@
+"""Contracts and the schema registry: registered before anything flows, and refused where a change would break readers."""
+
+import json
+import re
+import signal
+import subprocess
+import urllib.error
+import urllib.request
+
+import pytest
+
+CONTRACT = """
+contract:
+  key: id
+  event_time: at
+{more}  fields:
+    id: {{type: string, required: true}}
+    at: {{type: timestamp, required: true}}
+    amount: {{type: "decimal(10,2)", min: 0}}
+    kind: {{type: string, enum: [a, b]}}
+{fields}
+"""
+
+
+def contract(*fields, more=""):
+    return CONTRACT.format(more=f"  {more}\n" if more else "", fields="\n".join(f"    {f}" for f in fields))
+
+
+@pytest.fixture
+def things(project):
+    project.write("input/a.ndjson", '{"id":"1","at":"2024-01-15T01:00:00Z","amount":5,"kind":"a"}\n')
+
+    def change(*fields, more="", **edits):
+        text = contract(*fields, more=more)
+        for old, new in edits.items():
+            text = text.replace(old, new)
+        project.domain("things", "source: {type: file, path: input/*.ndjson}\n" + text)
+
+    project.change = change
+    change()
+    return project
+
+
+def get(url, body=None):
+    request = urllib.request.Request(url, data=body and json.dumps(body).encode())
+    with urllib.request.urlopen(request, timeout=20) as answer:
+        return json.load(answer)
+
+
+def test_up_serves_the_contract_as_a_json_schema(things):
+    with things.up() as up:
+        url = registry_url(up)
+        assert get(url + "/subjects") == ["raw-things-value"]
+        latest = get(url + "/subjects/raw-things-value/versions/latest")
+        assert (latest["schemaType"], latest["version"]) == ("JSON", 1)
+        schema = json.loads(latest["schema"])
+        assert schema["required"] == ["id", "at"]
+        assert schema["properties"]["kind"] == {"type": ["string", "null"], "enum": ["a", "b", None]}
+        assert get(url + "/config/raw-things-value")["compatibilityLevel"] == "FULL_TRANSITIVE"
+        with pytest.raises(urllib.error.HTTPError) as e:
+            get(url + "/subjects/raw-things-value/versions", {"schemaType": "JSON", "schema": '{"type":"string"}'})
+        assert e.value.code == 409
+
+
+def registry_url(up):
+    return re.search(r"the schema registry is at (http://\S+)", up.tail(20000))[1]
+
+
+def test_a_field_that_is_not_required_may_come_and_go(things):
+    things("run")
+    things.change("note: string", "size: {type: int, min: 1}")
+    things("check")
+    things("run")
+    things.change()
+    things("check")
+    things("run")
+    kept = json.loads((things.root / "data/contracts/raw-things-value.json").read_text())["versions"]
+    assert len(kept) == 2  # the third is the first
+
+
+@pytest.mark.parametrize("fields, edits, at", [
+    (["must: {type: string, required: true}"], {}, "#/properties/must"),
+    ([], {"kind: {type: string, enum: [a, b]}": "kind: {type: int}"}, "#/properties/kind"),
+    ([], {"enum: [a, b]": "enum: [a, b, c]"}, "#/properties/kind"),
+    ([], {"min: 0": "min: 1"}, "#/properties/amount"),
+    ([], {"kind: {type: string,": "kind: {type: string, required: true,"}, "#/required/kind"),
+])
+def test_a_change_that_breaks_readers_is_refused_before_it_is_deployed(things, fields, edits, at):
+    things("check")  # nothing is deployed yet
+    things("run")
+    things.change(*fields, **edits)
+    result = things("check", code=78)
+    assert "domains/things/domain.yml: contract: not FULL_TRANSITIVE compatible" in result.err
+    assert at in result.err
+    before = things.query("SELECT count(*) AS n FROM silver_things")
+    result = things("run", code=1)
+    assert "not FULL_TRANSITIVE compatible" in result.err and at in result.err
+    assert things.query("SELECT count(*) AS n FROM silver_things") == before
+    things.change(*fields, more="compatibility: NONE", **edits)
+    things("check")
+    things("run")
+    things("check")
+
+
+def test_a_level_lets_one_direction_pass(things):
+    things("run")
+    wider = {"enum: [a, b]": "enum: [a, b, c]"}
+    things.change(more="compatibility: FORWARD", **wider)
+    things("check", code=78)
+    things.change(more="compatibility: BACKWARD", **wider)
+    things("check")
+    things("run")
+
+
+def test_a_registry_elsewhere_is_asked_and_not_needed_for_what_did_not_change(things, ingot, tmp_path):
+    broker = subprocess.Popen([ingot.path, "--json", "broker", "--data", str(tmp_path / "other"), "--listen", "127.0.0.1:0",
+                               "--registry", "127.0.0.1:0"], stdout=subprocess.PIPE, text=True)
+    try:
+        url = f"http://127.0.0.1:{json.loads(broker.stdout.readline())['registry_port']}"
+        things.write_settings(registry=url)
+        things("run")
+        assert get(url + "/subjects") == ["raw-things-value"]
+        things.change("must: {type: string, required: true}")
+        assert "the schema registry" in things("check", code=78).err
+        things("run", code=1)
+    finally:
+        broker.send_signal(signal.SIGTERM)
+        broker.wait(20)
+    assert "data/contracts" in things("check", code=78).err
+    things("run", code=1)
+    things.change()
+    things("run")
