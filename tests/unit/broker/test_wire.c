@@ -1,105 +1,4 @@
-#include "broker/broker_internal.h"
-#include "test.h"
-
-/* Fills a message with whatever its table allows, at a version. */
-static void fill(struct test_random *r, struct arena *a, const struct wire_type *type, int16_t version, void *message);
-
-static struct str random_text(struct test_random *r, struct arena *a, bool nullable)
-{
-    const size_t n = test_random_below(r, 20);
-    char *p;
-
-    if (nullable && test_random_below(r, 4) == 0)
-        return (struct str){NULL, 0};
-    p = arena_alloc(a, n + 1, 1);
-    for (size_t i = 0; i < n; i++)
-        p[i] = (char)test_random_next(r);
-    return (struct str){p, n};
-}
-
-static void fill_array(struct test_random *r, struct arena *a, const struct wire_field *f, int16_t version, void *at)
-{
-    const size_t size = wire_item_bytes(f);
-    struct wire_array array = {NULL, (int32_t)test_random_below(r, 5) - 1};
-
-    if (array.n > 0)
-        array.p = arena_alloc(a, size * (size_t)array.n, 16);
-    for (int32_t i = 0; i < array.n; i++) {
-        char *item = (char *)array.p + (size_t)i * size;
-
-        if (f->kind == WIRE_int8s)
-            *(int8_t *)(void *)item = (int8_t)test_random_next(r);
-        else if (f->kind == WIRE_int32s)
-            *(int32_t *)(void *)item = (int32_t)test_random_next(r);
-        else if (f->kind == WIRE_int64s)
-            *(int64_t *)(void *)item = (int64_t)test_random_next(r);
-        else if (f->kind == WIRE_strings)
-            *(struct str *)(void *)item = random_text(r, a, false);
-        else
-            fill(r, a, f->item, version, item);
-    }
-    memcpy(at, &array, sizeof(array));
-}
-
-static void fill_field(struct test_random *r, struct arena *a, const struct wire_field *f, int16_t version, char *at)
-{
-    const uint64_t v = test_random_next(r);
-    struct str s;
-    void *item;
-
-    switch (f->kind) {
-    case WIRE_bool:
-        *(bool *)at = v & 1;
-        break;
-    case WIRE_int8:
-        *(int8_t *)at = (int8_t)v;
-        break;
-    case WIRE_int16:
-        memcpy(at, &v, 2);
-        break;
-    case WIRE_int32:
-        memcpy(at, &v, 4);
-        break;
-    case WIRE_int64:
-        memcpy(at, &v, 8);
-        break;
-    case WIRE_uuid:
-        memcpy(at, &v, 8);
-        break;
-    case WIRE_string:
-    case WIRE_nstring:
-    case WIRE_bytes:
-        s = random_text(r, a, f->kind == WIRE_nstring);
-        memcpy(at, &s, sizeof(s));
-        break;
-    case WIRE_records:
-        s = random_text(r, a, true);
-        *(struct wire_records *)(void *)at = (struct wire_records){.p = s.p, .n = s.p ? (int64_t)s.n : -1};
-        break;
-    case WIRE_struct:
-    case WIRE_nstruct:
-        item = NULL;
-        if ((f->kind == WIRE_struct && f->tag < 0) || v & 1) {
-            item = arena_alloc(a, f->item->size, 16);
-            fill(r, a, f->item, version, item);
-        }
-        memcpy(at, &item, sizeof(item));
-        break;
-    default:
-        fill_array(r, a, f, version, at);
-    }
-}
-
-static void fill(struct test_random *r, struct arena *a, const struct wire_type *type, int16_t version, void *message)
-{
-    wire_reset(type, message);
-    for (size_t i = 0; i < type->n_fields; i++) {
-        const struct wire_field *f = &type->fields[i];
-
-        if (version >= f->from && version <= f->to)
-            fill_field(r, a, f, version, (char *)message + f->offset);
-    }
-}
+#include "nonsense.h"
 
 static void check_round_trip(struct test_random *r, const struct wire_type *type, int16_t version, bool flexible)
 {
@@ -110,7 +9,7 @@ static void check_round_trip(struct test_random *r, const struct wire_type *type
 
     arena_init(&a);
     message = arena_alloc(&a, type->size, 16);
-    fill(r, &a, type, version, message);
+    nonsense_fill(r, &a, type, version, NULL, message);
     wire_encode(type, version, flexible, message, &first);
     assert_int_equal(wire_decode(type, version, flexible, buf_str(&first.buf), &a, &decoded, &err), IG_OK);
     wire_encode(type, version, flexible, decoded, &second);
@@ -156,7 +55,7 @@ static void damaged_messages_do_no_harm(void **state)
 
         arena_init(&a);
         message = arena_alloc(&a, api->request->size, 16);
-        fill(&r, &a, api->request, v, message);
+        nonsense_fill(&r, &a, api->request, v, NULL, message);
         wire_encode(api->request, v, flexible, message, &out);
         n = out.buf.n;
         if (n > 0 && i % 2)
