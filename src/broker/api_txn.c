@@ -33,7 +33,7 @@ static void init_durable(void *ctx, bool ok)
 static enum kafka_error check_init(const struct request *r, const struct wire_init_producer_id_request *in)
 {
     if (in->transactional_id.n == 0 || in->transactional_id.n > TXN_ID_MAX ||
-        (in->producer_id < 0) != (in->producer_epoch < 0))
+        memchr(in->transactional_id.p, 0, in->transactional_id.n) || (in->producer_id < 0) != (in->producer_epoch < 0))
         return KAFKA_INVALID_REQUEST;
     if (!request_may(r, ACL_WRITE, ACL_TRANSACTIONAL_ID, in->transactional_id))
         return KAFKA_TRANSACTIONAL_ID_AUTHORIZATION_FAILED;

@@ -253,7 +253,7 @@ static void decode_field(struct decoder *d, const struct wire_field *f, void *me
     case WIRE_nstring:
     case WIRE_bytes:
         s = get_sized(&d->in, d->flexible, f->kind == WIRE_bytes ? 4 : 2);
-        if (f->kind == WIRE_string && !s.p)
+        if (f->kind == WIRE_string && (!s.p || memchr(s.p, 0, s.n)))
             d->in.bad = true;
         memcpy(at, &s, sizeof(s));
         break;

@@ -15,7 +15,7 @@ enum wire_kind {
     WIRE_int32,
     WIRE_int64,
     WIRE_uuid,
-    WIRE_string,
+    WIRE_string,  /* a name: without a NUL, so that it can be kept as a C string */
     WIRE_nstring, /* p NULL is null */
     WIRE_bytes,
     WIRE_records, /* nullable; may be a part of a file when written */

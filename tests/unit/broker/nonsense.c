@@ -11,7 +11,7 @@ static struct str random_text(struct test_random *r, struct arena *a, bool nulla
         return (struct str){NULL, 0};
     p = arena_alloc(a, n + 1, 1);
     for (size_t i = 0; i < n; i++)
-        p[i] = (char)test_random_next(r);
+        p[i] = (char)(words ? test_random_next(r) : 1 + test_random_below(r, 255));
     return (struct str){p, n};
 }
 
