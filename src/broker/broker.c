@@ -89,6 +89,8 @@ static void set_defaults(struct broker_options *o)
         o->host = "127.0.0.1";
     if (o->connections <= 0)
         o->connections = CONNECTIONS_DEFAULT;
+    if (o->memory_bytes <= 0)
+        o->memory_bytes = MEMORY_BYTES_DEFAULT;
     if (o->queued_bytes <= 0)
         o->queued_bytes = QUEUED_BYTES_DEFAULT;
     if (o->idle_ms <= 0)

@@ -45,6 +45,7 @@ struct broker_options {
     const struct conf_broker *conf;
     int32_t connections;             /* 0: 4096 */
     int32_t connections_per_address; /* 0: as many as there may be at all */
+    int64_t memory_bytes;            /* of requests of all connections that are not answered yet; 0: 256 MiB */
     int64_t queued_bytes;            /* answers that a client does not take; then it is not read from; 0: 64 MiB */
     int64_t idle_ms;                 /* 0: ten minutes */
     int64_t authentication_ms;       /* by when a new connection has to have authenticated; 0: 10 s */

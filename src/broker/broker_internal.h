@@ -24,6 +24,7 @@ struct security;
 #define ISOLATION_READ_COMMITTED 1
 #define SEGMENT_BYTES_DEFAULT ((int64_t)128 << 20)
 #define REQUEST_BYTES_DEFAULT ((int64_t)100 << 20)
+#define MEMORY_BYTES_DEFAULT ((int64_t)256 << 20)
 #define OFFSETS_RETENTION_DEFAULT_MS INT64_C(604800000)
 #define MESSAGE_BYTES_DEFAULT ((int64_t)32 << 20)
 
@@ -209,6 +210,7 @@ struct request {
     struct arena arena;
     char *frame; /* what body's strings point into */
     size_t frame_n;
+    size_t held_bytes;   /* of the frame and what was read from it, as far as it is counted */
     int64_t throttle_ms; /* by quota */
     void *body;          /* struct wire_X_request */
     struct wire_out out;
@@ -395,6 +397,10 @@ struct broker {
     struct env_timer *tick;
     struct conn *conns;
     size_t n_conns;
+    int64_t request_bytes; /* of frames and requests */
+    size_t n_starved;      /* connections that wait for some of it */
+    struct conn *favoured; /* the one that may go on all the same */
+    int64_t favoured_ms;
     int64_t last_retention_ms, last_conns_ms, last_refresh_ms, last_interval_ms;
     bool stopping;
     size_t syncs_running;

@@ -77,8 +77,8 @@ static void queue_drained(void *arg)
 static void update_pause(struct conn *c)
 {
     const bool full = conn_io_queued(c) > (size_t)c->b->options.queued_bytes;
-    const bool pause = full || c->n_requests >= REQUESTS_MAX || c->stash.n > 0 || c->muted || c->state == CONN_ENDING ||
-                       c->b->stopping;
+    const bool pause = full || c->n_requests >= REQUESTS_MAX || c->stash.n > 0 || c->muted || c->starved ||
+                       c->state == CONN_ENDING || c->b->stopping;
 
     if (full && !c->marked) {
         c->marked = true;
@@ -92,7 +92,7 @@ static void update_pause(struct conn *c)
 
 static bool is_full(const struct conn *c)
 {
-    return c->n_requests >= REQUESTS_MAX || c->muted;
+    return c->n_requests >= REQUESTS_MAX || c->muted || c->starved;
 }
 
 /* There is room for requests again. */
@@ -113,10 +113,16 @@ static void resume(void *arg)
 
 static void resume_later(struct conn *c)
 {
-    if (c->stash.n == 0 || c->resuming || c->muted || c->n_requests >= REQUESTS_MAX / 2)
+    if (c->stash.n == 0 || c->resuming || c->muted || c->starved || c->n_requests >= REQUESTS_MAX / 2)
         return;
     c->resuming = true; /* not from here: this may be deep in a handler */
     conn_mark(c, resume);
+}
+
+void conn_resume(struct conn *c)
+{
+    update_pause(c);
+    resume_later(c);
 }
 
 void conn_send_ready(struct conn *c)
@@ -279,6 +285,7 @@ static void grow_frame(struct conn *c, size_t n)
     if (cap > c->frame_size || c->frame_size <= (size_t)4 << 20)
         cap = c->frame_size;
     c->frame = check_realloc(c->frame, cap);
+    memory_take(c->b, cap - c->frame_cap);
     c->frame_cap = cap;
 }
 
@@ -297,6 +304,9 @@ static bool add_to_frame(struct conn *c, const char *p, size_t n)
 
         c->frame = NULL;
         c->size_have = 0;
+        memory_give(c->b, c->frame_cap); /* the request counts it now */
+        c->frame_cap = 0;
+        conn_unfavour(c);
         return take_frame(c, frame, c->frame_size);
     }
     return true;
@@ -311,7 +321,7 @@ bool conn_take(struct conn *c, const char *p, size_t n)
     while (n > 0 && c->state != CONN_ENDING) {
         size_t part = 1;
 
-        if (is_full(c)) {
+        if (is_full(c) || !conn_may_grow(c)) {
             buf_add(&c->stash, p, n);
             break;
         }
@@ -392,6 +402,9 @@ static void conn_closed(void *ctx)
     struct conn *c = ctx;
 
     conn_stop_timer(c);
+    c->b->n_starved -= c->starved;
+    c->starved = false;
+    memory_give(c->b, c->frame_cap);
     while (c->first) {
         struct request *r = c->first;
 
@@ -406,6 +419,7 @@ static void conn_closed(void *ctx)
         c->next->pprev = c->pprev;
     *c->pprev = c->next;
     c->b->n_conns--;
+    conn_unfavour(c);
     c->listener->n_conns--;
     conn_io_release(c);
     conn_login_release(c);
@@ -420,6 +434,7 @@ void conns_tick(struct broker *b)
 {
     const int64_t now_ms = env_monotonic_ms(b->env);
 
+    memory_tick(b);
     for (struct conn *c = b->conns; c; c = c->next) {
         if (c->state != CONN_READY && now_ms - c->opened_ms > b->options.authentication_ms) {
             if (c->state != CONN_ENDING)

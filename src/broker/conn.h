@@ -64,7 +64,7 @@ struct conn {
     /* requests, the oldest first */
     struct request *first, **last;
     size_t n_requests;
-    bool paused, marked, resuming, muted;
+    bool paused, marked, resuming, muted, starved;
     bool marking, dead; /* a mark is being queued; none will be any more, the socket is gone */
     struct buf stash;   /* what had been read when there were too many requests */
     /* TLS: what waits to be encrypted */
@@ -85,6 +85,8 @@ void request_free(struct request *r);
 void conn_send_ready(struct conn *c);
 /* Plain text of the client. False: the connection is to be closed. */
 bool conn_take(struct conn *c, const char *p, size_t n);
+/* What keeps it from being read may be over. */
+void conn_resume(struct conn *c);
 /* Sends what is queued and closes; nothing more is read. */
 void conn_end(struct conn *c);
 /* Nothing is read for so long. */
@@ -97,6 +99,17 @@ bool conn_is_marking(struct conn *c);
 void conn_warn(struct conn *c, const char *fmt, ...) IG_PRINTF(2, 3);
 /* Frees whatever waits for the timer. */
 void conn_stop_timer(struct conn *c);
+
+/* --- conn_memory.c: what requests of all connections take together ---------------------------------------------------
+ */
+
+void memory_take(struct broker *b, size_t n);
+void memory_give(struct broker *b, size_t n);
+/* May more of a frame be read? If not, conn_resume is called when it may. */
+bool conn_may_grow(struct conn *c);
+/* Its frame is whole, or it is gone: another one's turn. */
+void conn_unfavour(struct conn *c);
+void memory_tick(struct broker *b);
 
 /* --- conn_io.c: plain, or through TLS ------------------------------------------------------------------------------
  */

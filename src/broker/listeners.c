@@ -149,7 +149,12 @@ void broker_options_from(struct broker_options *o, const struct conf_broker *con
     o->default_partitions = conf->default_partitions;
     o->max_request_bytes = conf->limits.request_bytes;
     o->max_message_bytes = conf->limits.message_bytes;
+    o->memory_bytes = conf->limits.memory_bytes;
     o->queued_bytes = conf->limits.queued_bytes;
+    o->group_min_session_ms = conf->limits.group_min_session_ms;
+    o->group_max_session_ms = conf->limits.group_max_session_ms;
+    o->group_initial_delay_ms = conf->limits.group_initial_delay_ms;
+    o->offsets_retention_ms = conf->limits.offsets_retention_ms;
     o->connections = conf->limits.connections;
     o->connections_per_address = conf->limits.connections_per_address;
     o->idle_ms = conf->limits.idle_ms;

@@ -14,12 +14,16 @@ void request_free(struct request *r)
     buf_release(&r->out.buf);
     arena_release(&r->arena);
     free(r->frame);
+    memory_give(r->b, r->held_bytes);
     free(r);
 }
 
 void request_free_frame(struct request *r)
 {
     free(r->frame);
+    if (r->frame)
+        memory_give(r->b, r->frame_n);
+    r->held_bytes -= r->frame ? r->frame_n : 0;
     r->frame = NULL;
     r->body = NULL;
 }
@@ -241,10 +245,13 @@ struct request *request_parse(struct conn *c, char *frame, size_t n, struct erro
     r->frame = frame;
     r->frame_n = n;
     arena_init(&r->arena);
-    if (parse_request(r, (struct str){frame, n}, err))
-        return r;
-    request_free(r);
-    return NULL;
+    if (!parse_request(r, (struct str){frame, n}, err)) {
+        request_free(r);
+        return NULL;
+    }
+    r->held_bytes = n + r->arena.used_bytes;
+    memory_take(c->b, r->held_bytes);
+    return r;
 }
 
 void request_begin(struct request *r)

@@ -227,7 +227,8 @@ struct conf_broker {
     size_t n_quotas;
     struct {
         int32_t connections, connections_per_address;
-        int64_t request_bytes, message_bytes, queued_bytes;
+        int64_t request_bytes, message_bytes, queued_bytes, memory_bytes;
+        int64_t group_min_session_ms, group_max_session_ms, group_initial_delay_ms, offsets_retention_ms;
         int64_t idle_ms, authentication_ms, authentication_delay_ms, reauthentication_ms; /* the last: 0 never */
     } limits;
     int fsync;
