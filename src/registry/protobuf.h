@@ -229,7 +229,7 @@ const char *pb_known_text(struct str name);
 const char *pb_known_name(size_t i);
 
 /* --- protobuf_descriptor.c --- */
-/* A FileDescriptorProto as a file. */
+/* A FileDescriptorProto as a file; IG_NOT_FOUND: the bytes are none. */
 enum ig_code pb_parse_descriptor(struct arena *arena, struct str bytes, struct pb_file **out, struct error *err);
 /* --- protobuf_serialize.c --- */
 void pb_serialize(const struct pb_schema *s, struct buf *out);

@@ -638,7 +638,7 @@ enum ig_code pb_parse_descriptor(struct arena *arena, struct str bytes, struct p
     p.file = ARENA_NEW(arena, struct pb_file);
     *out = p.file;
     if (!is_well_formed(bytes))
-        return error_set(err, IG_INVALID, "neither a .proto text nor a FileDescriptorProto in base64");
+        return error_set(err, IG_NOT_FOUND, "no FileDescriptorProto");
     read_syntax(&p, bytes);
     read_imports(&p, bytes);
     read_file(&p, bytes);

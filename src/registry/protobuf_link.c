@@ -507,9 +507,11 @@ static enum ig_code parse_any(struct pb_schema *s, struct str text, struct error
         const struct str kept = arena_str(&s->arena, buf_str(&bytes));
         struct error other = {0};
 
-        if (pb_parse_descriptor(&s->arena, kept, &s->file, &other) == IG_OK)
+        const enum ig_code as_descriptor = pb_parse_descriptor(&s->arena, kept, &s->file, &other);
+
+        if (as_descriptor == IG_OK)
             rc = IG_OK;
-        else if (err)
+        else if (as_descriptor != IG_NOT_FOUND && err)
             *err = other;
     }
     buf_release(&bytes);
