@@ -8,6 +8,7 @@
 
 #define OPEN_FILES_MAX 256
 #define SYNC_THREADS 4
+#define MAKING_THREADS 4
 #define TICK_MS 100
 #define FSYNC_INTERVAL_DEFAULT_MS 1000
 #define CLEANER_BYTES_DEFAULT ((int64_t)16 << 20)
@@ -121,6 +122,7 @@ static enum ig_code open_data(struct broker *b, struct error *err)
     IG_TRY(env_loop_new(b->env, &b->loop, err));
     IG_TRY(sync_pool_new(b->env, b->loop, SYNC_THREADS, &b->syncs, err));
     IG_TRY(sync_pool_new(b->env, b->loop, 1, &b->admin, err));
+    IG_TRY(sync_pool_new(b->env, b->loop, MAKING_THREADS, &b->making, err));
     IG_TRY(sync_pool_new(b->env, b->loop, 1, &b->slow, err));
     b->cleaner = cleaner_new(b);
     IG_TRY(security_open(b->env, b->dir, b->options.conf, has_sasl(b->options.conf), &b->security, err));
@@ -174,6 +176,7 @@ static enum ig_code listen_and_run(struct broker *b, struct error *err)
 static void broker_free(struct broker *b)
 {
     sync_pool_free(b->slow);
+    sync_pool_free(b->making);
     sync_pool_free(b->admin);
     sync_pool_free(b->syncs);
     if (b->loop)

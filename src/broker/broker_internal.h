@@ -376,9 +376,10 @@ struct broker {
     struct env_file *lock;
     struct files *files;
     struct marks *marks;
-    struct sync_pool *syncs; /* short work that somebody waits for */
-    struct sync_pool *admin; /* one thread: what changes names, in the order in which it was asked for */
-    struct sync_pool *slow;  /* one thread: compaction, repair, removing files */
+    struct sync_pool *syncs;  /* short work that somebody waits for */
+    struct sync_pool *admin;  /* one thread: what changes names, in the order in which it was asked for */
+    struct sync_pool *making; /* topics */
+    struct sync_pool *slow;   /* one thread: compaction, repair, removing files */
     struct partition *partitions;
     size_t n_failed; /* of them */
     struct cleaner *cleaner;

@@ -1,6 +1,6 @@
 /*
- * Making, removing, growing and configuring topics. What is done to folders and topic.meta runs on the thread of names,
- * one after the other in the order in which it was asked for; who asked is answered when it is durable.
+ * Making, removing, growing and configuring topics. What is done to folders and topic.meta runs on threads beside the
+ * loop, for one topic in the order in which it was asked for; who asked is answered when it is durable.
  */
 #include "broker/topics_internal.h"
 
@@ -48,20 +48,26 @@ struct deletion {
 
 /* --- writing ------------------------------------------------------------------------------------------------------ */
 
-static void change_run(struct sync_job *job)
+static enum ig_code write_change(struct change *c, struct error *err)
 {
-    struct change *c = job->arg;
     struct env *env = c->ts->b->env;
     char path[4096];
 
+    IG_TRY(buf_check(&c->meta, err, "the topic's settings"));
+    if (c->to > c->from)
+        IG_TRY(topic_make_folders(env, c->dir, c->from, c->to, err));
     snprintf(path, sizeof(path), "%s/topic.meta", c->dir);
-    c->rc = buf_check(&c->meta, &c->err, "the topic's settings");
-    if (!c->rc && c->to > c->from)
-        c->rc = topic_make_folders(env, c->dir, c->from, c->to, &c->err);
-    if (!c->rc)
-        c->rc = env_replace_file(env, path, buf_str(&c->meta), &c->err);
+    IG_TRY(env_replace_file(env, path, buf_str(&c->meta), err)); /* syncs the folder, too */
+    return c->kind == CHANGE_CREATE ? env_sync_dir(env, c->ts->dir, err) : IG_OK;
+}
+
+static void change_run(struct sync_job *job)
+{
+    struct change *c = job->arg;
+
+    c->rc = write_change(c, &c->err);
     if (c->rc && c->kind == CHANGE_CREATE)
-        (void)!env_remove_tree(env, c->dir, NULL);
+        (void)!env_remove_tree(c->ts->b->env, c->dir, NULL);
 }
 
 static void open_new(struct topics *ts, struct topic *t, int32_t upto)
@@ -164,7 +170,8 @@ static struct change *change_new(struct topics *ts, struct topic *t, enum change
 static void change_begin(struct change *c)
 {
     topic_meta_text(c->t, c->t->wanted, &c->meta);
-    sync_pool_add(c->ts->b->admin, &c->job);
+    /* New topics have nothing to do with each other; changes of one come one after the other. */
+    sync_pool_add(c->kind == CHANGE_CREATE ? c->ts->b->making : c->ts->b->admin, &c->job);
 }
 
 /* --- making ---------------------------------------------------------------------------------------------------------

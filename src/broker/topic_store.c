@@ -94,15 +94,14 @@ enum ig_code topic_meta_read(struct topics *ts, struct topic *t, int64_t *partit
     return rc;
 }
 
-/* With one sync for all. */
 enum ig_code topic_make_folders(struct env *env, const char *topic_dir, int32_t from, int32_t to, struct error *err)
 {
-    IG_TRY(env_make_dirs(env, topic_dir, err));
+    IG_TRY(env->ops->make_dir(env, topic_dir, err));
     for (int32_t i = from; i < to; i++) {
         char path[4096];
 
         snprintf(path, sizeof(path), "%s/%d", topic_dir, i);
         IG_TRY(env->ops->make_dir(env, path, err));
     }
-    return env_sync_dir(env, topic_dir, err);
+    return IG_OK;
 }

@@ -29,7 +29,7 @@ void topic_path(const struct topics *ts, const char *name, const char *below, ch
 void topic_partition_path(const struct topics *ts, const struct topic *t, int32_t index, char *out, size_t n);
 void topic_meta_text(const struct topic *t, int32_t partitions, struct buf *b);
 IG_MUST_CHECK enum ig_code topic_meta_read(struct topics *ts, struct topic *t, int64_t *partitions, struct error *err);
-/* Of the partitions [from, to), durably. Any thread. */
+/* Of the partitions [from, to). Any thread. */
 IG_MUST_CHECK enum ig_code topic_make_folders(struct env *env, const char *topic_dir, int32_t from, int32_t to,
                                               struct error *err);
 
