@@ -209,6 +209,7 @@ void group_store_apply(struct groups *gs, struct wire_in *key, const struct batc
     group_clear_members(g);
     gs->live_bytes -= g->stored_bytes;
     g->stored_bytes = 0;
+    g->generation = 0;
     if (!r->value.p || wire_get_int(&in, 2) != STORE_VERSION)
         return;
     g->stored_bytes = (int64_t)(r->key.n + r->value.n);

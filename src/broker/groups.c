@@ -97,6 +97,20 @@ const char *group_state_name(const struct group *g)
     return names[g->state];
 }
 
+/* Groups of which the newest records say that nothing is left. */
+static void drop_removed(struct groups *gs)
+{
+    for (size_t i = 0; i < GROUP_BUCKETS; i++) {
+        struct group *next;
+
+        for (struct group *g = gs->buckets[i]; g; g = next) {
+            next = g->next;
+            if (g->generation == 0 && g->stored_bytes == 0)
+                group_drop_if_idle(g);
+        }
+    }
+}
+
 enum ig_code groups_open(struct broker *b, struct groups **out, struct error *err)
 {
     static const struct wire_uuid id = {{0}};
@@ -109,6 +123,7 @@ enum ig_code groups_open(struct broker *b, struct groups **out, struct error *er
     rc = partition_open(b, NULL, &id, 0, path, OFFSETS_SEGMENT_BYTES, &gs->log, err);
     if (!rc)
         rc = groups_load(gs, err);
+    drop_removed(gs);
     if (!rc && gs->log->log->failed)
         rc = error_set(err, IG_CORRUPT, "the groups' offsets: %.900s", gs->log->log->why);
     if (rc)
