@@ -272,6 +272,7 @@ static enum ig_code read_first(struct scram_server *s, struct str message, struc
     }
     s->known = s->find(s->ctx, buf_str(&s->user), s->hash, &s->verifier);
     buf_add_str(&s->nonce, nonce);
+    s->client_nonce_n = nonce.n;
     base64_encode(s->random, sizeof(s->random), &s->nonce);
 
     const size_t at = out->n;
@@ -292,6 +293,19 @@ static bool is_header(const struct scram_server *s, struct str text)
     size_t n;
 
     return base64_decode(text, bytes, sizeof(bytes), &n) && str_eq(buf_str(&s->header), (struct str){(char *)bytes, n});
+}
+
+/* The nonce must be all that we sent. librdkafka before 2.6.1 puts its own part in front of it once more: that, and
+ * nothing else, is let pass, as the whole nonce is still there and the proof is over what was sent. */
+static bool is_nonce_again(const struct scram_server *s, struct str nonce)
+{
+    const struct str whole = buf_str(&s->nonce);
+    const size_t n = s->client_nonce_n;
+
+    if (str_eq(nonce, whole))
+        return true;
+    return nonce.n == n + whole.n && memcmp(nonce.p, whole.p, n) == 0 &&
+           str_eq((struct str){nonce.p + n, nonce.n - n}, whole);
 }
 
 /* Is it the proof of one who knows the password? All of it is computed whatever the answer. */
@@ -327,7 +341,7 @@ static enum ig_code read_final(struct scram_server *s, struct str message, struc
     proof = (struct str){at + 3, (size_t)(message.p + message.n - at) - 3};
     if (!is_header(s, header))
         return error_set(err, IG_INVALID, "Invalid SCRAM channel binding in client final message");
-    if (!str_eq(nonce, buf_str(&s->nonce)))
+    if (!is_nonce_again(s, nonce))
         return error_set(err, IG_INVALID, "Invalid client nonce in the final client message.");
     if (!base64_decode(proof, bytes, sizeof(bytes), &n) || n != scram_key_bytes(s->hash))
         return error_set(err, IG_INVALID, malformed);

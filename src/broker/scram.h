@@ -51,6 +51,7 @@ struct scram_server {
     scram_find_fn *find;
     void *ctx;
     uint8_t random[SCRAM_NONCE_BYTES]; /* the server's part of the nonce */
+    size_t client_nonce_n;             /* of `nonce` */
     bool known;
     struct scram_verifier verifier;
     struct buf user, header, auth, nonce; /* auth: the text that both sides sign */

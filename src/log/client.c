@@ -169,6 +169,24 @@ static char *percent_decode(struct str s)
     return out;
 }
 
+/* Properties of Java's clients, and what is said here in their place. */
+static const struct log_setting JAVAS[] = {
+    {"sasl.jaas.config", "sasl.username and sasl.password"},
+    {"ssl.truststore.location", "ssl.ca.location"},
+    {"ssl.truststore.certificates", "ssl.ca.pem"},
+    {"ssl.truststore.password", "ssl.ca.location (a PEM file, without a password)"},
+    {"ssl.truststore.type", "ssl.ca.location (a PEM file)"},
+};
+
+static const char *not_java(const char *name)
+{
+    for (size_t i = 0; i < IG_COUNT(JAVAS); i++) {
+        if (strcmp(JAVAS[i].name, name) == 0)
+            return JAVAS[i].value;
+    }
+    return NULL;
+}
+
 /* Names the nearest property that there is. */
 static enum ig_code unknown_property(rd_kafka_conf_t *conf, const char *name, struct error *err)
 {
@@ -185,8 +203,8 @@ static enum ig_code unknown_property(rd_kafka_conf_t *conf, const char *name, st
         }
     }
     rd_kafka_conf_dump_free(dump, n);
-    if (strcmp(name, "sasl.jaas.config") == 0)
-        snprintf(near, sizeof(near), "sasl.username and sasl.password");
+    if (not_java(name))
+        snprintf(near, sizeof(near), "%s", not_java(name));
     return error_set(err, IG_INVALID, "kafka URL: property %s: librdkafka does not know it%s%s%s", name,
                      near[0] ? "; did you mean " : "", near, near[0] ? "?" : "");
 }
@@ -208,7 +226,7 @@ static enum ig_code add_property(struct log_client *c, rd_kafka_conf_t *scratch,
     if (rc == IG_OK) {
         const rd_kafka_conf_res_t res = rd_kafka_conf_set(scratch, p.name, p.value, ignored, sizeof(ignored));
 
-        if (res == RD_KAFKA_CONF_UNKNOWN)
+        if (res == RD_KAFKA_CONF_UNKNOWN || (res != RD_KAFKA_CONF_OK && not_java(p.name)))
             rc = unknown_property(scratch, p.name, err);
         else if (res != RD_KAFKA_CONF_OK)
             rc = error_set(err, IG_INVALID, "kafka URL: property %s: librdkafka does not take this value", p.name);

@@ -1,6 +1,9 @@
 /* SCRAM: the exchange of RFC 7677, and what a server must not let pass. */
 #include "broker/sasl.h"
 
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+
 #include "test.h"
 
 static const uint8_t RANDOM[SCRAM_NONCE_BYTES] = "eighteen bytes....";
@@ -230,6 +233,58 @@ static void last_messages_that_are_refused(void **state)
     buf_release(&out);
 }
 
+/* What a client sends that knows the password, with a nonce of its choice. */
+static bool final_with(const char *format)
+{
+    struct book book = pencil(SCRAM_SHA_256);
+    uint8_t salted[32], client_key[32], signature[32];
+    struct buf out, final;
+    struct scram_server s;
+    const char *percent;
+    unsigned n;
+    bool done;
+
+    buf_init(&out, 0);
+    buf_init(&final, 0);
+    scram_server_init(&s, SCRAM_SHA_256, RANDOM, find, &book);
+    assert_non_null(step(&s, "n,,n=user,r=abc", &out));
+    percent = strstr(format, "%s");
+    buf_puts(&final, "c=biws,r=");
+    buf_add(&final, format, percent ? (size_t)(percent - format) : strlen(format));
+    if (percent) {
+        buf_add_str(&final, buf_str(&s.nonce));
+        buf_puts(&final, percent + 2);
+    }
+    PKCS5_PBKDF2_HMAC("pencil", 6, book.verifier.salt, (int)book.verifier.salt_n, 4096, EVP_sha256(), 32, salted);
+    HMAC(EVP_sha256(), salted, 32, (const uint8_t *)"Client Key", 10, client_key, &n);
+    buf_add_str(&s.auth, buf_str(&final));
+    HMAC(EVP_sha256(), book.verifier.stored_key, 32, (const uint8_t *)s.auth.p, s.auth.n, signature, &n);
+    s.auth.n -= final.n;
+    for (size_t i = 0; i < 32; i++)
+        client_key[i] ^= signature[i];
+    buf_puts(&final, ",p=");
+    base64_encode(client_key, 32, &final);
+    done = step(&s, buf_cstr(&final), &out) != NULL;
+    scram_server_release(&s);
+    buf_release(&final);
+    buf_release(&out);
+    return done;
+}
+
+static void the_nonce_is_ours(void **state)
+{
+    (void)state;
+    assert_true(final_with("%s"));
+    assert_true(final_with("abc%s")); /* librdkafka before 2.6.1 */
+    assert_false(final_with("abc"));
+    assert_false(final_with(""));
+    assert_false(final_with("xyz%s"));
+    assert_false(final_with("ab%s"));
+    assert_false(final_with("abcabc%s"));
+    assert_false(final_with("%sx"));
+    assert_false(final_with("abcZWlnaHRlZW4gYnl0ZXMuLi4"));
+}
+
 static void plain(void **state)
 {
     static const uint8_t secret[USERS_SECRET_BYTES] = {1};
@@ -278,6 +333,7 @@ int main(void)
         cmocka_unit_test(verifiers_of_both_hashes),
         cmocka_unit_test(first_messages),
         cmocka_unit_test(last_messages_that_are_refused),
+        cmocka_unit_test(the_nonce_is_ours),
         cmocka_unit_test(plain),
     };
 
