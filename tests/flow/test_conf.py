@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import subprocess
 
 import pytest
 
@@ -108,9 +109,15 @@ def test_the_examples_of_the_reference_are_right(project):
     page = (SOURCE_DIR / "docs" / "configuration.md").read_text()
     blocks = re.findall(r"```yaml\n(.*?)```", page, re.S)
     assert len(blocks) >= 5
+    secrets = {"ADMIN_PASSWORD": "a", "KAFKA_PASSWORD": "k"}
+    (project.root / "certs").mkdir()
+    project.write("secrets/shop", "geheim\n")
+    subprocess.run("openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=x -keyout server.key -out server.pem".split(),
+                   cwd=project.root / "certs", check=True, capture_output=True)
     for block in blocks:
-        if block.startswith("name:"):
+        if block.startswith(("name:", "log:", "broker:", "topics:")):
             project.write("ingot.yml", block)
+            project("check", env=secrets)
             continue
         project.write("domains/things/domain.yml", block + ("" if "contract:" in block else CONTRACT))
         project.write("domains/things/source.sql", "SELECT * FROM input")
@@ -119,7 +126,7 @@ def test_the_examples_of_the_reference_are_right(project):
             project.write("domains/things/gold/daily_revenue.sql",
                           "SELECT event_date, event_date AS order_date, 'x' AS city FROM silver")
             project.write("domains/things/gold/customers.sql", "SELECT id AS customer_id FROM silver")
-        project("check")
+        project("check", env=secrets)
         for path in gold.glob("*.sql"):
             path.unlink()
 
