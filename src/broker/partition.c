@@ -124,6 +124,7 @@ bool partition_ready(struct partition *p)
 
 void partition_replace_log(struct partition *p, struct plog *log)
 {
+    producers_carry(&log->producers, &p->log->producers, log->end, env_now_ms(p->b->env));
     plog_abandon(p->log);
     set_log(p, log);
     if (!log->failed)

@@ -168,10 +168,8 @@ enum ig_code plog_append(struct plog *log, struct batch *b, const void *bytes, s
 {
     enum ig_code rc;
 
-    if (log->failed)
-        return error_set(err, IG_IO, "%s", log->why);
-    rc = append(log, b, bytes, err);
-    if (rc)
+    rc = log->failed ? error_set(err, IG_IO, "%s", log->why) : append(log, b, bytes, err);
+    if (rc) /* also while it is repaired: what is behind may come when it goes on */
         producers_note_refused(&log->producers, b, env_now_ms(log->env));
     return rc;
 }

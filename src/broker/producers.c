@@ -145,6 +145,37 @@ void producers_note_refused(struct producers *p, const struct batch *b, int64_t 
     s->awaited = b->base_sequence;
 }
 
+static void carry(struct producers *p, const struct producer *s, int64_t end, int64_t now_ms)
+{
+    const struct batch lost = {
+        .producer_id = s->id, .producer_epoch = s->epoch, .base_sequence = s->n > 0 ? s->batches[0].first : s->awaited};
+    unsigned kept = 0;
+
+    while (kept < s->n && s->batches[kept].base_offset < end)
+        kept++;
+    if (producers_find(p, s->id) || kept == 0) {
+        if (lost.base_sequence >= 0)
+            producers_note_refused(p, &lost, now_ms);
+        return;
+    }
+    {
+        struct producer *to = slot_for(p, s->id, now_ms);
+
+        to->seen_ms = s->seen_ms;
+        to->epoch = s->epoch;
+        to->n = (uint8_t)kept;
+        memcpy(to->batches, s->batches, kept * sizeof(s->batches[0]));
+    }
+}
+
+void producers_carry(struct producers *p, const struct producers *old, int64_t end, int64_t now_ms)
+{
+    for (size_t i = 0; i < old->cap; i++) {
+        if (old->slots[i].id != -1 && !is_expired(&old->slots[i], now_ms))
+            carry(p, &old->slots[i], end, now_ms);
+    }
+}
+
 const struct producer *producers_find(const struct producers *p, int64_t id)
 {
     const struct producer *s = slot_of(p, id);

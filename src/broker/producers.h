@@ -49,6 +49,10 @@ void producers_note(struct producers *p, const struct batch *b, int64_t now_ms);
 /* The batch could not be written. Those behind it must not be taken before it comes again. */
 void producers_note_refused(struct producers *p, const struct batch *b, int64_t now_ms);
 
+/* After a repair of the log, which ends at `end` now: what `old` knew and this one does not. What was in front of the
+ * end stays known, also where its records are deleted; what was lost must come again first. */
+void producers_carry(struct producers *p, const struct producers *old, int64_t end, int64_t now_ms);
+
 /* NULL: nothing is known of it. */
 const struct producer *producers_find(const struct producers *p, int64_t id);
 

@@ -22,7 +22,7 @@ struct lane {
     int numbers;             /* of records so far */
     VEC(struct sent *) open; /* not acknowledged, in order; those under way come first */
     int under_way;
-    bool again; /* one was refused: when all are answered, all are sent again */
+    size_t refused; /* of the first of them; when all are answered, they are sent again */
 };
 
 struct sender {
@@ -66,7 +66,7 @@ static void forget(struct lane *l)
         free_sent(l->open.p[i]);
     l->open.n = 0;
     l->under_way = 0;
-    l->again = false;
+    l->refused = 0;
 }
 
 /* It dies, and comes back without a memory. */
@@ -93,7 +93,7 @@ static void broken(void *ctx)
         struct lane *l = &p->lanes[i];
 
         l->under_way = 0;
-        l->again = false;
+        l->refused = 0;
         for (size_t k = 0; k < l->open.n; k++)
             l->open.p[k]->under_way = false;
         if (!p->idempotent)
@@ -139,11 +139,11 @@ static struct sent *make_batch(struct lane *l)
 
 static void acknowledged(struct lane *l, int64_t base)
 {
-    struct sent *s = l->open.p[0];
+    struct sent *s = l->open.p[l->refused];
 
     for (int i = 0; i < s->n; i++)
         model_acked(l->producer->w, s->ids[i], base + i);
-    vec_remove_at(&l->open, 0);
+    vec_remove_at(&l->open, l->refused);
     free_sent(s);
 }
 
@@ -157,21 +157,18 @@ static void answered(void *ctx, const void *response)
     l->under_way--;
     say(p->w, "producer %d part %d: answer %d offset %lld", p->number, l->part, result->error_code,
         (long long)result->base_offset);
-    if (result->error_code == KAFKA_OK && l->again) {
-        violation(p->w, "a batch was taken (%d/%lld) although the one before it was not", l->part,
-                  (long long)result->base_offset);
-    } else if (result->error_code == KAFKA_OK) {
+    if (result->error_code == KAFKA_OK) { /* one in front of it may have been written, and not be known to be */
         acknowledged(l, result->base_offset);
     } else if (!p->idempotent) {
         forget(l);
     } else {
-        if (result->error_code == KAFKA_OUT_OF_ORDER_SEQUENCE && !l->again)
+        if (result->error_code == KAFKA_OUT_OF_ORDER_SEQUENCE && l->refused == 0)
             violation(p->w, "sequence %d of producer %d is out of order at partition %d", l->open.p[0]->sequence,
                       p->number, l->part);
-        l->again = true;
+        l->refused++;
     }
-    if (l->again && l->under_way == 0) {
-        l->again = false;
+    if (l->refused > 0 && l->under_way == 0) {
+        l->refused = 0;
         for (size_t i = 0; i < l->open.n; i++)
             l->open.p[i]->under_way = false;
         wait_a_bit(p);
@@ -198,11 +195,11 @@ static void go_lane(struct lane *l)
     struct sender *p = l->producer;
     const int limit = p->idempotent ? IN_FLIGHT : 1;
 
-    for (size_t i = 0; i < l->open.n && !l->again && l->under_way < limit; i++) {
+    for (size_t i = 0; i < l->open.n && l->refused == 0 && l->under_way < limit; i++) {
         if (!l->open.p[i]->under_way)
             send_batch(l, l->open.p[i]);
     }
-    while (!l->again && l->under_way < limit && (int)l->open.n < limit && p->left > 0 && !p->w->healing) {
+    while (l->refused == 0 && l->under_way < limit && (int)l->open.n < limit && p->left > 0 && !p->w->healing) {
         struct sent *s = make_batch(l);
 
         p->left--;

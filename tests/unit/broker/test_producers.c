@@ -70,6 +70,28 @@ static void what_could_not_be_written_comes_before_what_is_behind_it(void **stat
     producers_clear(&p);
 }
 
+/* A repair keeps what is on the disk; who had nothing there begins where he began. */
+static void a_repair_carries_what_must_come_again(void **state)
+{
+    const struct batch refused = {.producer_id = 3, .base_sequence = 4};
+    struct producers old = {0}, new = {0};
+
+    (void)state;
+    for (int64_t id = 1; id <= 2; id++)
+        for (int32_t sequence = 0; sequence < 3; sequence++)
+            note(&old, id, sequence, 1000);
+    note(&new, 1, 0, 1000);
+    producers_note_refused(&old, &refused, 1000);
+    producers_carry(&new, &old, 101, 1000); /* only the first batch of producer 1 is in front of that */
+    assert_int_equal(check(&new, 1, 1), PRODUCER_NEXT);
+    assert_int_equal(check(&new, 2, 1), PRODUCER_OUT_OF_ORDER);
+    assert_int_equal(check(&new, 2, 0), PRODUCER_NEXT);
+    assert_int_equal(check(&new, 3, 5), PRODUCER_OUT_OF_ORDER);
+    assert_int_equal(check(&new, 3, 4), PRODUCER_NEXT);
+    producers_clear(&old);
+    producers_clear(&new);
+}
+
 /* --- transactions ------------------------------------------------------------------------------------------ */
 
 static void write_at(struct producers *p, int64_t id, int16_t epoch, int32_t sequence, int64_t offset)
@@ -265,6 +287,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(repeats_are_told_from_what_is_next),
         cmocka_unit_test(those_of_long_ago_are_forgotten),
+        cmocka_unit_test(a_repair_carries_what_must_come_again),
         cmocka_unit_test(what_could_not_be_written_comes_before_what_is_behind_it),
         cmocka_unit_test(the_stable_offset_is_where_the_first_open_transaction_begins),
         cmocka_unit_test(aborted_transactions_are_listed_where_they_lie),
