@@ -10,7 +10,7 @@ import sys
 from confluent_kafka import Consumer, KafkaException, Producer
 
 
-# librdkafka 2.16 can hang for good in a call on its way to a broker that it gives up when all brokers are down.
+# librdkafka can wait for ever for a coordinator that it has given up because it was down (its issue 5511).
 COMMON = {"log_level": 0, "metadata.recovery.strategy": "none"}
 
 
