@@ -77,8 +77,15 @@ static enum ig_code write_endpoint(struct platform *p, struct error *err)
         buf_puts(&text, ", \"client\": ");
         json_add_string(&text, str_of(p->endpoint.client));
     }
-    buf_printf(&text, ", \"pid\": %lld, \"serving\": %s}\n", (long long)p->endpoint.pid,
+    buf_printf(&text, ", \"pid\": %lld, \"serving\": %s", (long long)p->endpoint.pid,
                p->endpoint.serving ? "true" : "false");
+    if (p->serve) {
+        const bool v6 = strchr(p->conf->http_host, ':') != NULL;
+
+        buf_printf(&text, ", \"http\": \"http://%s%s%s:%d\"", v6 ? "[" : "", p->conf->http_host, v6 ? "]" : "",
+                   serve_port(p->serve));
+    }
+    buf_puts(&text, "}\n");
     enum ig_code rc = p->endpoint.client[0] ? env_replace_private_file(p->env, buf_cstr(&path), buf_str(&text), err)
                                             : env_replace_file(p->env, buf_cstr(&path), buf_str(&text), err);
     buf_release(&text);
