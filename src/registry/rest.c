@@ -90,6 +90,35 @@ struct str rest_param(struct rest *x, const char *name)
     return (struct str){NULL, 0};
 }
 
+void rest_format(struct rest *x, int32_t id)
+{
+    const struct str format = rest_param(x, "format");
+    const struct schema *schema;
+    struct buf text;
+
+    if (!format.n || registry_schema_by_id(x->r, id, &schema, NULL))
+        return;
+    buf_init(&text, 0);
+    if (schema_formatted(schema, format, &text, NULL) == IG_OK && !text.overflow) {
+        x->formatted = arena_str(x->arena, buf_str(&text));
+        x->formatted_id = id;
+    }
+    buf_release(&text);
+}
+
+struct str rest_text(const struct rest *x, const struct entry *e)
+{
+    return x->formatted.p && x->formatted_id == e->id ? x->formatted : e->content.text;
+}
+
+void rest_add_content(struct rest *x, const struct entry *e)
+{
+    struct content content = e->content;
+
+    content.text = rest_text(x, e);
+    record_add_content(x->out, &content);
+}
+
 bool rest_flag(struct rest *x, const char *name)
 {
     const struct str value = rest_param(x, name);

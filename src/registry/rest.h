@@ -15,7 +15,9 @@ struct rest {
     struct str query;
     const struct json_node *body; /* NULL if there is none */
     struct buf *out;
-    int status; /* of a success; 200 unless set */
+    int status;           /* of a success; 200 unless set */
+    int32_t formatted_id; /* of the schema whose text the query wants in another format ... */
+    struct str formatted; /* ... and that text; p NULL: none */
     struct refusal why;
 };
 
@@ -31,6 +33,10 @@ struct rest_page {
 };
 struct rest_page rest_page(struct rest *x);
 bool rest_page_has(struct rest_page *page);
+/* If the query has a format, makes that text of the schema, for rest_add_content and rest_text. Without `lock`. */
+void rest_format(struct rest *x, int32_t id);
+struct str rest_text(const struct rest *x, const struct entry *e);
+void rest_add_content(struct rest *x, const struct entry *e);
 /* The subject of the path: ":.:name" is "name". */
 struct str rest_subject(struct rest *x, int part);
 /* "latest" is -1. */

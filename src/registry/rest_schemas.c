@@ -16,6 +16,15 @@ static struct entry *entry_of_path(struct rest *x)
     return str_to_int64(x->parts[0], 0, INT32_MAX, &id) ? store_entry(x->r, (int32_t)id) : NULL;
 }
 
+/* The text in the format that the query wants, of the schema that the path's id names. */
+static void format_of_path(struct rest *x)
+{
+    int64_t id;
+
+    if (str_to_int64(x->parts[0], 0, INT32_MAX, &id))
+        rest_format(x, (int32_t)id);
+}
+
 /* {"schema":...}: without the braces' first comma. */
 static void add_schema_string(struct rest *x, const struct entry *e, bool with_id)
 {
@@ -23,7 +32,7 @@ static void add_schema_string(struct rest *x, const struct entry *e, bool with_i
     if (with_id)
         buf_printf(x->out, "\"id\":%d,", e->id);
     buf_printf(x->out, "\"guid\":\"%s\"", e->guid);
-    record_add_content(x->out, &e->content);
+    rest_add_content(x, e);
     if (rest_flag(x, "fetchMaxId"))
         buf_printf(x->out, ",\"maxId\":%d", x->r->max_id);
     buf_putc(x->out, '}');
@@ -34,6 +43,7 @@ int rest_schema_by_id(struct rest *x)
     const struct entry *e;
     int code = 0;
 
+    format_of_path(x);
     pthread_mutex_lock(&x->r->lock);
     e = entry_of_path(x);
     if (e)
@@ -49,10 +59,11 @@ int rest_schema_text_by_id(struct rest *x)
     const struct entry *e;
     int code = 0;
 
+    format_of_path(x);
     pthread_mutex_lock(&x->r->lock);
     e = entry_of_path(x);
     if (e)
-        buf_add_str(x->out, e->content.text);
+        buf_add_str(x->out, rest_text(x, e));
     else
         code = id_not_found(x, x->parts[0]);
     pthread_mutex_unlock(&x->r->lock);
@@ -112,6 +123,10 @@ int rest_schema_by_guid(struct rest *x)
 
     pthread_mutex_lock(&x->r->lock);
     e = store_entry_by_guid(x->r, x->parts[0]);
+    pthread_mutex_unlock(&x->r->lock);
+    if (e) /* entries stay */
+        rest_format(x, e->id);
+    pthread_mutex_lock(&x->r->lock);
     if (e)
         add_schema_string(x, e, true);
     else

@@ -8,7 +8,7 @@ void rest_add_version(struct rest *x, const struct subject *s, const struct vers
     buf_puts(x->out, "{\"subject\":");
     json_add_string(x->out, str_of(s->name));
     buf_printf(x->out, ",\"version\":%d,\"id\":%d,\"guid\":\"%s\"", v->number, v->entry->id, v->entry->guid);
-    record_add_content(x->out, &v->entry->content);
+    rest_add_content(x, v->entry);
     if (v->timestamp_ms > 0)
         buf_printf(x->out, ",\"ts\":%lld", (long long)v->timestamp_ms);
     if (v->deleted)
@@ -202,6 +202,23 @@ static int find_version(struct rest *x, bool deleted, const struct subject **s, 
     return 0;
 }
 
+/* The text in the format that the query wants, of the version that the path names. */
+static void format_of_version(struct rest *x, bool deleted)
+{
+    const struct subject *s;
+    const struct version *v;
+    int32_t id = -1;
+
+    if (!rest_param(x, "format").n)
+        return;
+    pthread_mutex_lock(&x->r->lock);
+    if (find_version(x, deleted, &s, &v) == 0)
+        id = v->entry->id;
+    pthread_mutex_unlock(&x->r->lock);
+    if (id >= 0)
+        rest_format(x, id);
+}
+
 int rest_get_version(struct rest *x)
 {
     const bool deleted = rest_flag(x, "deleted");
@@ -209,6 +226,7 @@ int rest_get_version(struct rest *x)
     const struct version *v;
     int code;
 
+    format_of_version(x, deleted);
     pthread_mutex_lock(&x->r->lock);
     code = find_version(x, deleted, &s, &v);
     if (code == 0)
@@ -224,10 +242,11 @@ int rest_get_version_schema(struct rest *x)
     const struct version *v;
     int code;
 
+    format_of_version(x, deleted);
     pthread_mutex_lock(&x->r->lock);
     code = find_version(x, deleted, &s, &v);
     if (code == 0)
-        buf_add_str(x->out, v->entry->content.text);
+        buf_add_str(x->out, rest_text(x, v->entry));
     pthread_mutex_unlock(&x->r->lock);
     return code;
 }
