@@ -322,6 +322,56 @@ def test_static_member_comes_back_without_a_rebalance(log):
     a.close()
 
 
+def test_members_go_on_after_a_kill_of_the_broker(log):
+    log.create("t", 2)
+    p, changes = log.producer(), []
+    c = log.consumer("g", session_timeout_ms=20000)
+    c.subscribe(["t"], on_assign=lambda c, p: changes.append("assigned"), on_revoke=lambda c, p: changes.append("revoked"))
+    p.produce("t", b"one", partition=0)
+    flush(p)
+    assert len(c.consume(1, 20)) == 1
+    time.sleep(0.5)  # the members' record is on the disk a moment after they have their shares
+    log.kill()
+    log.start()
+    p.produce("t", b"two", partition=1)
+    flush(p)
+    messages = [m for m in c.consume(1, 20) if not m.error()]
+    assert [m.value() for m in messages] == [b"two"]
+    c.commit(asynchronous=False)
+    assert changes == ["assigned"]
+    c.close()
+
+
+def test_the_broker_shares_out_partitions(log):
+    """The consumer group protocol of KIP-848."""
+    log.create("t", 6)
+    settings = {"group_protocol": "consumer"}
+
+    def until(consumers, condition):
+        deadline = time.monotonic() + 40
+        while not condition():
+            assert time.monotonic() < deadline, [assigned(c) for c in consumers]
+            for c in consumers:
+                c.poll(0.05)
+
+    a, b = log.consumer("g", **settings), log.consumer("g", **settings)
+    a.subscribe(["t"])
+    until([a], lambda: len(assigned(a)) == 6)
+    b.subscribe(["t"])
+    until([a, b], lambda: len(assigned(a)) == len(assigned(b)) == 3)
+    assert not set(assigned(a)) & set(assigned(b))
+    described = log.admin().describe_consumer_groups(["g"])["g"].result(10)
+    assert len(described.members) == 2 and described.type.name == "CONSUMER"
+    b.close()
+    until([a], lambda: len(assigned(a)) == 6)
+    p = log.producer()
+    p.produce("t", b"x", partition=3)
+    flush(p)
+    assert a.consume(1, 20)[0].value() == b"x"
+    a.commit(asynchronous=False)
+    a.close()
+
+
 def test_committed_offsets_outlive_kills_and_old_generations_are_refused(log):
     log.create("t", 2)
     p = log.producer()
