@@ -39,7 +39,7 @@ struct broker_options {
     int64_t fsync_interval_ms;   /* 0: 1000; with BROKER_FSYNC_INTERVAL */
     int64_t cleaner_bytes;       /* memory for the keys of a topic that is compacted; 0: 16 MiB */
     int64_t cleaner_bytes_per_s; /* at most so much is read and written by compaction; 0: 64 MiB */
-    int64_t cleaner_backoff_ms;  /* how often is looked for what to compact; 0: 15 s */
+    int64_t cleaner_backoff_ms;  /* how often is looked for what to compact; 0: 5 s */
     /* Listeners (then `host` and `port` are not looked at), users, rules, quotas, limits. NULL: one plain listener, and
      * everybody may do everything. It, and what it points to, must outlive the broker. */
     const struct conf_broker *conf;
