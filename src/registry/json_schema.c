@@ -157,6 +157,8 @@ static struct str uri_join(struct arena *arena, struct str base, struct str ref)
 
     if (ref.n == 0)
         return base;
+    while (str_has_prefix(ref, "./"))
+        ref = (struct str){ref.p + 2, ref.n - 2};
     if (has_scheme(ref) || base.n == 0)
         return ref;
     if (ref.p[0] == '/') { /* scheme://authority stays */
@@ -175,17 +177,19 @@ static struct str uri_join(struct arena *arena, struct str base, struct str ref)
     return str_of(arena_printf(arena, STR_FMT STR_FMT, (int)keep, base.p, STR_ARG(ref)));
 }
 
-static struct str own_id(const struct json_node *node)
+static struct str own_id(const struct json_schema *doc, const struct json_node *node)
 {
     const struct str id = json_tree_string(node, "$id");
 
+    if (doc->draft < DRAFT_2019 && json_tree_string(node, "$ref").p)
+        return (struct str){NULL, 0};                /* a $ref hides what is beside it */
     return id.p ? id : json_tree_string(node, "id"); /* draft 4 */
 }
 
 struct json_place json_schema_below(const struct json_place *from, const struct json_node *node, struct arena *scratch)
 {
     struct json_place to = {from->doc, node, from->base};
-    const struct str id = own_id(node);
+    const struct str id = own_id(from->doc, node);
 
     if (id.n > 0)
         to.base = uri_join(scratch, from->base, bare(id));
@@ -207,7 +211,7 @@ static bool holds_plain_values(struct str key)
 static void collect(struct json_schema *s, const struct json_node *node, struct str base)
 {
     static const char *const ANCHORS[] = {"$anchor", "$dynamicAnchor"};
-    const struct str id = own_id(node);
+    const struct str id = own_id(s, node);
 
     if (id.n > 0) {
         const struct str anchor = fragment_of(id);
@@ -322,7 +326,7 @@ static bool find_document(const struct json_schema *doc, struct str uri, struct 
         const struct str name = bare(str_of(r->name));
 
         if (str_eq(name, uri) || str_eq(name, written)) {
-            const struct str id = own_id(other->root);
+            const struct str id = own_id(other, other->root);
 
             *out = (struct json_place){other, other->root, id.n ? bare(id) : STR("")};
             return true;
