@@ -198,6 +198,7 @@ void conn_end(struct conn *c)
     if (c->state == CONN_ENDING)
         return;
     c->state = CONN_ENDING;
+    c->active_ms = env_monotonic_ms(c->b->env);
     update_pause(c);
     conn_mark(c, end_when_sent);
 }
@@ -260,7 +261,7 @@ static bool begin_frame(struct conn *c)
     const int64_t min = c->state == CONN_SASL_RAW ? 1 : FRAME_MIN;
     int64_t max = c->b->options.max_request_bytes;
 
-    if (c->state != CONN_READY && max > STRANGER_BYTES_MAX)
+    if (c->state != CONN_READY && !c->again && max > STRANGER_BYTES_MAX)
         max = STRANGER_BYTES_MAX;
     if (n < min || n > max) {
         conn_warn(c, "closed: a request of %lld bytes (%lld to %lld are taken)", (long long)n, (long long)min,
@@ -436,8 +437,11 @@ void conns_tick(struct broker *b)
 
     memory_tick(b);
     for (struct conn *c = b->conns; c; c = c->next) {
-        if (c->state != CONN_READY && now_ms - c->opened_ms > b->options.authentication_ms) {
-            if (c->state != CONN_ENDING)
+        const bool ending = c->state == CONN_ENDING, stranger = !ending && c->state != CONN_READY && !c->again;
+
+        if ((stranger && now_ms - c->opened_ms > b->options.authentication_ms) ||
+            (ending && now_ms - c->active_ms > b->options.authentication_ms)) {
+            if (stranger)
                 conn_warn(c, "closed: it did not authenticate in %lld ms", (long long)b->options.authentication_ms);
             c->io->loop->ops->close(c->io);
         } else if (!c->first && now_ms - c->active_ms > b->options.idle_ms) {

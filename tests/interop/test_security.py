@@ -405,6 +405,23 @@ def test_quotas_hold(broker):
     assert took["bob"] < 2
 
 
+def test_sessions_are_renewed_while_records_flow(broker):
+    text = (broker.folder / "broker.yml").read_text()
+    (broker.folder / "broker.yml").write_text(text.replace("2s}", "1s, reauthentication: 1500ms}"))
+    broker.stop()
+    broker.start()
+    heard, errors, n = [], [], 0
+    p = Producer({**broker.login("alice", SECRETS["ALICE_PASSWORD"], listener="sasltls"),
+                  "error_cb": lambda e: errors.append(e)})  # fmt: skip
+    until = time.monotonic() + 5
+    while time.monotonic() < until:
+        p.produce("t", b"x" * 1000, on_delivery=lambda e, m: heard.append(e))
+        p.poll(0.002)
+        n += 1
+    assert p.flush(10) == 0
+    assert heard == [None] * n and not errors
+
+
 def test_half_open_handshakes_cost_nobody_anything(broker):
     port = broker.ports["sasltls"]
     slow = [socket.create_connection(("127.0.0.1", port)) for _ in range(50)]
