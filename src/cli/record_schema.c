@@ -300,6 +300,8 @@ int record_schema_new(struct cli_context *c, struct cli_log *log, const char *re
     buf_init(&s->key_bytes, 0);
     buf_init(&s->value_bytes, 0);
     *out = s;
+    if (!registry && log->conf && strncmp(log->conf->registry_url, "http", 4) == 0)
+        registry = log->conf->registry_url;
     return registry && registry_open_url(c->env, registry, &s->registry, &err) != IG_OK ? cli_usage(c, "%s", err.msg)
                                                                                         : CLI_OK;
 }

@@ -4,6 +4,8 @@ topic _schemas as Confluent's registry writes them."""
 import io
 import json
 import struct
+import subprocess
+import urllib.request
 
 import pytest
 
@@ -104,3 +106,42 @@ def test_keys_have_schemas_too(cli, schemas, broker):
     assert record.key == b"\0\0\0\0\x08" + zigzag(2) + b"k1" and record.value == ride(7, 1, "Oslo")
     row = json.loads(cli("consume", "keyed", "--json").out)
     assert row["key"] == "k1" and row["value"]["city"] == "Oslo"
+
+
+def test_a_registry_by_its_url_and_by_its_topic(ingot, tmp_path):
+    """ingot's own registry: what was registered over HTTP is found there, and in its topic."""
+    process = subprocess.Popen([ingot.path, "--json", "broker", "--data", str(tmp_path / "log"), "--listen", "127.0.0.1:0",
+                                "--registry", "127.0.0.1:0"], stdout=subprocess.PIPE)
+    try:
+        ready = json.loads(process.stdout.readline())
+        broker, url = f"127.0.0.1:{ready['port']}", f"http://127.0.0.1:{ready['registry_port']}"
+
+        def register(subject, schema, schema_type):
+            body = json.dumps({"schema": schema, "schemaType": schema_type}).encode()
+            request = urllib.request.Request(f"{url}/subjects/{subject}/versions", body,
+                                             {"Content-Type": "application/vnd.schemaregistry.v1+json"})
+            return json.loads(urllib.request.urlopen(request, timeout=20).read())["id"]
+
+        def cli(*args, **kw):
+            return ingot.run(*args, "--broker", broker, **kw)
+
+        avro = register("rides-value", json.dumps(AVRO), "AVRO")
+        register("taxis-value", 'syntax = "proto3"; message Taxi { int64 id = 1; string plate = 2; }', "PROTOBUF")
+        for topic in ("rides", "taxis"):
+            cli("topic", "create", topic, "-p", 1)
+        values = {"rides": '{"id": 7, "city": "Lima", "tip": null}', "taxis": '{"id": "7", "plate": "L-1"}'}
+        for where in ([], ["--registry", url]):
+            for topic, value in values.items():
+                cli("produce", topic, "--schema", f"{topic}-value", *where, stdin=value.encode())
+                last = [json.loads(line) for line in cli("consume", topic, "--from", -1, "--json", *where).out.splitlines()]
+                assert [r["value"] for r in last] == [json.loads(value)]
+        assert {r.value for r in kafka.read_topic(broker, "rides")} == {ride(avro, 7, "Lima")}
+        # a message of the first type: its index is the one byte 0; field 1 varint 7, field 2 "L-1"
+        assert {r.value[5:] for r in kafka.read_topic(broker, "taxis")} == {b"\0\x08\x07\x12\x03L-1"}
+        assert "taxis-value" not in cli("consume", "taxis", "--decode", "protobuf", "--registry", url).err
+        cli("produce", "taxis", "--schema", "taxis-value", "--registry", "http://127.0.0.1:1", stdin=b"{}", code=1)
+        cli("produce", "taxis", "--schema", "taxis-value", "--registry", "ftp://x", stdin=b"{}", code=2)
+    finally:
+        process.terminate()
+        process.wait(30)
+        process.stdout.close()
