@@ -230,7 +230,7 @@ static struct topic_results fetch_all(struct request *r, const struct group *g)
     size_t n = 0;
 
     for (size_t i = 0; i < g->offsets.n; i++) {
-        if (g->offsets.p[i].offset >= 0)
+        if (g->offsets.p[i].offset >= 0 && request_may(r, ACL_DESCRIBE, ACL_TOPIC, g->offsets.p[i].topic))
             all[n++] = &g->offsets.p[i];
     }
     qsort(all, n, sizeof(*all), by_topic);
@@ -263,6 +263,7 @@ static struct topic_results fetch_topics(struct request *r, struct group *g,
     RESPONSE_ITEMS(r, out, offset_fetch_topic_result, n);
     for (int32_t i = 0; i < n; i++) {
         const int32_t count = topics[i].partitions.n > 0 ? topics[i].partitions.n : 0;
+        const bool may = request_may(r, ACL_DESCRIBE, ACL_TOPIC, topics[i].name);
 
         out.p[i].name = topics[i].name;
         RESPONSE_ITEMS(r, out.p[i].partitions, offset_fetch_partition_result, count);
@@ -270,6 +271,11 @@ static struct topic_results fetch_topics(struct request *r, struct group *g,
             struct wire_offset_fetch_partition_result *p = &out.p[i].partitions.p[k];
 
             p->partition = topics[i].partitions.p[k];
+            if (!may) {
+                p->metadata = STR("");
+                p->error_code = KAFKA_TOPIC_AUTHORIZATION_FAILED;
+                continue;
+            }
             fill_committed(g ? group_committed(g, topics[i].name, p->partition) : NULL,
                            g && wants_stable(r) && group_is_pending(g, topics[i].name, p->partition), p);
         }

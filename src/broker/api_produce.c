@@ -234,6 +234,17 @@ static void refuse_all(struct produce *pr, const struct wire_produce_request *in
     }
 }
 
+static bool has_failed(const struct produce *pr)
+{
+    for (int32_t i = 0; i < pr->response->topics.n; i++) {
+        for (int32_t k = 0; k < pr->response->topics.p[i].partitions.n; k++) {
+            if (pr->response->topics.p[i].partitions.p[k].error_code)
+                return true;
+        }
+    }
+    return false;
+}
+
 void api_produce(struct request *r)
 {
     const struct wire_produce_request *in = r->body;
@@ -266,7 +277,9 @@ void api_produce(struct request *r)
         }
     }
     request_free_frame(r);
-    if (silent)
+    if (silent && has_failed(pr))
+        request_hang_up(r); /* the only way to say so, and what Kafka does */
+    else if (silent)
         request_drop(r);
     else
         finish(pr);

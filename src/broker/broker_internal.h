@@ -236,6 +236,8 @@ int16_t feature_level(struct str name);
 void request_answer(struct request *r, const void *response);
 /* There will be none (acks=0). */
 void request_drop(struct request *r);
+/* Nor will there be any more on its connection. */
+void request_hang_up(struct request *r);
 /* An answer that waits for several things to be durable, and is sent when the last one is done. */
 struct answer {
     struct request *r;

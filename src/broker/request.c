@@ -132,6 +132,15 @@ void request_answer(struct request *r, const void *response)
     request_done(r);
 }
 
+void request_hang_up(struct request *r)
+{
+    struct conn *c = r->conn;
+
+    request_drop(r);
+    if (c)
+        conn_end(c);
+}
+
 void request_drop(struct request *r)
 {
     r->silent = true;

@@ -247,6 +247,23 @@ static void special_times_are_known_by_their_versions(void **state)
     rig_free(&r);
 }
 
+/* Who wants no answer learns of a mistake by the connection's end. */
+static void without_answers_a_mistake_ends_the_connection(void **state)
+{
+    struct rig r = rig_new(NULL);
+    struct client c = rig_dial(&r);
+    struct wire_produce_partition p = {.index = 0, .records = {.p = "", .n = 0}};
+    struct wire_produce_topic topic = {.name = STR("nowhere"), .partitions = {&p, 1}};
+    struct wire_produce_request request = {.acks = 0, .timeout_ms = 1000, .topics = {&topic, 1}};
+
+    (void)state;
+    assert_true(client_send(&c, 0, 8, &request));
+    assert_null(client_receive(&c, 0, 8));
+    client_close(&c);
+    assert_int_equal(client_create_topic(&r.c, "others-go-on", 1), 0);
+    rig_free(&r);
+}
+
 /* --- settings ------------------------------------------------------------------------------------------------------
  */
 
@@ -389,6 +406,7 @@ int main(void)
         cmocka_unit_test(topics_are_described_in_pages),
         cmocka_unit_test(topics_that_are_not_there_are_said_so),
         cmocka_unit_test(records_are_produced_by_topic_id),
+        cmocka_unit_test(without_answers_a_mistake_ends_the_connection),
         cmocka_unit_test(special_times_are_known_by_their_versions),
         cmocka_unit_test(settings_are_changed_one_by_one),
         cmocka_unit_test(features_are_told_to_those_who_understand_them),
