@@ -10,6 +10,7 @@ import time
 import pytest
 from confluent_kafka import ConsumerGroupTopicPartitions, IsolationLevel, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import OffsetSpec
+from support import java
 from test_broker import Log
 
 
@@ -275,3 +276,40 @@ def test_copied_exactly_once_through_kills(log, rng, victims):
     log.stop()
     log.start()
     check_copied(log, n)
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("version", ["kafka-3.7", "kafka-4"])
+def test_apache_kafkas_own_copier(log, rng, tmp_path, version):
+    """Kafka's system tests copy with TransactionalMessageCopier: transactions of the first and the second protocol."""
+    log.create("in")
+    log.create("out", 2)
+    n = 10000
+    p = log.producer()
+    for i in range(n):
+        p.produce("in", value=str(i))
+        if i % 1000 == 0:
+            p.poll(0.01)
+    assert p.flush(30) == 0
+    said = tmp_path / "copier.out"
+    copier = subprocess.Popen(
+        [*java.JVM, java.quiet_logging(version, tmp_path), "-cp", java.class_path(version),
+         "org.apache.kafka.tools.TransactionalMessageCopier", "--broker-list", log.address, "--input-topic", "in",
+         "--input-partition", "0", "--output-topic", "out", "--transaction-size", "40", "--transactional-id", "copier",
+         "--enable-random-aborts", "--consumer-group", "g", "--transaction-timeout", "10000", "--use-group-metadata",
+         "--group-mode"], stdout=said.open("w"), stderr=subprocess.STDOUT)
+    try:
+        deadline = time.monotonic() + 120
+        for part in range(1, 4):  # kills when a part of it is done
+            while len(values(log, "out", 2)) < n * part / 5 and time.monotonic() < deadline:
+                time.sleep(rng.uniform(0.05, 0.2))
+            log.kill()
+            log.start()
+        while len(values(log, "out", 2)) < n and time.monotonic() < deadline and copier.poll() is None:
+            time.sleep(1)
+    finally:
+        copier.kill()
+        copier.wait()
+    copied = collections.Counter(values(log, "out", 2))
+    assert set(copied) == {str(i) for i in range(n)}, said.read_text()[-3000:]
+    assert max(copied.values()) == 1
