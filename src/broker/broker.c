@@ -102,10 +102,19 @@ static void set_defaults(struct broker_options *o)
         o->authentication_delay_ms = AUTHENTICATION_DELAY_MS_DEFAULT;
 }
 
-static bool has_sasl(const struct conf_broker *conf)
+/* Does anybody log in by SCRAM, so that passwords are to be derived? */
+static bool offers_scram(const struct conf_broker *conf)
 {
     for (size_t i = 0; conf && i < conf->n_listeners; i++) {
-        if (conf->listeners[i].protocol == CONF_SASL_PLAINTEXT || conf->listeners[i].protocol == CONF_SASL_SSL)
+        const struct conf_listener *l = &conf->listeners[i];
+
+        if (l->protocol != CONF_SASL_PLAINTEXT && l->protocol != CONF_SASL_SSL)
+            continue;
+        for (size_t k = 0; k < l->n_mechanisms; k++) {
+            if (strncmp(l->mechanisms[k], "SCRAM", 5) == 0)
+                return true;
+        }
+        if (l->n_mechanisms == 0)
             return true;
     }
     return false;
@@ -125,7 +134,7 @@ static enum ig_code open_data(struct broker *b, struct error *err)
     IG_TRY(sync_pool_new(b->env, b->loop, MAKING_THREADS, &b->making, err));
     IG_TRY(sync_pool_new(b->env, b->loop, 1, &b->slow, err));
     b->cleaner = cleaner_new(b);
-    IG_TRY(security_open(b->env, b->dir, b->options.conf, has_sasl(b->options.conf), &b->security, err));
+    IG_TRY(security_open(b->env, b->dir, b->options.conf, offers_scram(b->options.conf), &b->security, err));
     IG_TRY(groups_open(b, &b->groups, err));
     IG_TRY(txns_open(b, &b->txns, err));
     IG_TRY(topics_open(b, &b->topics, err));

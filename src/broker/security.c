@@ -271,7 +271,7 @@ enum ig_code security_save(struct security *s, struct error *err)
 /* --- opening
  * ------------------------------------------------------------------------------------------------------------ */
 
-static enum ig_code add_users(struct security *s, bool sasl, struct error *err)
+static enum ig_code add_users(struct security *s, bool scram, struct error *err)
 {
     for (size_t i = 0; i < s->conf->n_users; i++) {
         const struct conf_user *c = &s->conf->users[i];
@@ -288,7 +288,7 @@ static enum ig_code add_users(struct security *s, bool sasl, struct error *err)
             u->has[h] = true;
         }
         if (c->password)
-            users_set_password(&s->users, u, str_of(c->password), sasl);
+            users_set_password(&s->users, u, str_of(c->password), scram);
     }
     return IG_OK;
 }
@@ -310,12 +310,12 @@ static void add_quota(struct security *s, const struct conf_quota *c)
     }
 }
 
-static enum ig_code add_configured(struct security *s, bool sasl, struct error *err)
+static enum ig_code add_configured(struct security *s, bool scram, struct error *err)
 {
     if (!s->conf)
         return IG_OK;
     s->allow_without_acl = s->conf->allow_without_acl;
-    IG_TRY(add_users(s, sasl, err));
+    IG_TRY(add_users(s, scram, err));
     for (size_t i = 0; i < s->conf->n_acls; i++) {
         const struct conf_acl *c = &s->conf->acls[i];
         const struct acl a = {.type = (enum acl_resource)c->type,
@@ -337,7 +337,7 @@ static enum ig_code add_configured(struct security *s, bool sasl, struct error *
     return IG_OK;
 }
 
-static enum ig_code open_file(struct security *s, bool sasl, struct error *err)
+static enum ig_code open_file(struct security *s, bool scram, struct error *err)
 {
     uint8_t secret[USERS_SECRET_BYTES];
     struct buf text;
@@ -355,11 +355,11 @@ static enum ig_code open_file(struct security *s, bool sasl, struct error *err)
     }
     if (!rc) {
         users_init(&s->users, secret);
-        rc = add_configured(s, sasl, err);
+        rc = add_configured(s, scram, err);
     }
     if (!rc && !fresh)
         rc = read_all(s, buf_str(&text), err);
-    else if (!rc && sasl)
+    else if (!rc && scram)
         rc = security_save(s, err);
     if (text.p)
         OPENSSL_cleanse(text.p, text.n);
@@ -368,7 +368,7 @@ static enum ig_code open_file(struct security *s, bool sasl, struct error *err)
     return rc;
 }
 
-enum ig_code security_open(struct env *env, const char *dir, const struct conf_broker *conf, bool sasl,
+enum ig_code security_open(struct env *env, const char *dir, const struct conf_broker *conf, bool scram,
                            struct security **out, struct error *err)
 {
     struct security *s = check_calloc(1, sizeof(*s));
@@ -383,7 +383,7 @@ enum ig_code security_open(struct env *env, const char *dir, const struct conf_b
     s->acls = acls_new();
     s->quotas = quotas_new();
     s->allow_without_acl = true;
-    rc = open_file(s, sasl, err);
+    rc = open_file(s, scram, err);
     if (rc) {
         security_close(s);
         return rc;

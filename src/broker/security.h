@@ -25,8 +25,8 @@ struct security {
     bool allow_without_acl;
 };
 
-/* `sasl`: somebody may log in, so that salts must be made. */
-IG_MUST_CHECK enum ig_code security_open(struct env *env, const char *dir, const struct conf_broker *conf, bool sasl,
+/* `scram`: somebody may log in by it, so that salts must be made. */
+IG_MUST_CHECK enum ig_code security_open(struct env *env, const char *dir, const struct conf_broker *conf, bool scram,
                                          struct security **out, struct error *err);
 void security_close(struct security *s);
 /* Writes all that was not configured. On failure everything is again as it was on the disk. */
