@@ -111,6 +111,14 @@ int rest_registration(struct rest *x, struct str subject, struct registration *o
     return 0;
 }
 
+/* Was the schema sent as a descriptor in base64? No .proto text is without a space. */
+static bool sent_as_descriptor(const struct rest *x, const struct registration *g)
+{
+    const struct str text = json_tree_string(x->body, "schema");
+
+    return g->content.type == SCHEMA_PROTOBUF && text.n && !memchr(text.p, ' ', text.n) && !memchr(text.p, '{', text.n);
+}
+
 int rest_register(struct rest *x)
 {
     struct registration g;
@@ -121,7 +129,8 @@ int rest_register(struct rest *x)
     if (code != 0)
         return code;
     buf_printf(x->out, "{\"id\":%d,\"version\":%d,\"guid\":\"%s\"", g.id, g.version, g.guid);
-    record_add_content(x->out, &g.content);
+    if (!sent_as_descriptor(x, &g)) /* whose clients keep the answer's text, and can only read descriptors */
+        record_add_content(x->out, &g.content);
     buf_putc(x->out, '}');
     return 0;
 }

@@ -155,6 +155,64 @@ def test_protobuf_goes_through_the_broker_and_back(registry):
     assert registry.client().get_latest_version("proto-value").schema.schema_type == "PROTOBUF"
 
 
+def protobuf_with_imports(folder):
+    """A message whose file imports another and well-known types, as the compiler makes it."""
+    import importlib
+    import sys
+
+    from grpc_tools import protoc
+
+    name = f"row_{folder.name.replace('-', '_')}"
+    (folder / f"{name}_leaf.proto").write_text(f'syntax = "proto3"; package {name}; message Leaf {{ int32 v = 1; }}')
+    (folder / f"{name}.proto").write_text(
+        f'syntax = "proto3"; package {name}; import "{name}_leaf.proto"; import "google/protobuf/timestamp.proto"; '
+        "message Top { Leaf leaf = 1; google.protobuf.Timestamp at = 2; map<string, Leaf> leaves = 3; "
+        "optional string note = 4; oneof way { int32 a = 5; string b = 6; } }")
+    include = str(protoc.__file__).rsplit("/", 1)[0] + "/_proto"
+    assert protoc.main(["protoc", f"-I{folder}", f"-I{include}", f"--python_out={folder}", f"{name}.proto", f"{name}_leaf.proto"]) == 0
+    sys.path.insert(0, str(folder))
+    try:
+        return importlib.import_module(f"{name}_pb2").Top
+    finally:
+        sys.path.remove(str(folder))
+
+
+@pytest.mark.parametrize("clients", ["one", "two"])
+def test_protobuf_with_imports_is_registered_with_them_and_read(registry, tmp_path, clients):
+    """A client sends descriptors, its imports first, and reads by the descriptors that the registry gives."""
+    top = protobuf_with_imports(tmp_path)
+    writer = registry.client()
+    reader = writer if clients == "one" else registry.client()
+    message = top(note="n", b="x")
+    message.leaf.v = 5
+    message.at.seconds = 7
+    message.leaves["k"].v = 3
+    out = round_trip(registry, "imports", ProtobufSerializer(top, writer), ProtobufDeserializer(top, {}, reader), [message])
+    assert out == [message]
+    assert [r.name for r in writer.get_latest_version("imports-value").schema.references] == [f"{top.DESCRIPTOR.file.name[:-6]}_leaf.proto"]
+
+
+def test_a_schema_comes_in_the_format_that_is_asked_for(registry):
+    import base64
+
+    from google.protobuf import descriptor_pb2
+
+    text = 'syntax = "proto3";\npackage p;\n\nmessage M {\n  int32 x = 1 [(q) = 1];\n}\n'
+    one = registry.register("p-value", text, "PROTOBUF")["id"]
+    for path in (f"/schemas/ids/{one}", "/subjects/p-value/versions/1", "/subjects/p-value/versions/latest"):
+        assert registry.ask("GET", path)["schema"] == text
+        serialized = registry.ask("GET", f"{path}?format=serialized")["schema"]
+        file = descriptor_pb2.FileDescriptorProto.FromString(base64.b64decode(serialized))
+        assert file.package == "p" and file.message_type[0].field[0].name == "x"
+        assert registry.ask("GET", f"{path}?format=ignore_extensions")["schema"] == text.replace(" [(q) = 1]", "")
+        assert registry.ask("GET", f"{path}?format=nonsense")["schema"] == text
+    registry.register("leaf", {"type": "enum", "name": "x.E", "symbols": ["A"]}, "AVRO")
+    two = registry.register("a-value", record({"name": "e", "type": "x.E"}), "AVRO",
+                            references=[{"name": "x.E", "subject": "leaf", "version": 1}])["id"]
+    assert '"type":"x.E"' in registry.ask("GET", f"/schemas/ids/{two}")["schema"]
+    assert '"symbols":["A"]' in registry.ask("GET", f"/schemas/ids/{two}?format=resolved")["schema"]
+
+
 def test_a_reader_with_a_newer_avro_schema_resolves_old_records(registry):
     old = json.dumps(record(ID))
     new = json.dumps(record(ID, NAME))
