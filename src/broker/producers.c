@@ -145,27 +145,31 @@ void producers_note_refused(struct producers *p, const struct batch *b, int64_t 
     s->awaited = b->base_sequence;
 }
 
+/* What the new log has read of a producer holds. Of its batches in front of `end` it may have read none, if only a
+ * marker is left of them; those behind are lost, and come again. */
 static void carry(struct producers *p, const struct producer *s, int64_t end, int64_t now_ms)
 {
-    const struct batch lost = {
-        .producer_id = s->id, .producer_epoch = s->epoch, .base_sequence = s->n > 0 ? s->batches[0].first : s->awaited};
+    const struct producer *found = producers_find(p, s->id);
+    struct batch lost = {.producer_id = s->id, .producer_epoch = s->epoch, .base_sequence = s->awaited};
+    struct producer *to;
     unsigned kept = 0;
 
+    if (found && (found->n > 0 || found->epoch != s->epoch))
+        return;
     while (kept < s->n && s->batches[kept].base_offset < end)
         kept++;
-    if (producers_find(p, s->id) || kept == 0) {
+    if (kept == 0) {
+        if (s->n > 0)
+            lost.base_sequence = s->batches[0].first;
         if (lost.base_sequence >= 0)
             producers_note_refused(p, &lost, now_ms);
         return;
     }
-    {
-        struct producer *to = slot_for(p, s->id, now_ms);
-
-        to->seen_ms = s->seen_ms;
-        to->epoch = s->epoch;
-        to->n = (uint8_t)kept;
-        memcpy(to->batches, s->batches, kept * sizeof(s->batches[0]));
-    }
+    to = slot_for(p, s->id, now_ms);
+    to->seen_ms = s->seen_ms;
+    to->epoch = s->epoch;
+    to->n = (uint8_t)kept;
+    memcpy(to->batches, s->batches, kept * sizeof(s->batches[0]));
 }
 
 void producers_carry(struct producers *p, const struct producers *old, int64_t end, int64_t now_ms)

@@ -77,6 +77,7 @@ static bool is_passing(int16_t e)
                                     KAFKA_COORDINATOR_NOT_AVAILABLE,
                                     KAFKA_NOT_COORDINATOR,
                                     KAFKA_STORAGE_ERROR,
+                                    KAFKA_NOT_ENOUGH_REPLICAS,
                                     KAFKA_NOT_LEADER_OR_FOLLOWER,
                                     KAFKA_REQUEST_TIMED_OUT,
                                     KAFKA_UNKNOWN_TOPIC_OR_PARTITION};

@@ -267,6 +267,29 @@ static void a_marker_of_a_later_epoch_fences_the_producer(void **state)
     producers_clear(&p);
 }
 
+/* After a repair: what the log has read of it is a marker, all data was trimmed. */
+static void sequences_go_on_over_a_repair(void **state)
+{
+    struct producers old = {0}, fresh = {0};
+
+    (void)state;
+    for (int32_t i = 0; i < 3; i++)
+        write_at(&old, 1, 0, i, 10 + i);
+    end_at(&old, 1, 0, 13, BATCH_MARKER_COMMIT);
+    write_at(&old, 1, 0, 3, 14); /* lost: the log ends at 14 */
+    write_at(&old, 2, 0, 0, 15); /* lost, and nothing else is known of it */
+    end_at(&fresh, 1, 0, 13, BATCH_MARKER_COMMIT);
+    producers_carry(&fresh, &old, 14, 1000);
+    assert_int_equal(check_txn(&fresh, 1, 0, 4, true), PRODUCER_OUT_OF_ORDER);
+    assert_int_equal(check_txn(&fresh, 1, 0, 3, true), PRODUCER_NEXT);
+    assert_int_equal(check_txn(&fresh, 1, 0, 2, true), PRODUCER_DUPLICATE);
+    assert_int_equal(check_txn(&fresh, 2, 0, 1, true), PRODUCER_OUT_OF_ORDER);
+    assert_int_equal(check_txn(&fresh, 2, 0, 0, true), PRODUCER_NEXT);
+    assert_int_equal(spans_stable(&fresh.spans, 14), 14);
+    producers_clear(&old);
+    producers_clear(&fresh);
+}
+
 /* As long as its transaction is open, a producer is not forgotten. */
 static void an_open_transaction_does_not_expire(void **state)
 {
@@ -293,6 +316,7 @@ int main(void)
         cmocka_unit_test(aborted_transactions_are_listed_where_they_lie),
         cmocka_unit_test(transactions_are_in_the_state),
         cmocka_unit_test(a_marker_of_a_later_epoch_fences_the_producer),
+        cmocka_unit_test(sequences_go_on_over_a_repair),
         cmocka_unit_test(an_open_transaction_does_not_expire),
     };
 
