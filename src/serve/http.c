@@ -12,8 +12,8 @@
 #include <sys/socket.h>
 
 #define BODY_MAX_BYTES ((size_t)4 << 20)
-#define CONNECTIONS_MAX 256u
-#define CONNECTIONS_PER_ADDRESS_MAX 128u
+#define CONNECTIONS_MAX 1024u
+#define CONNECTIONS_PER_ADDRESS_MAX 512u
 #define IDLE_S 60u
 #define TARGET_MAX_BYTES 16384u
 #define MEMORY_PER_CONNECTION ((size_t)64 << 10) /* for the request's head */

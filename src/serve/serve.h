@@ -14,7 +14,7 @@ struct serve_options {
     const char *host;              /* an address or a name of this machine */
     int port;                      /* 0: any free one */
     size_t body_max_bytes;         /* 0: 4 MiB */
-    unsigned connections_max;      /* 0: 256 */
+    unsigned connections_max;      /* 0: 1024 */
     unsigned idle_s;               /* 0: 60 */
     const char *user, *password;   /* basic authentication; NULL: none */
     const char *certificate, *key; /* PEM files; NULL: plain HTTP */

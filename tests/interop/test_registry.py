@@ -5,6 +5,7 @@ import concurrent.futures
 import json
 import re
 import signal
+import socket
 import subprocess
 
 import pytest
@@ -507,3 +508,22 @@ def test_what_confluents_registry_wrote_is_read(registry):
     assert p.flush(10) == 0
     registry.register("sync", '"int"', "AVRO")  # a writer has read all that was there
     assert registry.ask("GET", "/subjects/theirs/versions?deleted=true") == [2]
+
+
+def test_half_requests_and_many_connections_stop_nobody(registry):
+    half = []
+    for text in [b"", b"GET", b"GET /subjects HTTP/1.1\r\nHost:", b"POST /subjects/s/versions HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{",
+                 b"POST /subjects/s/versions HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999999\r\n\r\n", b"\x16\x03\x01\x02\x00", b"\r\n" * 5000,
+                 b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n"] * 20:
+        s = socket.create_connection(("127.0.0.1", registry.http_port), timeout=10)
+        try:
+            s.sendall(text)
+        except OSError:
+            pass  # refused while it was sent
+        half.append(s)
+    assert registry.register("s", CLOSED)["id"] == 1
+    with concurrent.futures.ThreadPoolExecutor(32) as pool:
+        assert all(v == [1] for v in pool.map(lambda _: registry.ask("GET", "/subjects/s/versions"), range(200)))
+    for s in half:
+        s.close()
+    assert registry.ask("GET", "/subjects") == ["s"]
