@@ -116,6 +116,16 @@ static enum kafka_error may_commit(struct request *r, struct group *g, const str
     return g->state == GROUP_COMPLETING ? KAFKA_REBALANCE_IN_PROGRESS : KAFKA_OK;
 }
 
+/* The topic that is meant, since version 10 by its id; p NULL if there is none. */
+static struct str name_of(struct request *r, struct str name, const struct wire_uuid *id)
+{
+    const struct topic *t = r->version >= 10 ? topics_find_id(r->b->topics, id) : NULL;
+
+    if (r->version < 10)
+        return name;
+    return t ? str_of(arena_strdup(&r->arena, t->name)) : (struct str){NULL, 0};
+}
+
 /* When the offset was committed, as far as its end is counted from there: old clients may say how long it is to be
  * kept, or when it was. */
 static int64_t time_of_commit(const struct request *r, const struct wire_offset_commit_partition *p)
@@ -134,6 +144,8 @@ static void commit_partition(struct commit *c, struct str topic, const struct wi
                              enum kafka_error e, struct wire_offset_commit_partition_result *out)
 {
     out->partition = in->partition;
+    if (!e && !topic.p)
+        e = KAFKA_UNKNOWN_TOPIC_ID;
     if (!e && !request_may(c->r, ACL_READ, ACL_TOPIC, topic))
         e = KAFKA_TOPIC_AUTHORIZATION_FAILED;
     if (!e && !topics_partition(c->r->b->topics, topic, in->partition))
@@ -175,10 +187,13 @@ void api_offset_commit(struct request *r)
         const struct wire_offset_commit_topic *t = &in->topics.p[i];
         struct wire_offset_commit_topic_result *out = &c->response->topics.p[i];
 
+        const struct str name = name_of(r, t->name, &t->topic_id);
+
         out->name = t->name;
+        out->topic_id = t->topic_id;
         RESPONSE_ITEMS(r, out->partitions, offset_commit_partition_result, t->partitions.n > 0 ? t->partitions.n : 0);
         for (int32_t k = 0; k < t->partitions.n; k++)
-            commit_partition(c, t->name, &t->partitions.p[k], e, &out->partitions.p[k]);
+            commit_partition(c, name, &t->partitions.p[k], e, &out->partitions.p[k]);
     }
     if (c->change.n > 0)
         groups_change(r->b->groups, &c->change);
@@ -222,6 +237,13 @@ static int by_topic(const void *a, const void *b)
     return c ? c : ((*x)->partition > (*y)->partition) - ((*x)->partition < (*y)->partition);
 }
 
+static struct wire_uuid id_of(const struct request *r, struct str name)
+{
+    const struct topic *t = topics_find(r->b->topics, name);
+
+    return t ? t->id : (struct wire_uuid){{0}};
+}
+
 /* All that the group has committed. */
 static struct topic_results fetch_all(struct request *r, const struct group *g)
 {
@@ -243,6 +265,7 @@ static struct topic_results fetch_all(struct request *r, const struct group *g)
         while (k < n && str_eq(all[k]->topic, all[i]->topic))
             k++;
         t->name = all[i]->topic;
+        t->topic_id = id_of(r, all[i]->topic);
         RESPONSE_ITEMS(r, t->partitions, offset_fetch_partition_result, k - i);
         for (int32_t j = 0; i < k; i++, j++) {
             t->partitions.p[j].partition = all[i]->partition;
@@ -263,21 +286,23 @@ static struct topic_results fetch_topics(struct request *r, struct group *g,
     RESPONSE_ITEMS(r, out, offset_fetch_topic_result, n);
     for (int32_t i = 0; i < n; i++) {
         const int32_t count = topics[i].partitions.n > 0 ? topics[i].partitions.n : 0;
-        const bool may = request_may(r, ACL_DESCRIBE, ACL_TOPIC, topics[i].name);
+        const struct str name = name_of(r, topics[i].name, &topics[i].topic_id);
+        const bool may = !name.p || request_may(r, ACL_DESCRIBE, ACL_TOPIC, name);
 
         out.p[i].name = topics[i].name;
+        out.p[i].topic_id = topics[i].topic_id;
         RESPONSE_ITEMS(r, out.p[i].partitions, offset_fetch_partition_result, count);
         for (int32_t k = 0; k < count; k++) {
             struct wire_offset_fetch_partition_result *p = &out.p[i].partitions.p[k];
 
             p->partition = topics[i].partitions.p[k];
-            if (!may) {
+            if (!may || !name.p) {
                 p->metadata = STR("");
-                p->error_code = KAFKA_TOPIC_AUTHORIZATION_FAILED;
+                p->error_code = may ? KAFKA_UNKNOWN_TOPIC_ID : KAFKA_TOPIC_AUTHORIZATION_FAILED;
                 continue;
             }
-            fill_committed(g ? group_committed(g, topics[i].name, p->partition) : NULL,
-                           g && wants_stable(r) && group_is_pending(g, topics[i].name, p->partition), p);
+            fill_committed(g ? group_committed(g, name, p->partition) : NULL,
+                           g && wants_stable(r) && group_is_pending(g, name, p->partition), p);
         }
     }
     return out;

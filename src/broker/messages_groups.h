@@ -10,7 +10,8 @@
     F(S, int64, timestamp, 1, 1, -1)                  \
     F(S, nstring, metadata, 0, V_MAX, 0)
 #define WIRE_LIST_offset_commit_topic(S, F, A, T) \
-    F(S, string, name, 0, V_MAX, 0)               \
+    F(S, string, name, 0, 9, 0)                   \
+    F(S, uuid, topic_id, 10, V_MAX, 0)            \
     A(S, offset_commit_partition, partitions, 0, V_MAX)
 #define WIRE_LIST_offset_commit_request(S, F, A, T) \
     F(S, string, group_id, 0, V_MAX, 0)             \
@@ -23,7 +24,8 @@
     F(S, int32, partition, 0, V_MAX, 0)                      \
     F(S, int16, error_code, 0, V_MAX, 0)
 #define WIRE_LIST_offset_commit_topic_result(S, F, A, T) \
-    F(S, string, name, 0, V_MAX, 0)                      \
+    F(S, string, name, 0, 9, 0)                          \
+    F(S, uuid, topic_id, 10, V_MAX, 0)                   \
     A(S, offset_commit_partition_result, partitions, 0, V_MAX)
 #define WIRE_LIST_offset_commit_response(S, F, A, T) \
     F(S, int32, throttle_time_ms, 3, V_MAX, 0)       \
@@ -31,7 +33,8 @@
 
 /* --- OffsetFetch (9) */
 #define WIRE_LIST_offset_fetch_topic(S, F, A, T) \
-    F(S, string, name, 0, V_MAX, 0)              \
+    F(S, string, name, 0, 9, 0)                  \
+    F(S, uuid, topic_id, 10, V_MAX, 0)           \
     F(S, int32s, partitions, 0, V_MAX, 0)
 #define WIRE_LIST_offset_fetch_group(S, F, A, T) \
     F(S, string, group_id, 8, V_MAX, 0)          \
@@ -50,7 +53,8 @@
     F(S, nstring, metadata, 0, V_MAX, 0)                    \
     F(S, int16, error_code, 0, V_MAX, 0)
 #define WIRE_LIST_offset_fetch_topic_result(S, F, A, T) \
-    F(S, string, name, 0, V_MAX, 0)                     \
+    F(S, string, name, 0, 9, 0)                         \
+    F(S, uuid, topic_id, 10, V_MAX, 0)                  \
     A(S, offset_fetch_partition_result, partitions, 0, V_MAX)
 #define WIRE_LIST_offset_fetch_group_result(S, F, A, T) \
     F(S, string, group_id, 8, V_MAX, 0)                 \

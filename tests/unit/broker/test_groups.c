@@ -268,6 +268,43 @@ static void a_new_group_waits_for_company(void **state)
     rig_free(&r);
 }
 
+/* Committed and looked up again by topic id. */
+static void offsets_are_committed_by_topic_id(void **state)
+{
+    struct rig r = rig_new(NULL);
+    int32_t zero = 0;
+    struct wire_offset_commit_partition p = {.offset = 7, .leader_epoch = -1};
+    struct wire_offset_commit_topic t[2] = {{.partitions = {&p, 1}}, {.partitions = {&p, 1}}};
+    struct wire_offset_commit_request request = {
+        .group_id = STR("g"), .generation_id = -1, .member_id = STR(""), .topics = {t, 2}};
+    struct wire_offset_fetch_topic wanted[2] = {{.partitions = {&zero, 1}}, {.partitions = {&zero, 1}}};
+    struct wire_offset_fetch_group group = {.group_id = STR("g"), .member_epoch = -1, .topics = {wanted, 2}};
+    struct wire_offset_fetch_request lookup = {.groups = {&group, 1}};
+    const struct wire_offset_commit_response *committed;
+    const struct wire_offset_fetch_response *found;
+
+    (void)state;
+    assert_int_equal(client_create_topic(&r.c, "t", 1), 0);
+    t[0].topic_id = wanted[0].topic_id = rig_topic_id(&r, "t");
+    memset(&t[1].topic_id, 5, 16);
+    memset(&wanted[1].topic_id, 5, 16);
+    committed = client_call(&r.c, 8, 10, &request);
+    assert_non_null(committed);
+    assert_int_equal(committed->topics.p[0].partitions.p[0].error_code, 0);
+    assert_memory_equal(committed->topics.p[0].topic_id.b, t[0].topic_id.b, 16);
+    assert_int_equal(committed->topics.p[1].partitions.p[0].error_code, KAFKA_UNKNOWN_TOPIC_ID);
+    found = client_call(&r.c, 9, 10, &lookup);
+    assert_non_null(found);
+    assert_int_equal(found->groups.p[0].topics.p[0].partitions.p[0].offset, 7);
+    assert_int_equal(found->groups.p[0].topics.p[1].partitions.p[0].error_code, KAFKA_UNKNOWN_TOPIC_ID);
+    group.topics.n = -1; /* all there are */
+    found = client_call(&r.c, 9, 10, &lookup);
+    assert_non_null(found);
+    assert_int_equal(found->groups.p[0].topics.n, 1);
+    assert_memory_equal(found->groups.p[0].topics.p[0].topic_id.b, t[0].topic_id.b, 16);
+    rig_free(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -278,6 +315,7 @@ int main(void)
         cmocka_unit_test(offsets_of_subscribed_topics_stay),
         cmocka_unit_test(groups_are_seen_from_outside),
         cmocka_unit_test(a_new_group_waits_for_company),
+        cmocka_unit_test(offsets_are_committed_by_topic_id),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
