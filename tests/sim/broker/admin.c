@@ -86,9 +86,16 @@ static void created(void *ctx, const void *response)
 
 static void create(struct admin *a)
 {
-    struct wire_create_topic_config forever = {STR("retention.ms"), STR("-1")};
-    struct wire_create_topic topic = {
-        .name = STR(TOPIC), .num_partitions = a->w->parts, .replication_factor = 1, .configs = {&forever, 1}};
+    /* Each record's key is its value, of which there is one: compaction may move everything and take nothing. */
+    struct wire_create_topic_config settings[] = {
+        {STR("retention.ms"), STR("-1")},
+        {STR("cleanup.policy"), a->w->compacts ? STR("compact,delete") : STR("delete")},
+        {STR("min.cleanable.dirty.ratio"), STR("0.01")},
+    };
+    struct wire_create_topic topic = {.name = STR(TOPIC),
+                                      .num_partitions = a->w->parts,
+                                      .replication_factor = 1,
+                                      .configs = {settings, IG_COUNT(settings)}};
     const struct wire_create_topics_request request = {.topics = {&topic, 1}, .timeout_ms = 1000};
 
     peer_call(&a->peer, 19, 5, &request, created, a);

@@ -119,7 +119,7 @@ static struct sent *make_batch(struct lane *l)
         buf_init(&value, 0);
         s->ids[i] = model_add(w, p->number, l->part, l->numbers++, -1, p->idempotent);
         record_value(w, s->ids[i], &value);
-        batch_builder_add(&b, (struct str){NULL, 0}, (struct str){value.p, value.n});
+        batch_builder_add(&b, (struct str){value.p, value.n}, (struct str){value.p, value.n});
         buf_release(&value);
     }
     bytes = batch_builder_finish(&b);

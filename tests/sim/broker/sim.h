@@ -120,6 +120,7 @@ struct world {
     struct broker *broker; /* NULL: not running */
     int port;
     int32_t parts;
+    bool compacts; /* the topic */
     bool healing;  /* no faults any more: everybody comes to an end */
     bool checking; /* the last reading */
     bool verbose;

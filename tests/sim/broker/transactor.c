@@ -237,7 +237,7 @@ static void make_batch(struct transactor *t)
         buf_init(&value, 0);
         t->ids[i] = model_add(t->w, t->producer, t->part, t->numbers[t->part]++, t->txn, true);
         record_value(t->w, t->ids[i], &value);
-        batch_builder_add(&b, (struct str){NULL, 0}, (struct str){value.p, value.n});
+        batch_builder_add(&b, (struct str){value.p, value.n}, (struct str){value.p, value.n});
         buf_release(&value);
     }
     bytes = batch_builder_finish(&b);

@@ -321,6 +321,8 @@ static void set_up(struct world *w, uint64_t seed, bool verbose)
     w->parts = 1 + (int32_t)draw(w, PARTS_MAX);
     w->options = (struct broker_options){
         .dir = "log", .host = "127.0.0.1", .segment_bytes = 300 + (int64_t)draw(w, 6000), .default_partitions = 0};
+    w->compacts = draw(w, 2) == 0;
+    w->options.cleaner_backoff_ms = 1 + (int64_t)draw(w, 300);
 }
 
 static void tear_down(struct world *w)
