@@ -49,6 +49,7 @@ struct consuming {
     size_t last;                   /* the stretch of the last record */
     size_t n_open;
     int64_t printed, seen, limit, total, began_us, committed_ms, warnings;
+    int write_errno; /* why the output could not be written */
     bool assigned, uncommitted, had_enough;
 };
 
@@ -90,6 +91,8 @@ static bool write_out(struct consuming *k)
 
     if (k->out.n > 0)
         ok = fwrite(k->out.p, 1, k->out.n, k->c->out) == k->out.n && fflush(k->c->out) == 0;
+    if (!ok)
+        k->write_errno = errno;
     buf_clear(&k->out);
     return ok;
 }
@@ -329,6 +332,8 @@ static int read_topics(struct consuming *k)
     record_schema_close(k->schema);
     if (k->warnings > WARNINGS_SHOWN)
         cli_errorf(k->c, "%lld more records can not be decoded", (long long)(k->warnings - WARNINGS_SHOWN));
+    if (status == CLI_OK && k->write_errno && k->write_errno != EPIPE) /* `head` may have had enough */
+        status = cli_errorf(k->c, "cannot write the output: %s", strerror(k->write_errno));
     return status ? status : k->warnings ? CLI_FAILED : CLI_OK;
 }
 

@@ -132,11 +132,18 @@ def test_one_signal_drains_and_a_second_one_ends_at_once(ingot, tmp_path):
 
 def test_every_verb_and_option_is_documented(ingot, tmp_path):
     page = (SOURCE_DIR / "docs" / "cli.md").read_text()
+    options_page = page + (SOURCE_DIR / "docs" / "dlq.md").read_text()
     manual = (SOURCE_DIR / "docs" / "ingot.1").read_text().replace("\\-", "-")
     verbs = re.findall(r"^  (\w+) ", ingot.run("help", cwd=tmp_path).out.split("Verbs:")[1].split("\n\n")[0], re.M)
     assert len(verbs) >= 10
     for verb in verbs:
         assert re.search(rf"^\| `{verb}[ `]", page, re.M), f"docs/cli.md: {verb}"
         assert re.search(rf"^\.(B|BR) {verb}\b", manual, re.M), f"docs/ingot.1: {verb}"
-        for option in re.findall(r"--([a-z-]+)", ingot.run("help", verb, cwd=tmp_path).out.split("\nOptions")[1]):
-            assert f"--{option}" in page, f"docs/cli.md: {verb} --{option}"
+        helps = [ingot.run("help", verb, cwd=tmp_path).out]
+        if "\nActions:" in helps[0]:
+            actions = re.findall(r"^  ([a-z-]+) ", helps[0].split("Actions:")[1].split("\n\n")[0], re.M)
+            assert len(actions) >= 4, helps
+            helps = [ingot.run("help", verb, action, cwd=tmp_path).out for action in actions]
+            assert all(action in options_page and action in manual for action in actions)
+        for option in re.findall(r"^ +(?:-\w, +)?--([a-z-]+)", "".join(h.split("\nOptions", 1)[1] for h in helps), re.M):
+            assert f"--{option}" in options_page, f"docs/cli.md: {verb} --{option}"

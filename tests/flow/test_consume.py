@@ -243,6 +243,9 @@ def test_a_reader_that_has_had_enough_ends_it_quietly(ingot, broker, cli):
     done = subprocess.run(["bash", "-c", f"{ingot.path} consume c-long --broker {broker} | head -2; echo ${{PIPESTATUS[0]}}"],
                           capture_output=True, text=True, timeout=60)
     assert done.stderr == "" and done.stdout.splitlines()[-1] == "0"
+    with open("/dev/full", "wb") as full:  # a disk that is full is not a reader that has had enough
+        done = subprocess.run([ingot.path, "consume", "c-long", "--broker", broker], stdout=full, stderr=subprocess.PIPE, timeout=60)
+    assert done.returncode == 1 and b"cannot write" in done.stderr
 
 
 def test_follow_goes_on_with_what_comes(ingot, broker, cli):
