@@ -103,7 +103,9 @@ enum ig_code log_fail(struct error *err, rd_kafka_resp_err_t e, const char *fmt,
 static void on_log(const rd_kafka_t *rk, int level, const char *facility, const char *text)
 {
     const struct log_handle *h = rd_kafka_opaque(rk);
-    const enum env_log_level to = level <= LOG_CRIT      ? ENV_LOG_ERROR
+    const bool our_end = strstr(text, "Broker handle destroyed") != NULL; /* a login that we broke off ourselves */
+    const enum env_log_level to = our_end                ? ENV_LOG_DEBUG
+                                  : level <= LOG_CRIT    ? ENV_LOG_ERROR
                                   : level <= LOG_WARNING ? ENV_LOG_WARN
                                                          : ENV_LOG_DEBUG;
 
