@@ -7,8 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define PAIRS_MAX 1000000 /* of types compared: two huge unions are refused instead of compared for minutes */
-#define PROBLEMS_MAX 1000 /* kept; the verdict is right with more */
+#define PAIRS_MAX 300000   /* of types compared: two huge unions are refused instead of compared for minutes */
+#define PROBLEMS_MAX 1000  /* kept; the verdict is right with more */
+#define PATH_MAX_STEPS 100 /* of a path; what is deeper is left off */
 
 enum problem_kind {
     NAME_MISMATCH,
@@ -65,8 +66,10 @@ static const char *path_text(struct check *c, const struct place *at)
     buf_init(&text, 0);
     if (n == 0)
         buf_putc(&text, '/');
-    while (n > 0)
+    for (size_t left = PATH_MAX_STEPS; n > 0 && left > 0; left--)
         buf_printf(&text, "/%s", steps[--n]->step);
+    if (n > 0)
+        buf_puts(&text, "/...");
     copy = arena_strndup(&c->arena, text.p, text.n);
     buf_release(&text);
     return copy;

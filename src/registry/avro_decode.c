@@ -55,7 +55,7 @@ static enum ig_code read_bytes(struct decoder *d, size_t n, struct str *out)
 
 static enum ig_code read_sized(struct decoder *d, struct str *out)
 {
-    int64_t n;
+    int64_t n = 0;
 
     IG_TRY(read_long(d, &n));
     if (n < 0)
@@ -111,7 +111,7 @@ static enum ig_code decode_floating(struct decoder *d, bool is_double)
 
 static enum ig_code decode_integer(struct decoder *d, bool is_int)
 {
-    int64_t n;
+    int64_t n = 0;
 
     IG_TRY(read_long(d, &n));
     if (is_int && (n < INT32_MIN || n > INT32_MAX))
@@ -123,7 +123,7 @@ static enum ig_code decode_integer(struct decoder *d, bool is_int)
 /* The count of the next block, 0 at the end. A negative one is followed by the block's size in bytes. */
 static enum ig_code read_block(struct decoder *d, int64_t *count)
 {
-    int64_t size;
+    int64_t size = 0;
 
     IG_TRY(read_long(d, count));
     if (*count >= 0)
@@ -139,7 +139,7 @@ static enum ig_code read_block(struct decoder *d, int64_t *count)
 static enum ig_code decode_item(struct decoder *d, const struct avro_type *type)
 {
     const unsigned char *from = d->p;
-    struct str key;
+    struct str key = {NULL, 0};
 
     if (type->kind == AVRO_MAP) {
         IG_TRY(read_string(d, &key));
@@ -154,7 +154,7 @@ static enum ig_code decode_item(struct decoder *d, const struct avro_type *type)
 
 static enum ig_code decode_items(struct decoder *d, const struct avro_type *type)
 {
-    int64_t count;
+    int64_t count = 0;
     bool first = true;
 
     buf_putc(d->out, type->kind == AVRO_MAP ? '{' : '[');
@@ -190,7 +190,7 @@ static enum ig_code decode_record(struct decoder *d, const struct avro_type *typ
 static enum ig_code decode_union(struct decoder *d, const struct avro_type *type)
 {
     const struct avro_type *branch;
-    int64_t n;
+    int64_t n = 0;
 
     IG_TRY(read_long(d, &n));
     if (n < 0 || (uint64_t)n >= type->n)
@@ -218,7 +218,7 @@ static enum ig_code decode_boolean(struct decoder *d)
 
 static enum ig_code decode_enum(struct decoder *d, const struct avro_type *type)
 {
-    int64_t n;
+    int64_t n = 0;
 
     IG_TRY(read_long(d, &n));
     if (n < 0 || (uint64_t)n >= type->n)
@@ -229,7 +229,7 @@ static enum ig_code decode_enum(struct decoder *d, const struct avro_type *type)
 
 static enum ig_code decode_kind(struct decoder *d, const struct avro_type *type)
 {
-    struct str text;
+    struct str text = {NULL, 0};
 
     switch (type->kind) {
     case AVRO_NULL:

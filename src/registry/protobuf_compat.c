@@ -374,8 +374,10 @@ static void compare_fields(const struct context *x, const struct pb_type *old, c
 
     while ((i < old->n || k < new_->n) && x->c->steps <= STEPS_MAX) {
         const struct pb_field *a = i < old->n ? old->by_tag[i] : NULL, *b = k < new_->n ? new_->by_tag[k] : NULL;
-        const int32_t tag = !b || (a && a->tag <= b->tag) ? a->tag : b->tag;
+        int32_t tag;
 
+        IG_ASSERT(a || b);
+        tag = !b || (a && a->tag <= b->tag) ? a->tag : b->tag;
         a = a && a->tag == tag ? a : NULL;
         b = b && b->tag == tag ? b : NULL;
         i += a != NULL;

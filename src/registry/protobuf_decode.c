@@ -397,6 +397,7 @@ enum ig_code pb_decode_message(struct pb_decoder *d, const struct pb_type *m, st
 {
     enum ig_code rc;
 
+    IG_ASSERT(m);
     if (d->depth == PROTOBUF_DEPTH_MAX)
         return corrupt(d, m, "the message nests too deep");
     if (d->out->overflow || d->out->n - d->begin > JSON_MAX_BYTES)
