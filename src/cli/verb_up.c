@@ -10,7 +10,8 @@ static void say_ready(struct cli_context *c, struct platform *p, const struct co
     char took[32];
     cli_format_duration(env_monotonic_us(c->env) - began_us, took);
     if (platform_http_port(p))
-        log_info(c->env, "platform", "the schema registry is at http://%s:%d", conf->http_host, platform_http_port(p));
+        log_info(c->env, "platform", "the schema registry is at http%s://%s:%d", conf->http.certificate ? "s" : "",
+                 conf->http_host, platform_http_port(p));
     log_info(c->env, "platform", "%s is up in %s: the log is at %s (Kafka protocol), %zu domains; Ctrl-C stops",
              conf->name, took, platform_bootstrap(p), conf->n_domains);
 }

@@ -243,15 +243,19 @@ struct conf {
     const char *name;
     const char *root; /* absolute path of the project folder */
     /* URLs as written, relative file: paths made absolute */
-    const char *log_url;         /* file:DIR: the broker inside; kafka://HOST:PORT[,...][?property=value&...] */
-    const char *store_url;       /* file:DIR */
-    const char *warehouse_url;   /* duckdb:FILE, or "" for none */
-    const char *data_dir;        /* state, locks, scratch files: ROOT/data */
-    struct conf_broker broker;   /* how the broker inside is reached, and by whom */
-    char *listen_host;           /* of the broker inside */
-    int listen_port;             /* 0: any free one */
-    char *http_host;             /* where `up` serves HTTP; NULL: nowhere */
-    int http_port;               /* 0: any free one */
+    const char *log_url;       /* file:DIR: the broker inside; kafka://HOST:PORT[,...][?property=value&...] */
+    const char *store_url;     /* file:DIR */
+    const char *warehouse_url; /* duckdb:FILE, or "" for none */
+    const char *data_dir;      /* state, locks, scratch files: ROOT/data */
+    struct conf_broker broker; /* how the broker inside is reached, and by whom */
+    char *listen_host;         /* of the broker inside */
+    int listen_port;           /* 0: any free one */
+    char *http_host;           /* where `up` serves HTTP; NULL: nowhere */
+    int http_port;             /* 0: any free one */
+    struct conf_http {
+        const char *user, *password;   /* who may enter; NULL: everybody */
+        const char *certificate, *key; /* absolute paths of PEM files; NULL: no TLS */
+    } http;
     const char *registry_url;    /* "inside", or http(s)://HOST:PORT */
     int64_t memory_bytes;        /* what the engine may use */
     int threads;                 /* of the engine; 0: as many as cores */

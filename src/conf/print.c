@@ -279,17 +279,35 @@ static void print_domain(const struct printer *p, const struct conf_domain *d)
     print_gold(p, d);
 }
 
+static void print_http_text(const struct printer *p, const char *prefix, const char *const *text)
+{
+    buf_puts(p->out, prefix);
+    keys_print_text(p->out, *text);
+    buf_putc(p->out, '\n');
+}
+
 static void print_http(const struct printer *p)
 {
     const struct conf *conf = p->conf;
     const bool v6 = conf->http_host && strchr(conf->http_host, ':') != NULL;
 
+    const bool more = conf->http.user || conf->http.certificate;
+
+    buf_puts(p->out, more ? "http:\n  listen: " : "http: ");
     if (conf_origin_of(conf, &conf->http_host))
-        print_written_or(p, "http: ", &conf->http_host, "");
+        print_written_or(p, "", &conf->http_host, "");
     else if (!conf->http_host)
-        buf_puts(p->out, "http: none\n");
+        buf_puts(p->out, "none\n");
     else
-        buf_printf(p->out, "http: \"%s%s%s:%d\"\n", v6 ? "[" : "", conf->http_host, v6 ? "]" : "", conf->http_port);
+        buf_printf(p->out, "\"%s%s%s:%d\"\n", v6 ? "[" : "", conf->http_host, v6 ? "]" : "", conf->http_port);
+    if (conf->http.user) {
+        print_http_text(p, "  user: ", &conf->http.user);
+        print_written_or(p, "  password: ", &conf->http.password, "\"***\"");
+    }
+    if (conf->http.certificate) {
+        print_http_text(p, "  certificate: ", &conf->http.certificate);
+        print_http_text(p, "  key: ", &conf->http.key);
+    }
 }
 
 static void print_topics(const struct printer *p)

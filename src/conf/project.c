@@ -258,6 +258,39 @@ static void read_listen(struct load *l, const struct node *map, const char *key,
         load_origin(l, host, node->written);
 }
 
+static const struct key http_keys[] = {
+    {.name = "listen"},
+    {.name = "user", .kind = KEY_TEXT, .at = offsetof(struct conf_http, user)},
+    {.name = "password", .kind = KEY_TEXT, .at = offsetof(struct conf_http, password)},
+    {.name = "certificate", .kind = KEY_TEXT, .at = offsetof(struct conf_http, certificate)},
+    {.name = "key", .kind = KEY_TEXT, .at = offsetof(struct conf_http, key)},
+};
+
+static const char *beside_project(struct load *l, const char *path)
+{
+    return !path || *path == '/' ? path : arena_printf(l->arena, "%s/%s", l->conf->root, path);
+}
+
+/* An address, or a mapping with one and who may enter. */
+static void read_http(struct load *l, const struct node *map)
+{
+    const struct node *node = node_get(map, "http");
+    struct conf *conf = l->conf;
+    struct conf_http *http = &conf->http;
+    const bool is_map = node && node->kind == NODE_MAP;
+
+    read_listen(l, is_map ? node : map, is_map ? "listen" : "http", "127.0.0.1:8081", true, &conf->http_host,
+                &conf->http_port);
+    if (!is_map || !keys_read(l, node, "http", http_keys, IG_COUNT(http_keys), http))
+        return;
+    if ((http->user == NULL) != (http->password == NULL) || (http->user && (!*http->user || !*http->password)))
+        load_problem(l, node, "http: user and password go together, and neither is empty");
+    if ((http->certificate == NULL) != (http->key == NULL))
+        load_problem(l, node, "http: certificate and key go together");
+    http->certificate = beside_project(l, http->certificate);
+    http->key = beside_project(l, http->key);
+}
+
 static void check_registry(struct load *l, const struct node *map)
 {
     const char *url = l->conf->registry_url;
@@ -302,7 +335,7 @@ static void read_project(struct load *l)
         load_problem(l, node_get(map, "name"), "name: an empty name names nothing; leave the key out for the folder's");
     read_urls(l, map);
     read_listen(l, map, "listen", "127.0.0.1:9092", false, &conf->listen_host, &conf->listen_port);
-    read_listen(l, map, "http", "127.0.0.1:8081", true, &conf->http_host, &conf->http_port);
+    read_http(l, map);
     check_registry(l, map);
     read_broker(l, map);
     load_topics(l, node_get(map, "topics"));

@@ -314,7 +314,14 @@ static enum ig_code register_contract(struct platform *p, const struct conf_doma
 
 static enum ig_code start_serving(struct platform *p, struct error *err)
 {
-    const struct serve_options options = {.host = p->conf->http_host, .port = p->conf->http_port};
+    const struct serve_options options = {
+        .host = p->conf->http_host,
+        .port = p->conf->http_port,
+        .user = p->conf->http.user,
+        .password = p->conf->http.password,
+        .certificate = p->conf->http.certificate,
+        .key = p->conf->http.key,
+    };
 
     if (!(p->parts & PLATFORM_SERVING) || !p->conf->http_host || !is_inside(p->conf))
         return IG_OK;

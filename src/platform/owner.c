@@ -82,8 +82,8 @@ static enum ig_code write_endpoint(struct platform *p, struct error *err)
     if (p->serve) {
         const bool v6 = strchr(p->conf->http_host, ':') != NULL;
 
-        buf_printf(&text, ", \"http\": \"http://%s%s%s:%d\"", v6 ? "[" : "", p->conf->http_host, v6 ? "]" : "",
-                   serve_port(p->serve));
+        buf_printf(&text, ", \"http\": \"http%s://%s%s%s:%d\"", p->conf->http.certificate ? "s" : "", v6 ? "[" : "",
+                   p->conf->http_host, v6 ? "]" : "", serve_port(p->serve));
     }
     buf_puts(&text, "}\n");
     enum ig_code rc = p->endpoint.client[0] ? env_replace_private_file(p->env, buf_cstr(&path), buf_str(&text), err)

@@ -1,7 +1,9 @@
 """Contracts and the schema registry: registered before anything flows, and refused where a change would break readers."""
 
+import base64
 import json
 import signal
+import ssl
 import subprocess
 import urllib.error
 import urllib.request
@@ -40,9 +42,10 @@ def things(project):
     return project
 
 
-def get(url, body=None):
-    request = urllib.request.Request(url, data=body and json.dumps(body).encode())
-    with urllib.request.urlopen(request, timeout=20) as answer:
+def get(url, body=None, user=None, context=None):
+    headers = {"Authorization": "Basic " + base64.b64encode(user.encode()).decode()} if user else {}
+    request = urllib.request.Request(url, data=body and json.dumps(body).encode(), headers=headers)
+    with urllib.request.urlopen(request, timeout=20, context=context) as answer:
         return json.load(answer)
 
 
@@ -125,3 +128,28 @@ def test_a_registry_elsewhere_is_asked_and_not_needed_for_what_did_not_change(th
     things("run", code=1)
     things.change()
     things("run")
+
+
+def test_who_has_no_password_stays_outside(things):
+    things.write_settings(http={"listen": "127.0.0.1:0", "user": "me", "password": "canary-7"})
+    assert "canary-7" not in things("check", "--print").out
+    with things.up() as up:
+        url = json.loads((things.root / "data/endpoint.json").read_text())["http"]
+        for wrong in (None, "me:other", "you:canary-7", "me"):
+            with pytest.raises(urllib.error.HTTPError) as e:
+                get(url + "/subjects", user=wrong)
+            assert e.value.code == 401
+        assert get(url + "/subjects", user="me:canary-7") == ["raw-things-value"]
+        assert "canary-7" not in up.tail(100_000)
+
+
+def test_http_over_tls(things, tmp_path):
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+                    "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(things.root / "key.pem"),
+                    "-out", str(things.root / "cert.pem")], check=True, capture_output=True)
+    things.write_settings(http={"listen": "127.0.0.1:0", "certificate": "cert.pem", "key": "key.pem"})
+    with things.up():
+        url = json.loads((things.root / "data/endpoint.json").read_text())["http"]
+        assert url.startswith("https://")
+        context = ssl.create_default_context(cafile=str(things.root / "cert.pem"))
+        assert get(url + "/subjects", context=context) == ["raw-things-value"]

@@ -35,6 +35,9 @@ static void keys_of_ingot_yml(void **state)
     expect_ingot("http: 80\n", "ingot.yml:1:7: http: '80' is not an address like 127.0.0.1:8081 (port 0: any free "
                                "one), and not none\n");
     expect_ingot("http: none\n", "");
+    expect_ingot("http: {listen: 127.0.0.1:0, user: me, password: secret}\n", "");
+    expect_ingot("http: {user: me}\n", "ingot.yml:1:7: http: user and password go together, and neither is empty\n");
+    expect_ingot("http: {certificate: a.pem}\n", "ingot.yml:1:7: http: certificate and key go together\n");
     expect_ingot("registry: kafka://a:1\n",
                  "ingot.yml:1:11: registry: 'kafka://a:1' is not a place; write inside or http(s)://HOST:PORT\n");
     expect_ingot("registry: https://a:8081\n", "");
