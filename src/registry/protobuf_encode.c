@@ -195,7 +195,7 @@ static enum ig_code encode_inner(struct pb_encoder *e, enum pb_kind kind, const 
 static enum ig_code encode_value(struct pb_encoder *e, enum pb_kind kind, const struct pb_type *of, int64_t tag,
                                  const struct json_node *v, struct buf *out)
 {
-    uint64_t n;
+    uint64_t n = 0;
 
     switch (kind) {
     case PB_TEXT:
@@ -224,7 +224,7 @@ static enum ig_code encode_packed(struct pb_encoder *e, const struct pb_field *f
 {
     struct buf packed;
     enum ig_code rc = IG_OK;
-    uint64_t n;
+    uint64_t n = 0;
 
     buf_init(&packed, 0);
     for (const struct json_node *item = v->first; item && rc == IG_OK; item = item->next) {
@@ -289,7 +289,7 @@ bool pb_takes_null(enum pb_kind kind, const struct pb_type *of)
 /* A field without presence is not written when it has its default. */
 static bool is_default(const struct pb_field *f, const struct json_node *v)
 {
-    uint64_t n;
+    uint64_t n = 0;
 
     if (f->presence || f->label == PB_REPEATED || f->kind == PB_KIND_MAP)
         return false;

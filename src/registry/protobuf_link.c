@@ -75,6 +75,7 @@ static void *find_name(const struct pb_names *names, struct str scope, struct st
     char text[2048];
     size_t n;
 
+    IG_ASSERT(scope.p || scope.n == 0);
     if (name.n && name.p[0] == '.') {
         *full = (struct str){name.p + 1, name.n - 1};
         return pb_names_find(names, *full);
