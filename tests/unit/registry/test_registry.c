@@ -207,7 +207,7 @@ static void foreign_records_do_no_harm(void **state)
     static const struct {
         const char *key, *value;
     } RECORDS[] = {
-        {"",  ""},
+        {"", ""},
         {"", ""},
         {"{", "{}"},
         {"[]", "{}"},
