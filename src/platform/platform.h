@@ -45,10 +45,9 @@ int platform_http_port(const struct platform *p);
  */
 struct platform_contract {
     const struct conf_domain *domain;
-    enum ig_code code; /* IG_OK; IG_CONFLICT: incompatible; others: it could not be checked */
-    const char *level; /* of compatibility */
-    const char
-        *source; /* with what it was compared: the registry, or data/contracts; NULL: nothing is there yet */
+    enum ig_code code;  /* IG_OK; IG_CONFLICT: incompatible; others: it could not be checked */
+    const char *level;  /* of compatibility */
+    const char *source; /* with what it was compared: the registry, or data/contracts; NULL: nothing is there yet */
     struct buf reasons; /* a line each */
     struct error error;
 };
