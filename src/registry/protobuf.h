@@ -221,6 +221,8 @@ const char *pb_scalar_name(enum pb_kind kind);
 const struct pb_field *pb_field_by_tag(const struct pb_type *type, int64_t tag);
 struct str pb_option_text(const struct pb_option *options, const char *name);
 bool pb_is_word(struct str s);
+/* May it stand between quotes as it is? Names of files and of what is reserved are printed so. */
+bool pb_is_plain(struct str s);
 
 /* --- protobuf_known.c --- */
 /* The text of a well-known file; NULL if it is none. */

@@ -571,6 +571,7 @@ static void read_imports(struct parser *p, struct str bytes)
             struct pb_import *i = NEW(p, struct pb_import);
 
             i->name = text_of(p, &item);
+            p->bad = p->bad || !pb_is_plain(i->name);
             vec_push(&all, i);
         }
     }

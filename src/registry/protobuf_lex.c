@@ -113,6 +113,14 @@ bool pb_identifier(struct pb_lexer *x, struct str *out)
     return pb_is_word(*out) || pb_fail(x, "\"" STR_FMT "\" cannot be a name", STR_ARG(*out));
 }
 
+bool pb_is_plain(struct str s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if ((unsigned char)s.p[i] < ' ' || s.p[i] == '"' || s.p[i] == '\\')
+            return false;
+    return true;
+}
+
 static int hex_digit(char c)
 {
     if (c >= '0' && c <= '9')

@@ -219,6 +219,8 @@ static bool read_ranges(struct parser *p, bool names, struct pb_ranges *out)
         if (names && (c == '"' || c == '\'')) {
             if (!pb_quoted(&p->x, &r->name))
                 return false;
+            if (!pb_is_plain(r->name))
+                return pb_fail(&p->x, "what is reserved is a number or a name");
         } else if (!pb_integer(&p->x, &r->first)) {
             return false;
         } else if (pb_peek(&p->x) != ',' && pb_peek(&p->x) != ';' && pb_peek(&p->x) != '[') {
@@ -485,6 +487,8 @@ static bool read_import(struct parser *p, struct pb_import ***imports)
     }
     if (!pb_quoted(&p->x, &i->name))
         return false;
+    if (!pb_is_plain(i->name))
+        return pb_fail(&p->x, "an import is the name of a file");
     pb_append(imports[which], i);
     return pb_expect(&p->x, ';');
 }

@@ -438,6 +438,21 @@ static bool has_types(const struct pb_printer *p, const struct pb_type *types)
     return false;
 }
 
+/* Normalized, what has no fields is left off. */
+static bool has_extends(const struct pb_printer *p, const struct pb_extend *extends)
+{
+    while (extends && p->mode == PB_NORMAL && !extends->fields)
+        extends = extends->next;
+    return extends && p->mode != PB_WITHOUT_EXTENSIONS;
+}
+
+static bool has_oneofs(const struct pb_printer *p, const struct pb_oneof *oneofs)
+{
+    while (oneofs && p->mode == PB_NORMAL && !oneofs->fields)
+        oneofs = oneofs->next;
+    return oneofs != NULL;
+}
+
 #define PART(condition, what) \
     if (condition) {          \
         begin_part(p);        \
@@ -456,10 +471,10 @@ static void print_message(struct pb_printer *p, const struct pb_type *m)
     PART(m->reserved, print_ranges(p, "reserved", m->reserved))
     PART(options, pb_print_option_lines(p, options))
     PART(m->fields, print_fields(p, m->fields))
-    PART(m->oneofs, print_oneofs(p, m))
+    PART(has_oneofs(p, m->oneofs), print_oneofs(p, m))
     PART(m->groups, print_groups(p, m->groups))
     PART(extensions && m->extensions, print_ranges(p, "extensions", m->extensions))
-    PART(extensions && m->extends, print_extends(p, m->extends))
+    PART(has_extends(p, m->extends), print_extends(p, m->extends))
     PART(has_types(p, m->types), print_types(p, m->types))
     close_block(p);
 }
@@ -558,7 +573,7 @@ static void print_file(struct pb_printer *p, const struct pb_file *f)
         pb_newline(p);
         print_types(p, f->types);
     }
-    if (f->extends && p->mode != PB_WITHOUT_EXTENSIONS) {
+    if (has_extends(p, f->extends)) {
         pb_newline(p);
         print_extends(p, f->extends);
     }

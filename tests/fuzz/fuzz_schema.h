@@ -34,19 +34,22 @@ static void print_again(enum schema_type type, const struct schema *s, bool norm
 /* A value that could be read can be written, and is then read as the same. */
 static void read_again(const struct schema *s, struct str bytes, bool exact)
 {
-    struct buf json, again, binary;
+    struct buf json, again, binary, once_more;
     struct error err;
 
     buf_init(&json, 4 << 20);
     buf_init(&again, 4 << 20);
+    buf_init(&once_more, 4 << 20);
     buf_init(&binary, 4 << 20);
     if (schema_decode(s, bytes, &json, &err) == IG_OK && schema_encode(s, buf_str(&json), &binary, &err) == IG_OK &&
-        schema_decode(s, buf_str(&binary), &again, &err) == IG_OK && exact)
-        IG_ASSERT(str_eq(buf_str(&json), buf_str(&again)));
+        schema_decode(s, buf_str(&binary), &again, &err) == IG_OK && exact &&
+        schema_encode(s, buf_str(&again), &once_more, &err) == IG_OK)
+        IG_ASSERT(str_eq(buf_str(&binary), buf_str(&once_more))); /* the first may have had a key of a map twice */
     buf_clear(&binary);
     (void)!schema_encode(s, bytes, &binary, &err);
     buf_release(&json);
     buf_release(&again);
+    buf_release(&once_more);
     buf_release(&binary);
 }
 
