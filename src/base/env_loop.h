@@ -40,7 +40,7 @@ struct env_loop_ops {
     /* Queues n bytes of a file behind what is queued, without a copy through user space where that is possible. `done`
      * is called when they are gone or the connection is. With n 0 the file may be NULL: a mark in the queue. */
     void (*send_file)(struct env_conn *conn, struct env_file *f, int64_t at, size_t n, env_post_fn *done, void *arg);
-    size_t (*queued_bytes)(struct env_conn *conn);     /* not yet taken by the kernel */
+    size_t (*queued_bytes)(struct env_conn *conn); /* not yet taken by the kernel */
     /* The address on which the client reached us, without the port. NULL, or false: nobody knows. */
     bool (*local_host)(struct env_conn *conn, char *host, size_t n);
     void (*pause)(struct env_conn *conn, bool paused); /* stops and starts reading: back-pressure */
