@@ -245,6 +245,20 @@ static enum ig_code link_group(struct linker *l, struct str scope, struct pb_fie
     return link_message(l, type);
 }
 
+/* A number, true, false, inf, or the name of a constant: a word, as it is printed. */
+static bool is_literal(struct str s)
+{
+    for (size_t i = 0; i < s.n; i++) {
+        const char c = s.p[i];
+        const bool plus = c == '+' && i > 0 && (s.p[i - 1] | 0x20) == 'e';
+
+        if (!plus && !(c >= '0' && c <= '9') && !((c | 0x20) >= 'a' && (c | 0x20) <= 'z') && c != '_' && c != '-' &&
+            c != '.')
+            return false;
+    }
+    return s.n > 0;
+}
+
 static enum ig_code link_field(struct linker *l, struct str scope, struct pb_field *f, const struct pb_oneof *oneof)
 {
     const struct str packed = pb_option_text(f->options, "packed");
@@ -264,6 +278,8 @@ static enum ig_code link_field(struct linker *l, struct str scope, struct pb_fie
         if (f->kind == PB_MESSAGE && f->of->is_map_entry && f->label == PB_REPEATED)
             IG_TRY(link_map_entry(l, f));
     }
+    if (f->default_value.p && f->kind != PB_TEXT && f->kind != PB_BYTES && !is_literal(f->default_value))
+        return error_set(l->err, IG_INVALID, "the default of the field \"%.200s\" is no value of its type", f->name.p);
     f->presence = f->label != PB_REPEATED && f->kind != PB_KIND_MAP &&
                   (oneof || f->label != PB_NO_LABEL || f->kind == PB_MESSAGE || f->kind == PB_GROUP);
     f->packed = f->label == PB_REPEATED && can_be_packed(f->kind) &&
