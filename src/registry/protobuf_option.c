@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 static struct pb_value *read_value(struct pb_lexer *x);
+static struct pb_value *as_map(struct arena *arena, const struct pb_value *v);
 
 /* A part of an option's name: bar, (foo.bar) or [foo.bar]. */
 static bool read_name(struct pb_lexer *x, bool dots, struct str *name, char *wrap)
@@ -136,7 +137,11 @@ static struct pb_value *read_map(struct pb_lexer *x)
         if (value->kind == PB_OPTION) { /* a.b: 1 is a: {b: 1} */
             struct pb_value *nested = e && e->value->kind == PB_MAP ? e->value : new_value(x, PB_MAP, value->text);
 
-            add_entry(x->arena, nested, value->sub->name, value->sub->value);
+            struct pb_value *inner = value->sub->value;
+
+            if (inner->kind == PB_OPTION)
+                inner = as_map(x->arena, inner);
+            add_entry(x->arena, nested, value->sub->name, inner);
             if (!e)
                 add_entry(x->arena, map, o->name, nested);
         } else if (e) {
