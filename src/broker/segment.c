@@ -297,12 +297,15 @@ void segment_state_write(struct env *env, const char *dir, struct segment *s, in
     buf_release(&b);
 }
 
-static void read_index(struct wire_in *in, struct segment *s)
+/* A right checksum says that nothing was damaged, not that all is as it should be. */
+static void read_index(struct wire_in *in, const struct segment_state *upto, struct segment *s)
 {
+    struct segment_entry last = {s->base, 0, 0};
     int64_t n;
 
     s->max_time_ms = wire_get_int(in, 8);
     s->max_time_pos = wire_get_int(in, 8);
+    in->bad |= s->max_time_pos < 0 || s->max_time_pos > upto->pos;
     n = wire_get_int(in, 4);
     s->index.n = 0;
     for (int64_t i = 0; i < n && !in->bad; i++) {
@@ -311,6 +314,9 @@ static void read_index(struct wire_in *in, struct segment *s)
         e.offset = wire_get_int(in, 8);
         e.pos = wire_get_int(in, 8);
         e.max_time_ms = wire_get_int(in, 8);
+        if (e.pos < last.pos || e.offset < last.offset || e.pos > upto->pos || e.offset > upto->next_offset)
+            in->bad = true;
+        last = e;
         vec_push(&s->index, e);
     }
 }
@@ -326,7 +332,7 @@ static bool read_header(struct wire_in *in, int64_t base, struct segment_state *
     out->mtime_ms = wire_get_int(in, 8);
     out->first_ms = wire_get_int(in, 8);
     out->written_ms = wire_get_int(in, 8);
-    return !in->bad;
+    return !in->bad && out->pos >= 0 && out->next_offset >= base;
 }
 
 static void read_producers(struct wire_in *in, struct segment_state *out, struct producers *producers, struct buf *blob)
@@ -343,7 +349,7 @@ static void read_producers(struct wire_in *in, struct segment_state *out, struct
 enum ig_code segment_state_read(struct env *env, const char *dir, int64_t base, struct segment_state *out,
                                 struct segment *s, struct producers *producers, struct buf *blob, struct error *err)
 {
-    struct segment index_of_nobody = {0};
+    struct segment index_of_nobody = {.base = base};
     struct wire_in in;
     struct buf b;
     char path[4096];
@@ -361,7 +367,7 @@ enum ig_code segment_state_read(struct env *env, const char *dir, int64_t base, 
         goto out;
     if (!s)
         s = &index_of_nobody;
-    read_index(&in, s);
+    read_index(&in, out, s);
     out->max_time_ms = s->max_time_ms;
     read_producers(&in, out, producers, blob);
     if (in.bad)

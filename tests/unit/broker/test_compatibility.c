@@ -52,6 +52,7 @@ static void the_page_has_the_requests_that_are_answered(void **state)
     if (rows != apis_n)
         fail_msg("the page has %zu requests, the program %zu", rows, apis_n);
     buf_release(&page);
+    env_real_free(env);
 }
 
 static void no_request_is_in_the_table_twice(void **state)

@@ -198,10 +198,9 @@ static void set_up_project(struct fixture *f)
 }
 
 /* On the port that it had, if it had one. */
-static void start_broker(struct fixture *f, int64_t max_message_bytes)
+static void start_broker(struct fixture *f)
 {
-    const struct broker_options options = {
-        .dir = f->broker_dir, .host = "127.0.0.1", .port = f->port, .max_message_bytes = max_message_bytes};
+    const struct broker_options options = {.dir = f->broker_dir, .host = "127.0.0.1", .port = f->port};
     struct error err = {0};
 
     ok(broker_start(f->env, &options, &f->broker, &err), &err);
@@ -217,7 +216,7 @@ static int set_up(void **state)
 
     test_scratch_dir(f->broker_dir, sizeof(f->broker_dir));
     f->port = 0;
-    start_broker(f, 0);
+    start_broker(f);
     set_up_project(f);
     spec.name = f->topic;
     ok(log_topic_ensure(f->x.log, &spec, &err), &err);
@@ -483,6 +482,16 @@ static void what_can_not_be_dated_goes_to_the_dlq(void **state)
     assert_string_equal(got.offset[3], "3");
 }
 
+static void let_dlq_take(struct fixture *f, const char *max_bytes)
+{
+    const struct log_topic_spec spec = {.name = f->dlq, .partitions = 1, .retention_ms = -1};
+    const struct log_setting limit = {"max.message.bytes", max_bytes};
+    struct error err = {0};
+
+    ok(log_topic_ensure(f->x.log, &spec, &err), &err);
+    ok(log_configs_alter(f->x.log, f->dlq, &limit, 1, &err), &err);
+}
+
 static void a_letter_is_in_the_dlq_before_its_offset_is_committed(void **state)
 {
     struct fixture *f = *state;
@@ -490,9 +499,7 @@ static void a_letter_is_in_the_dlq_before_its_offset_is_committed(void **state)
     struct letters got;
     char value[201];
 
-    /* A log that takes this record, but not with a letter's headers. */
-    broker_stop(f->broker);
-    start_broker(f, 300);
+    let_dlq_take(f, "300"); /* the record, but not with a letter's headers */
     f->domain.bronze.flush_ms = 100;
     memset(value, 'x', sizeof(value) - 1);
     value[sizeof(value) - 1] = '\0';
@@ -508,8 +515,7 @@ static void a_letter_is_in_the_dlq_before_its_offset_is_committed(void **state)
     assert_int_equal(p.error.code, IG_LIMIT);
     usleep(300000);
     assert_int_equal(committed(f, 0), -1);
-    broker_stop(f->broker);
-    start_broker(f, 0);
+    let_dlq_take(f, "1000000");
     drain(f);
     assert_int_equal(committed(f, 0), 2);
     read_letters(f, &got, 1);
@@ -740,7 +746,7 @@ static void a_crash_repeats_rows_and_loses_none(void **state)
     assert_true(n >= 3);
     assert_true(committed(f, 0) < 20);
     broker_stop(f->broker); /* it goes down with the process, and forgets the member that is dead */
-    start_broker(f, 0);
+    start_broker(f);
     start(f);
     drain(f);
     assert_int_equal(bronze(f, "count(DISTINCT (_partition, _offset))"), 60);
@@ -769,7 +775,7 @@ static void a_crash_repeats_no_letter(void **state)
     read_letters(f, &got, 1);
     assert_true(committed(f, 0) < 1);
     broker_stop(f->broker); /* it goes down with the process, and forgets the member that is dead */
-    start_broker(f, 0);
+    start_broker(f);
     start(f);
     drain(f);
     produce_value(f, 0, "not JSON either");
