@@ -155,6 +155,7 @@ static void tick(void *arg)
         b->last_refresh_ms = now_ms;
         listeners_refresh(b);
     }
+    marks_retry(b->marks);
     groups_tick(b->groups);
     txns_tick(b->txns);
     partitions_tick(b);

@@ -1,5 +1,6 @@
 #include "broker/marks.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -10,6 +11,7 @@ struct slot {
     int32_t partition;
     struct plog_mark mark;
     bool used;
+    bool unwritten; /* the file has an older one */
 };
 
 struct marks {
@@ -20,6 +22,7 @@ struct marks {
     size_t *by_name; /* until marks_begin: number + 1 of the slots found, a hash table */
     size_t by_name_cap;
     VEC(size_t) vacant;
+    atomic_size_t unwritten; /* slots */
 };
 
 static void encode(const struct slot *s, uint8_t out[SLOT_BYTES])
@@ -139,9 +142,26 @@ static void put(struct marks *ms, size_t slot)
     uint8_t raw[SLOT_BYTES];
     struct error err;
 
+    bool failed;
+
+    if (!ms->f)
+        return;
     encode(&ms->slots.p[slot], raw);
-    if (ms->f && env_write(ms->env, ms->f, (int64_t)(slot * SLOT_BYTES), raw, SLOT_BYTES, &err))
+    failed = env_write(ms->env, ms->f, (int64_t)(slot * SLOT_BYTES), raw, SLOT_BYTES, &err) != IG_OK;
+    if (failed && !ms->slots.p[slot].unwritten)
         log_warn(ms->env, "broker", "cannot note how far the log is durable: %s", err.msg);
+    if (failed != ms->slots.p[slot].unwritten) {
+        ms->slots.p[slot].unwritten = failed;
+        atomic_fetch_add(&ms->unwritten, failed ? 1 : (size_t)-1);
+    }
+}
+
+void marks_retry(struct marks *ms)
+{
+    for (size_t i = 0; atomic_load(&ms->unwritten) > 0 && i < ms->slots.n; i++) {
+        if (ms->slots.p[i].unwritten)
+            put(ms, i);
+    }
 }
 
 void marks_set(struct marks *ms, size_t slot, const struct plog_mark *mark)
@@ -159,6 +179,8 @@ void marks_drop(struct marks *ms, size_t slot)
 
 enum ig_code marks_sync(struct marks *ms, struct error *err)
 {
+    if (atomic_load(&ms->unwritten) > 0)
+        return error_set(err, IG_UNAVAILABLE, "%s could not be written lately", ms->path);
     return ms->f ? env_sync(ms->env, ms->f, err) : IG_OK;
 }
 

@@ -16,7 +16,10 @@ void marks_close(struct marks *ms);
 struct plog_mark marks_claim(struct marks *ms, const struct wire_uuid *topic, int32_t partition, size_t *slot);
 void marks_set(struct marks *ms, size_t slot, const struct plog_mark *mark);
 void marks_drop(struct marks *ms, size_t slot);
-/* Makes durable what was set: afterwards no older mark can come back. From any thread. */
+/* Tries again what could not be written: call it every now and then. */
+void marks_retry(struct marks *ms);
+/* Makes durable what was set: afterwards no older mark can come back. From any thread. IG_UNAVAILABLE: some of it
+ * could not even be written. */
 IG_MUST_CHECK enum ig_code marks_sync(struct marks *ms, struct error *err);
 /* When every partition is open: writes the file anew, durably, without the slots of partitions that are gone; then it
  * can be updated. */
