@@ -356,14 +356,15 @@ def test_a_real_month(ingot, tmp_path, shared):
     check_taxi(project, [month])
 
 
-def test_yellow_csv(ingot, tmp_path, shared):
+def test_yellow_csv(ingot, tmp_path, shared, monkeypatch):
     """Another colour, another format, other column names; two days of it."""
     rows = (shared / "data" / "nyc-tlc-yellow" / "yellow_tripdata_sample_2019-03.csv").read_text().splitlines()
     days = [r for r in rows[1:] if r.split(",")[1][:10] in ("2019-03-05", "2019-03-06")]
     path = tmp_path / "yellow.csv"
     path.write_text("\n".join([rows[0], *days, "ragged,line", '1,"never closed']) + "\n")
     project = copy_of(ingot, tmp_path, "nyc-taxi")
-    project("run", timeout=300, env={"TLC_TRIPS": str(path)})
+    monkeypatch.setenv("TLC_TRIPS", str(path))
+    project("run", timeout=300)
     names = rows[0].split(",")
     trips = [dict(zip(names, r.split(","))) for r in days]
     good = [t for t in trips if float(t["fare_amount"]) >= 0 and float(t["total_amount"]) >= 0]
