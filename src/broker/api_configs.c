@@ -188,6 +188,9 @@ static void describe_broker_configs(struct request *r, const struct wire_strings
         {"group.consumer.assignors", "uniform,range", 0, TYPE_LIST, false, "Who shares out partitions."},
         {"offsets.retention.minutes", NULL, r->b->options.offsets_retention_ms / 60000, TYPE_INT, true,
          "How long a group without members keeps its offsets."},
+        {"connections.max.reauth.ms", NULL, o->reauthentication_ms, TYPE_LONG, true,
+         "How long a login holds; 0: as long as the connection."},
+        {"connections.max.idle.ms", NULL, o->idle_ms, TYPE_LONG, true, "Connections without a request are closed."},
         {"offset.metadata.max.bytes", NULL, 4096, TYPE_INT, false, "The longest text with a committed offset."},
     };
 

@@ -507,6 +507,8 @@ static void delete_group(struct removal *all, struct str group_id, int16_t *erro
         *error_code = KAFKA_GROUP_AUTHORIZATION_FAILED;
         return;
     }
+    if (g)
+        group_catch_up(g);
     if (!g || !group_is_empty(g)) {
         *error_code = g ? KAFKA_NON_EMPTY_GROUP : KAFKA_GROUP_ID_NOT_FOUND;
         return;
@@ -586,6 +588,8 @@ void api_offset_delete(struct request *r)
     struct removal *all = ARENA_NEW(&r->arena, struct removal);
 
     *all = (struct removal){r, response, 1};
+    if (g)
+        group_catch_up(g);
     if (!request_may(r, ACL_DELETE, ACL_GROUP, in->group_id))
         response->error_code = KAFKA_GROUP_AUTHORIZATION_FAILED;
     else if (!g)

@@ -236,6 +236,16 @@ void groups_forget_topic(struct groups *gs, struct str topic)
     }
 }
 
+void group_catch_up(struct group *g)
+{
+    const int64_t now_ms = group_now(g);
+
+    if (g->members.n > 0 || g->pending.n > 0)
+        group_tick(g, now_ms);
+    if (g->consumers)
+        consumers_tick(g->consumers, now_ms);
+}
+
 void groups_tick(struct groups *gs)
 {
     const int64_t now_ms = env_monotonic_ms(gs->b->env);
@@ -245,10 +255,7 @@ void groups_tick(struct groups *gs)
 
         for (struct group *g = gs->buckets[i]; g; g = next) {
             next = g->next;
-            if (g->members.n > 0 || g->pending.n > 0)
-                group_tick(g, now_ms);
-            if (g->consumers)
-                consumers_tick(g->consumers, now_ms);
+            group_catch_up(g);
             if (g->pending.n == 0)
                 group_drop_if_idle(g);
         }

@@ -117,6 +117,8 @@ void group_end_join(struct member *m, enum kafka_error e);
 void group_end_sync(struct member *m, enum kafka_error e);
 void group_leave(struct group *g, struct member *m, enum kafka_error why);
 void group_tick(struct group *g, int64_t now_ms);
+/* What its deadlines say now, not at the last tick: who is asked whether it is empty calls it first. */
+void group_catch_up(struct group *g);
 void group_release(struct group *g); /* answers who waits, frees */
 
 /* --- members as records (group_store.c) */

@@ -7,6 +7,7 @@ struct member {
     const char *instance;
     struct str id;
     int32_t generation;
+    int32_t session_ms; /* 0: ten seconds */
     const struct wire_join_group_response *r;
 };
 
@@ -18,7 +19,7 @@ static void send_join(struct client *c, const struct member *m, int16_t version,
     const struct str metadata = {subscription, sizeof(subscription) - 1};
     struct wire_join_group_protocol p[2] = {{str_of(protocol), metadata}, {STR("second"), metadata}};
     struct wire_join_group_request request = {.group_id = STR("g"),
-                                              .session_timeout_ms = 10000,
+                                              .session_timeout_ms = m->session_ms > 0 ? m->session_ms : 10000,
                                               .rebalance_timeout_ms = 10000,
                                               .member_id = m->id.p ? m->id : STR(""),
                                               .group_instance_id = str_of(m->instance),
@@ -268,6 +269,33 @@ static void a_new_group_waits_for_company(void **state)
     rig_free(&r);
 }
 
+/* Whose session is over is gone at that moment, not at the broker's next look at the clock. */
+static void a_session_ends_on_time(void **state)
+{
+    const struct broker_options options = {.group_min_session_ms = 50};
+    struct rig r = rig_new(&options);
+    struct str name = STR("g");
+    struct wire_delete_groups_request remove = {{&name, 1}};
+
+    (void)state;
+    for (int i = 0; i < 8; i++) {
+        struct member m = {.instance = "a", .session_ms = 50};
+        const struct wire_delete_groups_response *removed;
+        struct str got;
+
+        assert_int_equal(join(&r.c, &m), 0);
+        assert_int_equal(sync_with(&r.c, &m, "share", &got), 0);
+        removed = client_call(&r.c, 42, 2, &remove);
+        assert_non_null(removed);
+        assert_int_equal(removed->results.p[0].error_code, KAFKA_NON_EMPTY_GROUP);
+        env_sleep_ms(r.env, 52);
+        removed = client_call(&r.c, 42, 2, &remove);
+        assert_non_null(removed);
+        assert_int_equal(removed->results.p[0].error_code, 0);
+    }
+    rig_free(&r);
+}
+
 /* Committed and looked up again by topic id. */
 static void offsets_are_committed_by_topic_id(void **state)
 {
@@ -315,6 +343,7 @@ int main(void)
         cmocka_unit_test(offsets_of_subscribed_topics_stay),
         cmocka_unit_test(groups_are_seen_from_outside),
         cmocka_unit_test(a_new_group_waits_for_company),
+        cmocka_unit_test(a_session_ends_on_time),
         cmocka_unit_test(offsets_are_committed_by_topic_id),
     };
 
