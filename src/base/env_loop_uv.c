@@ -610,6 +610,9 @@ static void loop_free(struct env_loop *base)
         loop_unlisten(base, loop->listeners);
     for (struct uv_env_conn *c = loop->conns; c; c = c->next)
         conn_close(&c->base);
+    for (struct env_timer *t = loop->timers; t; t = t->next)
+        uv_timer_stop(&t->timer);
+    uv_run(&loop->uv, UV_RUN_NOWAIT); /* who is told that his connection is gone may cancel his timer */
     while (loop->timers)
         loop_cancel(base, loop->timers);
     uv_close((uv_handle_t *)&loop->wake, NULL);

@@ -23,6 +23,7 @@ struct server {
 struct client {
     struct server *s;
     struct env_conn *io;
+    struct env_timer *timer; /* its own: `closed` cancels it */
 };
 
 #define FILE_BYTES (3u << 20)
@@ -44,6 +45,7 @@ static void *opened(void *ctx, struct env_conn *conn, const char *peer)
     c = check_calloc(1, sizeof(*c));
     c->s = s;
     c->io = conn;
+    assert_int_equal(conn->loop->ops->timer(conn->loop, 3600000, file_sent, s, &c->timer), IG_OK);
     return c;
 }
 
@@ -74,6 +76,7 @@ static void closed(void *ctx)
 {
     struct client *c = ctx;
 
+    c->io->loop->ops->cancel(c->io->loop, c->timer);
     c->s->closed++;
     free(c);
 }
