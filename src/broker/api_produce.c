@@ -3,6 +3,10 @@
 
 #include <stdlib.h>
 
+/* What the batches of one request may unpack to together: one batch of the largest kind, and of real records many times
+ * what came. The one thread reads them all before it serves somebody else, and a few bytes can unpack to gigabytes. */
+#define UNPACK_RATIO 32
+
 #define PRODUCE_ADDS_PARTITIONS 12 /* from this version on, producing to a partition adds it to the transaction */
 
 /* One partition's part of a request, waiting to be durable. */
@@ -15,6 +19,7 @@ struct produce {
     struct request *r;
     struct wire_produce_response *response;
     size_t waiting;
+    size_t may_unpack; /* so much may its batches still unpack to */
 };
 
 static void fail(struct wire_produce_partition_result *result, struct request *r, enum kafka_error e, const char *why)
@@ -55,6 +60,7 @@ struct arrival {
     struct partition *p;
     const struct wire_records *records;
     struct wire_produce_partition_result *result;
+    size_t *may_unpack;
     int64_t end;     /* the offset behind it, wherever it now is */
     int64_t txn_end; /* so far must the transactions be durable before it can be acknowledged */
 };
@@ -143,7 +149,8 @@ static enum kafka_error take(struct arrival *a, struct error *err)
                   (long long)p->topic->min_insync);
         return KAFKA_NOT_ENOUGH_REPLICAS;
     }
-    e = topic_take(p->topic, env_now_ms(a->r->b->env), (struct str){records->p, (size_t)records->n}, &in, err);
+    e = topic_take(p->topic, env_now_ms(a->r->b->env), (struct str){records->p, (size_t)records->n}, a->may_unpack, &in,
+                   err);
     if (!e)
         e = append(a, &in, err);
     if (in.faults.fault)
@@ -180,7 +187,8 @@ static void produce_partition(struct produce *pr, struct str topic, const struct
                               struct wire_produce_partition_result *result, bool wait)
 {
     struct partition *p = topics_partition(pr->r->b->topics, topic, in->index);
-    struct arrival arrival = {.r = pr->r, .p = p, .records = &in->records, .result = result};
+    struct arrival arrival = {
+        .r = pr->r, .p = p, .records = &in->records, .result = result, .may_unpack = &pr->may_unpack};
     struct produce_part *part;
     struct error err = {0};
     enum kafka_error e;
@@ -251,7 +259,10 @@ void api_produce(struct request *r)
     struct produce *pr = ARENA_NEW(&r->arena, struct produce);
     const bool silent = in->acks == 0;
 
-    *pr = (struct produce){.r = r, .response = RESPONSE_NEW(r, produce_response), .waiting = 1};
+    *pr = (struct produce){.r = r,
+                           .response = RESPONSE_NEW(r, produce_response),
+                           .waiting = 1,
+                           .may_unpack = BATCH_UNPACKED_MAX + r->frame_n * UNPACK_RATIO};
     RESPONSE_ITEMS(r, pr->response->topics, produce_topic_result, in->topics.n > 0 ? in->topics.n : 0);
     for (int32_t i = 0; i < in->topics.n; i++) {
         const struct wire_produce_topic *t = &in->topics.p[i];

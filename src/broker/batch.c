@@ -4,8 +4,7 @@
 
 #include <stdlib.h>
 
-#define UNPACKED_MAX ((size_t)256 << 20) /* of one batch */
-#define CRC_FROM 21                      /* the checksum covers everything from the attributes on */
+#define CRC_FROM 21 /* the checksum covers everything from the attributes on */
 
 bool batch_parse(const void *bytes, size_t n, struct batch *out)
 {
@@ -100,11 +99,41 @@ static void note_fault(struct batch_faults *faults, enum batch_fault fault, int3
         vec_push(&faults->records, record);
 }
 
+/* Takes from may_unpack what the batch unpacks to, also if it turns out to be no good. */
+static enum ig_code reader_open(struct batch_reader *r, const void *p, size_t n, size_t *may_unpack, struct error *err)
+{
+    struct str body = {(const char *)p + BATCH_HEADER_BYTES, n - BATCH_HEADER_BYTES};
+    enum codec codec;
+
+    *r = (struct batch_reader){0};
+    if (!batch_parse(p, n, &r->batch) || (uint64_t)r->batch.bytes > n)
+        return error_set(err, IG_INVALID, "this is no whole record batch");
+    body.n = (size_t)r->batch.bytes - BATCH_HEADER_BYTES;
+    codec = r->batch.attributes & BATCH_CODEC_MASK;
+    if (codec != CODEC_NONE) {
+        enum ig_code rc;
+
+        if (*may_unpack == 0)
+            return error_set(err, IG_LIMIT, "the batches of this request unpack to too much: send fewer in one");
+        buf_init(&r->plain, *may_unpack < BATCH_UNPACKED_MAX ? *may_unpack : BATCH_UNPACKED_MAX);
+        rc = codec_unpack(codec, body, &r->plain, err);
+        *may_unpack -= r->plain.n;
+        if (rc) {
+            buf_release(&r->plain);
+            return rc;
+        }
+        body = buf_str(&r->plain);
+    }
+    r->in = (struct wire_in){(const uint8_t *)body.p, (const uint8_t *)body.p + body.n, false};
+    return IG_OK;
+}
+
 enum ig_code batch_check_rules(const void *p, size_t n, const struct batch_rules *rules, struct batch *out,
                                struct batch_faults *faults, struct error *err)
 {
     struct batch_reader r;
     struct batch_record record;
+    size_t one = BATCH_UNPACKED_MAX;
     enum ig_code rc;
     bool bad;
 
@@ -126,7 +155,7 @@ enum ig_code batch_check_rules(const void *p, size_t n, const struct batch_rules
                          out->last_offset_delta);
     if (out->producer_id >= 0 && (out->producer_epoch < 0 || out->base_sequence < 0))
         return error_set(err, IG_INVALID, "an idempotent batch without epoch or sequence");
-    IG_TRY(batch_reader_open(&r, p, n, err));
+    IG_TRY(reader_open(&r, p, n, rules && rules->may_unpack ? rules->may_unpack : &one, err));
     while (batch_reader_next(&r, &record)) {
         if (rules)
             note_fault(faults, fault_of(rules, &record), r.next - 1);
@@ -139,27 +168,9 @@ enum ig_code batch_check_rules(const void *p, size_t n, const struct batch_rules
 
 enum ig_code batch_reader_open(struct batch_reader *r, const void *p, size_t n, struct error *err)
 {
-    struct str body = {(const char *)p + BATCH_HEADER_BYTES, n - BATCH_HEADER_BYTES};
-    enum codec codec;
+    size_t may_unpack = BATCH_UNPACKED_MAX;
 
-    *r = (struct batch_reader){0};
-    if (!batch_parse(p, n, &r->batch) || (uint64_t)r->batch.bytes > n)
-        return error_set(err, IG_INVALID, "this is no whole record batch");
-    body.n = (size_t)r->batch.bytes - BATCH_HEADER_BYTES;
-    codec = r->batch.attributes & BATCH_CODEC_MASK;
-    if (codec != CODEC_NONE) {
-        enum ig_code rc;
-
-        buf_init(&r->plain, UNPACKED_MAX);
-        rc = codec_unpack(codec, body, &r->plain, err);
-        if (rc) {
-            buf_release(&r->plain);
-            return rc;
-        }
-        body = buf_str(&r->plain);
-    }
-    r->in = (struct wire_in){(const uint8_t *)body.p, (const uint8_t *)body.p + body.n, false};
-    return IG_OK;
+    return reader_open(r, p, n, &may_unpack, err);
 }
 
 static struct str get_nullable(struct wire_in *in)

@@ -52,7 +52,9 @@ IG_MUST_CHECK enum ig_code batch_check(const void *p, size_t n, struct batch *ou
 struct batch_rules {
     bool keys;                /* each has one */
     int64_t from_ms, upto_ms; /* times, both included */
+    size_t *may_unpack;       /* so much may batches unpack to together, less what they did; NULL: each as it is */
 };
+#define BATCH_UNPACKED_MAX ((size_t)256 << 20) /* of one batch */
 enum batch_fault { BATCH_NO_FAULT, BATCH_NO_KEY, BATCH_TIME_OUT_OF_RANGE };
 struct batch_faults {
     enum batch_fault fault; /* of the first that has one */

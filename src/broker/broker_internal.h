@@ -188,9 +188,10 @@ struct incoming {
     struct batch_faults faults;
 };
 /* Checks everything about a batch from outside that this topic asks of it, and makes of it what is to be stored: with
- * the topic's codec, and the time of its arrival. incoming_release it in any case. */
-enum kafka_error topic_take(const struct topic *t, int64_t now_ms, struct str bytes, struct incoming *in,
-                            struct error *err);
+ * the topic's codec, and the time of its arrival. What it unpacks to is taken from may_unpack. incoming_release it in
+ * any case. */
+enum kafka_error topic_take(const struct topic *t, int64_t now_ms, struct str bytes, size_t *may_unpack,
+                            struct incoming *in, struct error *err);
 void incoming_release(struct incoming *in);
 void topics_retain(struct topics *ts);
 

@@ -203,6 +203,8 @@ static enum kafka_error check_error(enum ig_code rc)
         return KAFKA_CORRUPT_MESSAGE;
     case IG_UNSUPPORTED:
         return KAFKA_UNSUPPORTED_FOR_MESSAGE_FORMAT;
+    case IG_LIMIT:
+        return KAFKA_MESSAGE_TOO_LARGE; /* clients that can will send it in pieces */
     default:
         return KAFKA_INVALID_RECORD;
     }
@@ -214,9 +216,9 @@ static enum kafka_error too_large(const struct topic *t, size_t n, struct error 
     return KAFKA_MESSAGE_TOO_LARGE;
 }
 
-static struct batch_rules rules_of(const struct topic *t, int64_t now_ms)
+static struct batch_rules rules_of(const struct topic *t, int64_t now_ms, size_t *may_unpack)
 {
-    struct batch_rules rules = {t->compact, INT64_MIN, INT64_MAX};
+    struct batch_rules rules = {t->compact, INT64_MIN, INT64_MAX, may_unpack};
 
     if (t->append_time)
         return rules;
@@ -252,17 +254,16 @@ static enum kafka_error repack(const struct topic *t, struct incoming *in, struc
     return in->repacked.n > (size_t)t->max_message_bytes ? too_large(t, in->repacked.n, err) : KAFKA_OK;
 }
 
-enum kafka_error topic_take(const struct topic *t, int64_t now_ms, struct str bytes, struct incoming *in,
-                            struct error *err)
+enum kafka_error topic_take(const struct topic *t, int64_t now_ms, struct str bytes, size_t *may_unpack,
+                            struct incoming *in, struct error *err)
 {
-    const struct batch_rules rules = rules_of(t, now_ms);
-    const bool ruled = rules.keys || rules.from_ms != INT64_MIN || rules.upto_ms != INT64_MAX;
+    const struct batch_rules rules = rules_of(t, now_ms, may_unpack);
     enum kafka_error e;
 
     *in = (struct incoming){.bytes = bytes.p};
     if (bytes.n > (size_t)t->max_message_bytes)
         return too_large(t, bytes.n, err);
-    e = check_error(batch_check_rules(bytes.p, bytes.n, ruled ? &rules : NULL, &in->batch, &in->faults, err));
+    e = check_error(batch_check_rules(bytes.p, bytes.n, &rules, &in->batch, &in->faults, err));
     if (!e && in->faults.fault)
         e = fault_error(&in->faults, err);
     if (!e && (in->batch.attributes & BATCH_LOG_APPEND_TIME)) {

@@ -124,15 +124,13 @@ static int check_contracts(struct cli_context *c, const struct conf *conf)
 
 static int run_on(struct cli_context *c, const struct check_options *o, const struct conf *conf)
 {
-    int status = check_sql_or_say(c, conf);
+    /* All mistakes in one run: a contract that breaks readers often breaks a query, too, and both are to be seen. */
+    const int statuses[] = {check_sql_or_say(c, conf), check_log_or_say(c, conf), check_contracts(c, conf)};
     struct buf text;
 
-    if (status == CLI_OK)
-        status = check_log_or_say(c, conf);
-    if (status == CLI_OK)
-        status = check_contracts(c, conf);
-    if (status)
-        return status;
+    for (size_t i = 0; i < IG_COUNT(statuses); i++)
+        if (statuses[i])
+            return statuses[i];
     if (o->print) {
         buf_init(&text, 0);
         conf_print(conf, &text);

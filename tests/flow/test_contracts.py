@@ -100,6 +100,15 @@ def test_a_change_that_breaks_readers_is_refused_before_it_is_deployed(things, f
     things("check")
 
 
+def test_a_contract_that_breaks_readers_is_named_beside_the_other_mistakes(things):
+    things("run")
+    things.write("domains/things/tests/sums.sql", "SELECT amuont FROM silver WHERE false")
+    things.change(**{"enum: [a, b]": "enum: [a, b, c]"})
+    err = things("check", code=78).err
+    assert "sums.sql" in err and "amuont" in err
+    assert "not FULL_TRANSITIVE compatible" in err
+
+
 def test_a_level_lets_one_direction_pass(things):
     things("run")
     wider = {"enum: [a, b]": "enum: [a, b, c]"}

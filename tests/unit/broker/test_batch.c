@@ -113,6 +113,27 @@ static void a_bomb_is_not_unpacked(void **state)
     free(p);
 }
 
+/* Many batches in one request, each of which could pass. */
+static void bombs_together_are_not_unpacked(void **state)
+{
+    const struct batch_wish wish = {.records = 1, .value_bytes = (size_t)8 << 20, .codec = CODEC_ZSTD};
+    size_t may_unpack = (size_t)12 << 20, n;
+    const struct batch_rules rules = {.from_ms = INT64_MIN, .upto_ms = INT64_MAX, .may_unpack = &may_unpack};
+    struct batch_faults faults;
+    struct error err = {0};
+    struct batch b;
+    char *p = make_batch(&wish, &n);
+
+    (void)state;
+    assert_int_equal(batch_check_rules(p, n, &rules, &b, &faults, &err), IG_OK);
+    assert_in_range(may_unpack, (4 << 20) - 100, 4 << 20);
+    assert_int_equal(batch_check_rules(p, n, &rules, &b, &faults, &err), IG_LIMIT);
+    assert_int_equal(may_unpack, 0);
+    assert_int_equal(batch_check_rules(p, n, &rules, &b, &faults, &err), IG_LIMIT);
+    assert_int_equal(batch_check(p, n, &b, &err), IG_OK);
+    free(p);
+}
+
 /* --- idempotence ------------------------------------------------------------------------------------------------ */
 
 static struct batch sent(int64_t id, int16_t epoch, int32_t sequence, int32_t records, int64_t offset)
@@ -211,8 +232,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_codec_is_checked_and_read), cmocka_unit_test(wrong_batches_are_refused_for_their_reason),
         cmocka_unit_test(garbled_batches_do_no_harm),      cmocka_unit_test(a_bomb_is_not_unpacked),
-        cmocka_unit_test(sequences_are_followed),          cmocka_unit_test(sequences_wrap_around),
-        cmocka_unit_test(producers_are_written_and_read),
+        cmocka_unit_test(bombs_together_are_not_unpacked), cmocka_unit_test(sequences_are_followed),
+        cmocka_unit_test(sequences_wrap_around),           cmocka_unit_test(producers_are_written_and_read),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
