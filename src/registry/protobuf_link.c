@@ -211,9 +211,10 @@ static enum ig_code link_map_entry(struct linker *l, struct pb_field *f)
     const struct pb_type *entry = f->of;
     const struct pb_field *key = entry_field(entry, 1), *value = entry_field(entry, 2);
 
-    if (!key || !value || !pb_scalar_of(key->type, &f->key_kind) || f->key_kind == PB_BYTES ||
-        f->key_kind == PB_DOUBLE || f->key_kind == PB_FLOAT)
-        return error_set(l->err, IG_INVALID, "the map \"%.300s\" needs a key and a value",
+    if (f->label != PB_REPEATED || !key || !value || !str_is(key->name, "key") || !str_is(value->name, "value") ||
+        !pb_scalar_of(key->type, &f->key_kind) || f->key_kind == PB_BYTES || f->key_kind == PB_DOUBLE ||
+        f->key_kind == PB_FLOAT)
+        return error_set(l->err, IG_INVALID, "the map \"%.300s\" needs a repeated field, a key and a value",
                          arena_strndup(&l->s->arena, entry->full.p, entry->full.n));
     f->kind = PB_KIND_MAP;
     f->of = NULL;
@@ -275,7 +276,7 @@ static enum ig_code link_field(struct linker *l, struct str scope, struct pb_fie
         IG_TRY(link_kind(l, scope, f->value_type, &f->value_kind, &f->of));
     } else {
         IG_TRY(link_kind(l, scope, f->type, &f->kind, &f->of));
-        if (f->kind == PB_MESSAGE && f->of->is_map_entry && f->label == PB_REPEATED)
+        if (f->kind == PB_MESSAGE && f->of->is_map_entry)
             IG_TRY(link_map_entry(l, f));
     }
     if (f->default_value.p && f->kind != PB_TEXT && f->kind != PB_BYTES && !is_literal(f->default_value))
