@@ -139,6 +139,36 @@ static void metadata_all(struct request *r, struct wire_metadata_response *respo
     free(all);
 }
 
+static int by_topic(const void *a, const void *b)
+{
+    const struct wire_metadata_topic *x = *(const struct wire_metadata_topic *const *)a;
+    const struct wire_metadata_topic *y = *(const struct wire_metadata_topic *const *)b;
+    int order = memcmp(&x->topic_id, &y->topic_id, sizeof(x->topic_id));
+
+    if (order == 0 && !is_id(&x->topic_id))
+        order = str_cmp(x->name, y->name);
+    return order;
+}
+
+/* The topics that are asked for, each once, as in Kafka: a name takes a few bytes in a request, and its partitions may
+ * be kilobytes in each answer. */
+static const struct wire_metadata_topic **asked_once(struct request *r, const struct wire_metadata_request *in,
+                                                     int32_t *n)
+{
+    const struct wire_metadata_topic **asked =
+        ARENA_ARRAY(&r->arena, const struct wire_metadata_topic *, (size_t)in->topics.n + 1);
+
+    for (int32_t i = 0; i < in->topics.n; i++)
+        asked[i] = &in->topics.p[i];
+    qsort(asked, (size_t)in->topics.n, sizeof(*asked), by_topic); // NOLINT(bugprone-sizeof-expression)
+    *n = 0;
+    for (int32_t i = 0; i < in->topics.n; i++) {
+        if (*n == 0 || by_topic(&asked[*n - 1], &asked[i]) != 0)
+            asked[(*n)++] = asked[i];
+    }
+    return asked;
+}
+
 void api_metadata(struct request *r)
 {
     const struct wire_metadata_request *in = r->body;
@@ -156,12 +186,15 @@ void api_metadata(struct request *r)
     if (in->topics.n < 0 || (r->version == 0 && in->topics.n == 0)) {
         metadata_all(r, response);
     } else {
-        RESPONSE_ITEMS(r, response->topics, metadata_topic_result, in->topics.n);
-        for (int32_t i = 0; i < in->topics.n; i++) {
-            if (is_id(&in->topics.p[i].topic_id)) /* then Java clients give an empty name */
-                metadata_by_id(r, &in->topics.p[i].topic_id, &response->topics.p[i]);
+        int32_t n;
+        const struct wire_metadata_topic **asked = asked_once(r, in, &n);
+
+        RESPONSE_ITEMS(r, response->topics, metadata_topic_result, n);
+        for (int32_t i = 0; i < n; i++) {
+            if (is_id(&asked[i]->topic_id)) /* then Java clients give an empty name */
+                metadata_by_id(r, &asked[i]->topic_id, &response->topics.p[i]);
             else
-                metadata_by_name(answer, in->topics.p[i].name, create, &response->topics.p[i]);
+                metadata_by_name(answer, asked[i]->name, create, &response->topics.p[i]);
         }
     }
     answer_done(answer);

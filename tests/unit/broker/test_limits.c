@@ -110,11 +110,34 @@ static void small_requests_go_on_beside_a_half_one(void **state)
     rig_free(&r);
 }
 
+/* A name is a few bytes of a request, and its partitions would be many in each answer. */
+static void a_topic_that_is_asked_for_often_is_described_once(void **state)
+{
+    const struct broker_options options = {.default_partitions = 3};
+    struct rig r = rig_new(&options);
+    struct wire_metadata_topic often[1000] = {0};
+    const struct wire_metadata_request request = {.topics = {often, (int32_t)IG_COUNT(often)},
+                                                  .allow_auto_topic_creation = true};
+    const struct wire_metadata_response *answer;
+
+    (void)state;
+    for (size_t i = 0; i < IG_COUNT(often); i++)
+        often[i].name = str_of(i % 2 ? "one" : "other");
+    answer = client_call(&r.c, 3, 9, &request);
+    assert_non_null(answer);
+    assert_int_equal(answer->topics.n, 2);
+    assert_int_equal(answer->topics.p[0].error_code, 0);
+    assert_int_equal(answer->topics.p[1].partitions.n, 3);
+    assert_false(str_eq(answer->topics.p[0].name, answer->topics.p[1].name));
+    rig_free(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(frames_that_wait_for_memory_all_get_through),
         cmocka_unit_test(small_requests_go_on_beside_a_half_one),
+        cmocka_unit_test(a_topic_that_is_asked_for_often_is_described_once),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
