@@ -10,6 +10,7 @@
 #define POLL_MS 50
 #define PORT_DEFAULT 9092
 #define PARTITIONS_DEFAULT 1
+#define GROUP_DELAY_DEFAULT_MS 100 /* as limits.group_initial_rebalance_delay */
 
 struct broker_verb_options {
     const char *dir, *listen, *config, *registry;
@@ -200,8 +201,11 @@ static int serve_until_stopped(struct cli_context *c, const struct broker_option
 static int run(struct cli_context *c, const void *parsed)
 {
     const struct broker_verb_options *o = parsed;
-    struct broker_options start = {
-        .dir = o->dir, .host = "127.0.0.1", .port = PORT_DEFAULT, .default_partitions = PARTITIONS_DEFAULT};
+    struct broker_options start = {.dir = o->dir,
+                                   .host = "127.0.0.1",
+                                   .port = PORT_DEFAULT,
+                                   .default_partitions = PARTITIONS_DEFAULT,
+                                   .group_initial_delay_ms = GROUP_DELAY_DEFAULT_MS};
     struct beside beside = {.host = "127.0.0.1", .port = REGISTRY_PORT_DEFAULT};
     struct conf *conf = NULL;
     int status = read_options(c, o, &start, &beside, &conf);

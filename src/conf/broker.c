@@ -121,7 +121,7 @@ static const struct key limits_keys[] = {
     SIZE(broker, "memory_bytes", limits.memory_bytes, 1 << 20, 64 * GB, "256MB"),
     TIME(broker, "group_min_session", limits.group_min_session_ms, 1, DAY_MS, "6s"),
     TIME(broker, "group_max_session", limits.group_max_session_ms, 1, 365 * DAY_MS, "30m"),
-    TIME(broker, "group_initial_rebalance_delay", limits.group_initial_delay_ms, 0, DAY_MS, "0s"),
+    TIME(broker, "group_initial_rebalance_delay", limits.group_initial_delay_ms, 0, DAY_MS, "100ms"),
     TIME(broker, "offsets_retention", limits.offsets_retention_ms, 60000, 36500 * DAY_MS, "7d"),
     TIME(broker, "idle", limits.idle_ms, 1000, 365 * DAY_MS, "10m"),
     TIME(broker, "authentication_timeout", limits.authentication_ms, 100, DAY_MS, "10s"),

@@ -278,6 +278,23 @@ def test_two_members_share_and_take_over(log, strategy):
     members[0].close()
 
 
+def test_members_that_start_together_are_one_generation(log):
+    log.create("together", 4)
+    shares, revoked = {}, []
+    members = [log.consumer("together") for _ in range(2)]
+    for i, c in enumerate(members):
+        c.subscribe(["together"], on_assign=lambda _, got, i=i: shares.update({i: len(got)}),
+                    on_revoke=lambda _, lost: revoked.append(lost))
+    end = time.monotonic() + 10
+    while len(shares) < 2 and time.monotonic() < end:
+        for c in members:
+            c.poll(0.05)
+    assert shares == {0: 2, 1: 2}
+    assert not revoked
+    for c in members:
+        c.close()
+
+
 def test_a_member_that_dies_is_missed(log, ingot):
     log.create("t", 2)
     victim = subprocess.Popen(
