@@ -1,5 +1,6 @@
 /* DescribeConfigs, AlterConfigs, IncrementalAlterConfigs, ListConfigResources. */
 #include "broker/admin.h"
+#include "broker/conn.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -149,6 +150,22 @@ static void describe_shown(struct request *r, const struct shown *all, size_t n,
     }
 }
 
+/* Where the asker's own listener is reached: of others it may not know. */
+static const char *advertised_listener(struct request *r)
+{
+    static const char *const names[] = {[CONF_PLAINTEXT] = "PLAINTEXT",
+                                        [CONF_SSL] = "SSL",
+                                        [CONF_SASL_PLAINTEXT] = "SASL_PLAINTEXT",
+                                        [CONF_SASL_SSL] = "SASL_SSL"};
+    struct str host;
+    int32_t port;
+    const int protocol = r->conn ? r->conn->listener->conf->protocol : CONF_PLAINTEXT;
+
+    request_address(r, &host, &port);
+    return arena_printf(&r->arena, memchr(host.p, ':', host.n) ? "%s://[" STR_FMT "]:%d" : "%s://" STR_FMT ":%d",
+                        names[protocol], STR_ARG(host), (int)port);
+}
+
 static void describe_broker_configs(struct request *r, const struct wire_strings *keys,
                                     struct wire_describe_configs_result *out)
 {
@@ -159,6 +176,7 @@ static void describe_broker_configs(struct request *r, const struct wire_strings
         {"broker.id", NULL, NODE_ID, TYPE_INT, true, "The number of the one node."},
         {"node.id", NULL, NODE_ID, TYPE_INT, true, "The number of the one node."},
         {"process.roles", "broker,controller", 0, TYPE_LIST, true, "One node is all there is."},
+        {"advertised.listeners", advertised_listener(r), 0, TYPE_LIST, true, "Where clients are told to connect to."},
         {"log.dirs", r->b->dir, 0, TYPE_STRING, true, "Where the data is kept."},
         {"num.partitions", NULL, creates ? o->default_partitions : 1, TYPE_INT, true,
          "Of topics that do not say how many."},

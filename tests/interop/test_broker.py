@@ -459,6 +459,14 @@ def test_topics_are_made_grown_configured_and_removed(log):
     assert "t" not in admin.list_topics(timeout=10).topics
 
 
+def test_the_broker_tells_its_configuration(log):
+    where = ConfigResource(ResourceType.BROKER, "1")
+    found = log.admin().describe_configs([where])[where].result(10)
+    assert found["advertised.listeners"].value == f"PLAINTEXT://{log.address}"
+    assert found["group.initial.rebalance.delay.ms"].value == "100"
+    assert found["connections.max.reauth.ms"].value == "0"
+
+
 def test_records_are_deleted_from_the_front(log):
     log.create("t")
     p = log.producer()
