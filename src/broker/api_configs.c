@@ -275,14 +275,32 @@ static void describe(struct request *r, const struct wire_describe_configs_resou
     }
 }
 
+static int by_resource(const void *a, const void *b)
+{
+    const struct wire_describe_configs_resource *x = a, *y = b;
+    const int order = (x->resource_type > y->resource_type) - (x->resource_type < y->resource_type);
+
+    return order ? order : str_cmp(x->resource_name, y->resource_name);
+}
+
+/* Each resource is described once: a few bytes of a request are kilobytes of an answer. */
 void api_describe_configs(struct request *r)
 {
     const struct wire_describe_configs_request *in = r->body;
     struct wire_describe_configs_response *response = RESPONSE_NEW(r, describe_configs_response);
+    const size_t n = in->resources.n > 0 ? (size_t)in->resources.n : 0;
+    struct wire_describe_configs_resource *asked = ARENA_ARRAY(&r->arena, struct wire_describe_configs_resource, n + 1);
+    int32_t described = 0;
 
-    RESPONSE_ITEMS(r, response->results, describe_configs_result, in->resources.n > 0 ? in->resources.n : 0);
-    for (int32_t i = 0; i < in->resources.n; i++)
-        describe(r, &in->resources.p[i], &response->results.p[i]);
+    if (n > 0)
+        memcpy(asked, in->resources.p, n * sizeof(*asked));
+    qsort(asked, n, sizeof(*asked), by_resource);
+    RESPONSE_ITEMS(r, response->results, describe_configs_result, n);
+    for (size_t i = 0; i < n; i++) {
+        if (i == 0 || by_resource(&asked[i - 1], &asked[i]) != 0)
+            describe(r, &asked[i], &response->results.p[described++]);
+    }
+    response->results.n = described;
     request_answer(r, response);
 }
 

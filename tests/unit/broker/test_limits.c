@@ -132,12 +132,36 @@ static void a_topic_that_is_asked_for_often_is_described_once(void **state)
     rig_free(&r);
 }
 
+static void a_resource_that_is_asked_for_often_is_described_once(void **state)
+{
+    const struct broker_options options = {.default_partitions = 1};
+    struct rig r = rig_new(&options);
+    struct wire_describe_configs_resource often[1000] = {0};
+    const struct wire_describe_configs_request request = {.resources = {often, (int32_t)IG_COUNT(often)}};
+    const struct wire_describe_configs_response *answer;
+
+    (void)state;
+    assert_int_equal(client_create_topic(&r.c, "one", 1), 0);
+    for (size_t i = 0; i < IG_COUNT(often); i++) {
+        often[i].resource_type = i % 2 ? 2 : 4; /* the topic, the broker */
+        often[i].resource_name = str_of(i % 2 ? "one" : "1");
+        often[i].keys.n = -1;
+    }
+    answer = client_call(&r.c, 32, 4, &request);
+    assert_non_null(answer);
+    assert_int_equal(answer->results.n, 2);
+    assert_int_equal(answer->results.p[0].error_code, 0);
+    assert_int_equal(answer->results.p[1].error_code, 0);
+    rig_free(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(frames_that_wait_for_memory_all_get_through),
         cmocka_unit_test(small_requests_go_on_beside_a_half_one),
         cmocka_unit_test(a_topic_that_is_asked_for_often_is_described_once),
+        cmocka_unit_test(a_resource_that_is_asked_for_often_is_described_once),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
