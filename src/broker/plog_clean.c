@@ -100,7 +100,8 @@ static int by_id(const void *a, const void *b)
     return (x->producer_id > y->producer_id) - (x->producer_id < y->producer_id);
 }
 
-static void copy_producers(struct plog_clean *c, const struct producers *all)
+/* What is not durable does not count: the power may take it, and then the batch in front of it is the last one. */
+static void copy_producers(struct plog_clean *c, const struct producers *all, int64_t synced)
 {
     for (size_t i = 0; i < all->cap; i++) {
         const struct producer *s = &all->slots[i];
@@ -108,8 +109,10 @@ static void copy_producers(struct plog_clean *c, const struct producers *all)
 
         if (s->id == -1)
             continue;
-        if (s->n > 0)
-            last.offset = s->batches[s->n - 1].base_offset + s->batches[s->n - 1].last_delta;
+        for (unsigned k = s->n; k-- > 0 && last.offset < 0;) {
+            if (s->batches[k].base_offset + s->batches[k].last_delta < synced)
+                last.offset = s->batches[k].base_offset + s->batches[k].last_delta;
+        }
         vec_push(&c->producers, last);
     }
     if (c->producers.n > 0)
@@ -141,7 +144,7 @@ struct plog_clean *plog_clean_begin(struct plog *log, const struct plog_clean_ru
     }
     for (size_t i = 0; i < log->producers.spans.aborted.n; i++)
         vec_push(&c->aborted.aborted, log->producers.spans.aborted.p[i]);
-    copy_producers(c, &log->producers);
+    copy_producers(c, &log->producers, log->synced.offset);
     key_map_init(&c->map, (size_t)(dirty / RECORD_BYTES_MIN), rules->map_bytes);
     log->cleaning = true;
     return c;
