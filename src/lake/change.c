@@ -1,7 +1,7 @@
 /*
  * Append and replace: new files for a query's rows, and one commit.
  */
-#include "lake/lake_internal.h"
+#include "lake/features.h"
 
 #include <stdlib.h>
 #include <strings.h>

@@ -2,121 +2,12 @@
  * Commits. The text is made once per version tried and put under the next version's name, if absent. Who loses reads
  * what won, and goes on at the next version unless the winner touched what this commit depends on.
  */
-#include "lake/lake_internal.h"
+#include "lake/features.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 #define ENGINE_INFO "ingot/" INGOT_VERSION
-
-/* --- what a table asks of a writer ------------------------------------------------------------------------- */
-
-/* Writer features, each with what turns it on. A table that lists one without using it is written as any other. */
-static bool uses_check_constraints(const struct lake_snapshot *s)
-{
-    for (size_t i = 0; i < s->metadata.n_properties; i++)
-        if (str_has_prefix(str_of(s->metadata.properties[i].key), "delta.constraints."))
-            return true;
-    return false;
-}
-
-static bool schema_mentions(const struct lake_snapshot *s, const char *key)
-{
-    return strstr(s->metadata.schema_string, key) != NULL;
-}
-
-static bool is_on(const struct lake_snapshot *s, const char *property)
-{
-    return strcmp(lake_property(s, property, "false"), "true") == 0;
-}
-
-static bool uses_invariants(const struct lake_snapshot *s)
-{
-    return schema_mentions(s, "delta.invariants");
-}
-
-static bool uses_change_data_feed(const struct lake_snapshot *s)
-{
-    return is_on(s, "delta.enableChangeDataFeed");
-}
-
-static bool uses_generated_columns(const struct lake_snapshot *s)
-{
-    return schema_mentions(s, "delta.generationExpression");
-}
-
-static bool uses_column_mapping(const struct lake_snapshot *s)
-{
-    return strcmp(lake_property(s, "delta.columnMapping.mode", "none"), "none") != 0;
-}
-
-static bool uses_identity_columns(const struct lake_snapshot *s)
-{
-    return schema_mentions(s, "delta.identity.");
-}
-
-static bool uses_in_commit_timestamps(const struct lake_snapshot *s)
-{
-    return is_on(s, "delta.enableInCommitTimestamps");
-}
-
-static bool never(const struct lake_snapshot *s)
-{
-    (void)s;
-    return false;
-}
-
-static const struct {
-    const char *name;
-    int64_t since; /* the writer version that has it without being listed */
-    bool (*in_use)(const struct lake_snapshot *s);
-} writer_features[] = {
-    {"appendOnly", 2, never}, /* honoured */
-    {"invariants", 2, uses_invariants},
-    {"checkConstraints", 3, uses_check_constraints},
-    {"changeDataFeed", 4, uses_change_data_feed},
-    {"generatedColumns", 4, uses_generated_columns},
-    {"columnMapping", 5, uses_column_mapping},
-    {"identityColumns", 6, uses_identity_columns},
-    {"inCommitTimestamp", 7, uses_in_commit_timestamps},
-    {"deletionVectors", 7, never}, /* copy-on-write needs none */
-    {"timestampNtz", 7, never},
-    {"domainMetadata", 7, never}, /* kept as it is */
-    {"vacuumProtocolCheck", 7, never},
-    {"v2Checkpoint", 7, never}, /* a classic checkpoint is allowed as well */
-};
-
-static enum ig_code refuse(const char *feature, struct error *err)
-{
-    return error_set(err, IG_UNSUPPORTED, "writing a table with the feature %s is not supported", feature);
-}
-
-enum ig_code lake_check_writable(const struct lake_snapshot *s, bool removes, struct error *err)
-{
-    const struct lake_protocol *p = &s->protocol;
-
-    if (p->writer > 7)
-        return error_set(err, IG_UNSUPPORTED, "the table needs writer version %lld, we know 7", (long long)p->writer);
-    for (size_t i = 0; i < p->n_writer_features && p->writer == 7; i++) {
-        bool known = false;
-
-        for (size_t k = 0; k < IG_COUNT(writer_features) && !known; k++)
-            known = strcmp(writer_features[k].name, p->writer_features[i]) == 0;
-        if (!known)
-            return refuse(p->writer_features[i], err);
-    }
-    for (size_t k = 0; k < IG_COUNT(writer_features); k++) {
-        const bool listed = p->writer == 7
-                                ? lake_has_feature(p->writer_features, p->n_writer_features, writer_features[k].name)
-                                : p->writer >= writer_features[k].since;
-
-        if (listed && writer_features[k].in_use(s))
-            return refuse(writer_features[k].name, err);
-    }
-    if (removes && is_on(s, "delta.appendOnly"))
-        return error_set(err, IG_INVALID, "the table takes appends only (delta.appendOnly)");
-    return IG_OK;
-}
 
 enum ig_code lake_check_options(const struct lake_snapshot *s, const struct lake_commit_options *o, struct error *err)
 {

@@ -1,7 +1,7 @@
 /*
  * Making a table, and giving an existing one the columns that a query has more.
  */
-#include "lake/lake_internal.h"
+#include "lake/features.h"
 
 #include <stdlib.h>
 #include <strings.h>

@@ -80,6 +80,9 @@ struct lake_commit_options {
     int64_t app_version;
     /* Only on this version: IG_CONFLICT if the table has moved on. LAKE_LATEST: wherever it fits. */
     int64_t only_on_version;
+    /* Columns that the table does not have are added to it, and its types are widened where the table allows that, by
+     * the commit that brings the rows. Otherwise they are IG_INVALID. */
+    bool merge_schema;
 };
 
 /* What a write did. */
@@ -89,6 +92,80 @@ struct lake_result {
     int64_t rows_inserted, rows_updated, rows_deleted, rows_copied; /* of a merge */
     int64_t files_added, files_removed, bytes_added;
 };
+
+/* One column of a new table, or of an existing one. */
+struct lake_column {
+    /* The path of a nested one: "address.city", "items.element.sku", "prices.value.net"; parts that hold a dot or a
+     * backtick are quoted in backticks. */
+    const char *name;
+    const char *type; /* DuckDB's or Delta's spelling, also char(n) and varchar(n); NULL: the query's */
+    bool not_null;
+    const char *comment;   /* NULL: none */
+    const char *generated; /* GENERATED ALWAYS AS (this): an expression that Spark and DuckDB both know */
+    const char *initial;   /* the DEFAULT, an expression of constants */
+    bool identity;         /* GENERATED ... AS IDENTITY */
+    bool by_default;       /* an identity that rows may also bring themselves */
+    int64_t start, step;   /* of an identity; step 0: from 1 by 1 */
+    const char *after;     /* where ALTER puts it: behind this sibling; "": first; NULL: last */
+};
+
+struct lake_property {
+    const char *key, *value;
+};
+
+struct lake_create_options {
+    const struct lake_column *columns; /* without a query: the table's; with one: more about its columns */
+    size_t n_columns;
+    const char *const *partition_by;
+    size_t n_partition_by;
+    const char *const *cluster_by; /* paths */
+    size_t n_cluster_by;
+    const struct lake_property
+        *properties; /* those named delta.* are checked, and raise the protocol as far as needed */
+    size_t n_properties;
+    const char *comment;
+};
+
+/* Creates a table: with the columns of a query (only prepared, not run), of the options, or both. `select` or `o` may
+ * be NULL. IG_EXISTS: there is one. The protocol is (1, 2) unless something asks for more. */
+IG_MUST_CHECK enum ig_code lake_create_table(struct lake_table *t, const char *select,
+                                             const struct lake_create_options *o, struct error *err);
+
+/* One change of a table's metadata, one commit. */
+enum lake_alter_kind {
+    LAKE_SET_PROPERTIES,   /* properties */
+    LAKE_UNSET_PROPERTIES, /* properties' keys; if_exists */
+    LAKE_ADD_COLUMNS,      /* columns: name, type, ..., after */
+    LAKE_RENAME_COLUMN,    /* column, name */
+    LAKE_DROP_COLUMNS,     /* columns' names; if_exists */
+    LAKE_CHANGE_TYPE,      /* columns' name and type: wider, where the table allows it (type widening) */
+    LAKE_MOVE_COLUMN,      /* columns' name and after */
+    LAKE_SET_NOT_NULL,     /* column: no row may be null there */
+    LAKE_DROP_NOT_NULL,    /* column */
+    LAKE_SET_DEFAULT,      /* column, text */
+    LAKE_DROP_DEFAULT,     /* column */
+    LAKE_SET_COMMENT,      /* column (NULL: the table), text (NULL: none) */
+    LAKE_ADD_CONSTRAINT,   /* name, text: CHECK (text) holds for every row */
+    LAKE_DROP_CONSTRAINT,  /* name; if_exists */
+    LAKE_CLUSTER_BY,       /* columns' names; none: no clustering any more */
+    LAKE_ADD_FEATURE,      /* name: of a table feature */
+    LAKE_UPGRADE_PROTOCOL, /* reader, writer */
+    LAKE_SYNC_IDENTITY,    /* column: its high water mark becomes what the rows hold */
+};
+struct lake_alteration {
+    enum lake_alter_kind kind;
+    const struct lake_column *columns;
+    size_t n_columns;
+    const char *column, *name, *text;
+    const struct lake_property *properties;
+    size_t n_properties;
+    bool if_exists;
+    int reader, writer;
+};
+/* IG_INVALID says what does not fit, IG_UNSUPPORTED names a feature. `version`, which may be NULL, becomes the new
+ * version, or the old one if there was nothing to change. */
+IG_MUST_CHECK enum ig_code lake_alter(struct lake_table *t, const struct lake_alteration *a, int64_t *version,
+                                      struct error *err);
 
 /* Creates the table if it is not there, with the columns of `select` (DuckDB types mapped to Delta's: schema.h;
  * TIMESTAMP is written as UTC `timestamp`). The select is only prepared, not run. An existing table must have the same

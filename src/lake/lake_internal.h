@@ -52,10 +52,6 @@ struct lake_domain {
     bool removed;
 };
 
-struct lake_property {
-    const char *key, *value;
-};
-
 struct lake_metadata {
     struct str raw; /* the action's object; none before a metaData was seen */
     const char *id;
@@ -216,6 +212,9 @@ IG_MUST_CHECK enum ig_code lake_write_files(struct lake_table *t, const struct l
 /* Can the table take a query's columns? IG_INVALID names the one that it cannot. */
 IG_MUST_CHECK enum ig_code lake_check_columns(const struct lake_snapshot *s, const struct schema_type *have,
                                               struct error *err);
+/* The same for change data: the query has a column _change_type besides the table's. The files are in _change_data/. */
+IG_MUST_CHECK enum ig_code lake_write_change_data(struct lake_table *t, const struct lake_snapshot *s,
+                                                  const char *select, struct lake_new_files *out, struct error *err);
 void lake_new_files_free(struct lake_new_files *files);
 /* Removes files that no commit took. */
 void lake_new_files_discard(struct lake_table *t, struct lake_new_files *files);
@@ -260,8 +259,6 @@ struct lake_change {
     const struct lake_commit_options *options;
 };
 
-/* Does the table take writes from us? IG_UNSUPPORTED names the feature that we would have to honour. */
-IG_MUST_CHECK enum ig_code lake_check_writable(const struct lake_snapshot *s, bool removes, struct error *err);
 /* Was the options' application version committed already (IG_EXISTS), or has the table moved on (IG_CONFLICT)? */
 IG_MUST_CHECK enum ig_code lake_check_options(const struct lake_snapshot *s, const struct lake_commit_options *o,
                                               struct error *err);

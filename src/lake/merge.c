@@ -5,7 +5,7 @@
  * the join says how many rows would change or go. Files with none are left alone. The others are written anew, with
  * what is inserted, and one commit takes the new for the old.
  */
-#include "lake/lake_internal.h"
+#include "lake/features.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -434,6 +434,8 @@ static enum ig_code write_and_commit(struct merge *g, struct lake_result *out, s
     buf_init(&metrics, 0);
     if (g->inserted || g->touched.n) {
         rc = lake_check_writable(g->s, g->touched.n > 0, err);
+        if (!rc && g->touched.n)
+            rc = lake_refuse_use(g->s, "changeDataFeed", "a merge", err);
         if (!rc)
             rc = add_new_rows(g, &sql, err);
         if (!rc)

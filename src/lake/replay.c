@@ -1,7 +1,7 @@
 /*
  * Actions, one JSON object a line, applied to a snapshot in the order of the log.
  */
-#include "lake/lake_internal.h"
+#include "lake/features.h"
 
 #include <stdlib.h>
 
@@ -425,11 +425,6 @@ static const char **string_list(struct arena *a, struct str object, const char *
     return out;
 }
 
-/* Features whose tables we read as they are. columnMapping and deletionVectors are in the list that follows. */
-static const char *const known_reader_features[] = {
-    "timestampNtz", "vacuumProtocolCheck", "typeWidening", "typeWidening-preview", "v2Checkpoint",
-};
-
 bool lake_has_feature(const char *const *features, size_t n, const char *name)
 {
     for (size_t i = 0; i < n; i++)
@@ -449,31 +444,7 @@ static enum ig_code finish_protocol(struct lake_snapshot *s, struct error *err)
         return error_set(err, IG_CORRUPT, "the protocol names no version");
     p->reader_features = string_list(s->arena, p->raw, "readerFeatures", &p->n_reader_features);
     p->writer_features = string_list(s->arena, p->raw, "writerFeatures", &p->n_writer_features);
-    if (p->reader > 3)
-        return error_set(err, IG_UNSUPPORTED, "the table needs reader version %lld, we know 3", (long long)p->reader);
-    return IG_OK;
-}
-
-/* A feature counts when it is in use: a mapping of mode "none", a table without deletion vectors are read as any. */
-static enum ig_code check_features(const struct lake_snapshot *s, struct error *err)
-{
-    const struct lake_protocol *p = &s->protocol;
-    const char *mapping = lake_property(s, "delta.columnMapping.mode", "none");
-
-    for (size_t i = 0; i < p->n_reader_features && p->reader == 3; i++) {
-        const char *name = p->reader_features[i];
-
-        if (strcmp(name, "columnMapping") != 0 && strcmp(name, "deletionVectors") != 0 &&
-            !lake_has_feature(known_reader_features, IG_COUNT(known_reader_features), name))
-            return error_set(err, IG_UNSUPPORTED, "the table uses the feature %s, which is not supported", name);
-    }
-    if (strcmp(mapping, "none") != 0 && p->reader >= 2)
-        return error_set(err, IG_UNSUPPORTED,
-                         "the table uses the feature columnMapping (mode %s), which is not supported", mapping);
-    for (size_t i = 0; i < s->entries.n; i++)
-        if (s->entries.p[i].live && s->entries.p[i].raw_dv.n)
-            return error_set(err, IG_UNSUPPORTED, "the table uses the feature deletionVectors, which is not supported");
-    return IG_OK;
+    return lake_check_protocol(p, err);
 }
 
 static void finish_properties(struct lake_snapshot *s)
@@ -573,7 +544,7 @@ enum ig_code lake_replay_finish(struct lake_snapshot *s, struct error *err)
         for (size_t i = 0; i < s->entries.n; i++)
             s->entries.p[i].values = NULL; /* of other partition columns */
     }
-    IG_TRY(check_features(s, err));
+    IG_TRY(lake_check_readable(s, err));
     if (s->metadata.n_partition_columns == 0)
         return IG_OK;
     buf_init(&text, 0);
