@@ -188,8 +188,52 @@ IG_MUST_CHECK enum ig_code lake_replace(struct lake_table *t, const char *select
                                         size_t n_partitions, size_t n_columns, const struct lake_commit_options *o,
                                         struct lake_result *out, struct error *err);
 
+/* --- changing rows ------------------------------------------------------------------------------------------
+ *
+ * Conditions and values are SQL expressions over the table's columns, by their names or behind `alias`. A row is
+ * affected where a condition is true, not where it is null. Values are stored as Delta's engines do it: numbers are
+ * rounded or cut to the column's type, what does not fit is IG_INVALID and nothing is committed. A change that affects
+ * no row makes no commit (out->version is then the current one). Files are written anew without the rows; in a table
+ * with delta.enableDeletionVectors they stay, and a deletion vector names the rows. With delta.enableChangeDataFeed the
+ * change data are written too. */
+
+/* column = value; `column` may be a member of a struct, a.b. */
+struct lake_set {
+    const char *column, *value;
+};
+
+/* where NULL: every row. Files that the condition takes whole are removed without being read. */
+IG_MUST_CHECK enum ig_code lake_delete(struct lake_table *t, const char *alias, const char *where,
+                                       const struct lake_commit_options *o, struct lake_result *out, struct error *err);
+IG_MUST_CHECK enum ig_code lake_update(struct lake_table *t, const char *alias, const struct lake_set *sets,
+                                       size_t n_sets, const char *where, const struct lake_commit_options *o,
+                                       struct lake_result *out, struct error *err);
+
+enum lake_merge_when { LAKE_MATCHED, LAKE_NOT_MATCHED, LAKE_NOT_MATCHED_BY_SOURCE };
+enum lake_merge_action { LAKE_UPDATE, LAKE_UPDATE_ALL, LAKE_DELETE, LAKE_INSERT, LAKE_INSERT_ALL };
+
+/* WHEN ... [AND condition] THEN action. The _ALL ones are UPDATE SET * and INSERT *. */
+struct lake_merge_clause {
+    enum lake_merge_when when;
+    enum lake_merge_action action;
+    const char *condition; /* NULL: always */
+    const struct lake_set *sets;
+    size_t n_sets;
+};
+
 struct lake_merge {
-    const char *select;     /* the source rows; one row a key, else IG_INVALID */
+    const char *select; /* the source rows */
+
+    /* Either by clauses: of each kind the first whose condition is true decides about a row. Two source rows for one
+     * row of the table are IG_INVALID, unless the one matched clause deletes without a condition. */
+    const char *on; /* any condition; equalities between the two sides in it are what makes it quick */
+    const char *target_alias, *source_alias;
+    const struct lake_merge_clause *clauses;
+    size_t n_clauses;
+    bool evolve_schema; /* the _ALL actions add the source's new columns to the table */
+
+    /* Or, with `on` NULL, by key: one source row a key, else IG_INVALID; rows that differ are updated, new ones
+     * inserted. */
     const char *const *key; /* columns, null equals null */
     size_t n_key;
     /* Touch only these partitions (each n_columns equalities, partition after partition); none: the whole table. */
@@ -198,10 +242,26 @@ struct lake_merge {
     bool delete_unmatched; /* rows of `within` that the source does not have are deleted */
 };
 
-/* Copy on write: files that hold no matched or deleted row, or only rows equal to the source's, are not touched. A
- * merge that changes nothing makes no commit (out->version is then the current one). */
+/* Only files that can hold a match are opened, and only those that hold one are touched. */
 IG_MUST_CHECK enum ig_code lake_merge(struct lake_table *t, const struct lake_merge *m,
                                       const struct lake_commit_options *o, struct lake_result *out, struct error *err);
+
+/* --- inserting and overwriting with everything that INSERT can say --- */
+
+struct lake_insert {
+    const char *select;
+    const char *const *columns; /* the table's, for the select's in order; NULL: all of the table's, in order */
+    size_t n_columns;
+    bool by_name;       /* the select's columns are found by their names instead */
+    bool evolve_schema; /* with by_name: columns that the table lacks are added to it */
+    /* What goes: nothing (append), all, the rows for which `where` is true (the new ones must all be so), or the
+     * partitions that the new rows are in. */
+    enum lake_overwrite { LAKE_APPEND, LAKE_OVERWRITE_ALL, LAKE_OVERWRITE_WHERE, LAKE_OVERWRITE_PARTITIONS } overwrite;
+    const char *where;
+    bool overwrite_schema; /* with LAKE_OVERWRITE_ALL: the table gets the select's columns */
+};
+IG_MUST_CHECK enum ig_code lake_insert(struct lake_table *t, const struct lake_insert *i,
+                                       const struct lake_commit_options *o, struct lake_result *out, struct error *err);
 
 /* Writes the checkpoint of a version (commits do it themselves, every 10). */
 IG_MUST_CHECK enum ig_code lake_checkpoint(struct lake_table *t, int64_t version, struct error *err);
