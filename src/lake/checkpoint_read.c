@@ -22,7 +22,19 @@ static const struct {
 };
 
 /* Of a file, in the order of struct lake_file_row's use below. */
-enum file_member { FILE_PATH, FILE_VALUES, FILE_SIZE, FILE_TIME, FILE_STATS, FILE_TAGS, FILE_DV, FILE_MEMBERS };
+enum file_member {
+    FILE_PATH,
+    FILE_VALUES,
+    FILE_SIZE,
+    FILE_TIME,
+    FILE_STATS,
+    FILE_TAGS,
+    FILE_DV,
+    FILE_ROW_ID,
+    FILE_ROW_VERSION,
+    FILE_CLUSTERING,
+    FILE_MEMBERS
+};
 
 static const struct {
     const char *name, *time;
@@ -122,6 +134,9 @@ static void add_file_select(struct buf *sql, size_t kind, duckdb_logical_type ty
         buf_printf(sql, ", %s", rows);
     add_column(sql, action, "tags", type, "NULL::VARCHAR", "JSON");
     add_column(sql, action, "deletionVector", type, "NULL::VARCHAR", "JSON");
+    add_column(sql, action, "baseRowId", type, "NULL::BIGINT", "BIGINT");
+    add_column(sql, action, "defaultRowCommitVersion", type, "NULL::BIGINT", "BIGINT");
+    add_column(sql, action, "clusteringProvider", type, "NULL::VARCHAR", "VARCHAR");
     buf_printf(sql, " FROM read_parquet(%s) WHERE \"%s\".\"path\" IS NOT NULL", files, action);
 }
 
@@ -222,6 +237,9 @@ static enum ig_code read_files(struct reader *r, const char *sql, bool live, str
             .stats = engine_str(&rows, FILE_STATS),
             .tags = engine_str(&rows, FILE_TAGS),
             .dv = engine_str(&rows, FILE_DV),
+            .base_row_id = engine_is_null(&rows, FILE_ROW_ID) ? -1 : engine_int64(&rows, FILE_ROW_ID),
+            .row_commit_version = engine_is_null(&rows, FILE_ROW_VERSION) ? -1 : engine_int64(&rows, FILE_ROW_VERSION),
+            .clustering_provider = engine_str(&rows, FILE_CLUSTERING),
         };
 
         rc = lake_replay_file(r->s, r->chunk, &row, err);

@@ -70,6 +70,36 @@ struct lake_partition {
 IG_MUST_CHECK enum ig_code lake_add_scan(const struct lake_snapshot *s, const struct lake_partition *only, size_t n,
                                          struct buf *sql, struct error *err);
 
+/* --- versions in time -------------------------------------------------------------------------------------- */
+
+/* The version that was the newest one at a time (milliseconds since 1970), by Delta's rules: the in-commit timestamps
+ * where the table has them, else the times of the commits' files, each made later than the one before it. IG_NOT_FOUND
+ * for a time before the first version that can still be read, or after the newest one. */
+IG_MUST_CHECK enum ig_code lake_version_at(struct lake_table *t, int64_t time_ms, int64_t *version, struct error *err);
+
+/* One commit. What its commitInfo does not have is NULL, {NULL, 0} or -1. */
+struct lake_history_entry {
+    int64_t version, time_ms;
+    const char *operation, *engine_info, *user_name, *user_id, *user_metadata, *isolation_level, *txn_id;
+    struct str parameters, metrics; /* JSON objects */
+    struct str commit_info;         /* the whole object */
+    int64_t read_version;
+    int blind_append; /* 0 or 1 */
+};
+typedef enum ig_code lake_history_fn(void *ctx, const struct lake_history_entry *e, struct error *err);
+/* Commits whose files are still there, the newest first, at most `limit` of them (0: all). Only those are read. */
+IG_MUST_CHECK enum ig_code lake_history(struct lake_table *t, int64_t limit, lake_history_fn *each, void *ctx,
+                                        struct error *err);
+
+/*
+ * Appends an SQL FROM item, in parentheses, that gives the rows which changed in the versions `from` to `to`, both
+ * included (LAKE_LATEST: the newest): the table's columns as they are at `to`, then _change_type (insert,
+ * update_preimage, update_postimage, delete), _commit_version and _commit_timestamp. The change data feed must be on
+ * (delta.enableChangeDataFeed) at each of the versions, else IG_UNSUPPORTED.
+ */
+IG_MUST_CHECK enum ig_code lake_add_changes(struct lake_table *t, int64_t from, int64_t to, struct buf *sql,
+                                            struct error *err);
+
 /* --- writing ----------------------------------------------------------------------------------------------- */
 
 /* What goes along with a commit. All optional. */

@@ -37,8 +37,10 @@ struct lake_entry {
     struct str raw_values, raw_tags; /* objects */
     struct str raw_stats;            /* a string's content; its escapes unresolved */
     const char *const *values;       /* of a live file: one a partition column, NULL for null */
+    struct str clustering_provider;  /* of an add; a string's content */
     int64_t size_bytes, modified_ms, deleted_ms;
-    int64_t added_in, removed_in; /* versions, -1 for "not since the checkpoint" */
+    int64_t base_row_id, row_commit_version; /* -1: none */
+    int64_t added_in, removed_in;            /* versions, -1 for "not since the checkpoint" */
     bool live;
 };
 
@@ -126,6 +128,12 @@ struct lake_log {
 IG_MUST_CHECK enum ig_code lake_log_list(struct store *st, const char *table_path, struct lake_log *log,
                                          struct error *err);
 void lake_log_free(struct lake_log *log);
+/* The time of each commit in log->commits, by its file; each later than the one before. The caller free()s it. */
+int64_t *lake_log_times(const struct lake_log *log);
+/* The oldest version that the log still gives whole, -1 if none. */
+int64_t lake_log_first_readable(const struct lake_log *log);
+/* Is the checkpoint that begins at log->checkpoints.p[i] whole? */
+bool lake_log_checkpoint_is_whole(const struct lake_log *log, size_t i);
 /* NULL if the version's commit file is not there. */
 const struct lake_log_commit *lake_log_commit_of(const struct lake_log *log, int64_t version);
 /* The newest version that the log knows, -1 if it is empty. */
@@ -152,7 +160,9 @@ struct lake_file_row {
     bool live;
     struct str path, stats;
     struct str values, tags, dv;
-    int64_t size_bytes, time_ms; /* modified, or deleted */
+    struct str clustering_provider;
+    int64_t size_bytes, time_ms;             /* modified, or deleted */
+    int64_t base_row_id, row_commit_version; /* -1: none */
 };
 IG_MUST_CHECK enum ig_code lake_replay_file(struct lake_snapshot *s, struct lake_chunk *chunk,
                                             const struct lake_file_row *row, struct error *err);
@@ -164,6 +174,61 @@ IG_MUST_CHECK enum ig_code lake_checkpoint_read(struct lake_snapshot *s, struct 
 
 const char *lake_property(const struct lake_snapshot *s, const char *key, const char *otherwise);
 bool lake_has_feature(const char *const *features, size_t n, const char *name);
+/* What an entry says. Read it by these: the struct is going to change. */
+static inline bool lake_entry_is_live(const struct lake_entry *e)
+{
+    return e->live;
+}
+/* The path, decoded, with a NUL behind it: relative to the table, or absolute (a shallow clone's). */
+static inline struct str lake_entry_name(const struct lake_entry *e)
+{
+    return e->path;
+}
+/* The path as the log spells it, within quotes. */
+static inline struct str lake_entry_raw_path(const struct lake_entry *e)
+{
+    return e->raw_path;
+}
+/* The deletion vector's descriptor, a JSON object, and its unique id; none without. */
+static inline struct str lake_entry_dv(const struct lake_entry *e)
+{
+    return e->raw_dv;
+}
+static inline struct str lake_entry_dv_id(const struct lake_entry *e)
+{
+    return e->dv_id;
+}
+/* JSON objects; tags may be none. */
+static inline struct str lake_entry_raw_values(const struct lake_entry *e)
+{
+    return e->raw_values.n ? e->raw_values : STR("{}");
+}
+static inline struct str lake_entry_raw_tags(const struct lake_entry *e)
+{
+    return e->raw_tags;
+}
+/* Of a live file: one text a partition column, NULL for null. */
+static inline const char *const *lake_entry_values(const struct lake_entry *e)
+{
+    return e->values;
+}
+static inline int64_t lake_entry_size(const struct lake_entry *e)
+{
+    return e->size_bytes;
+}
+static inline int64_t lake_entry_modified_ms(const struct lake_entry *e)
+{
+    return e->modified_ms;
+}
+static inline int64_t lake_entry_deleted_ms(const struct lake_entry *e)
+{
+    return e->deleted_ms;
+}
+/* Row tracking: -1 if the log has none. */
+int64_t lake_entry_base_row_id(const struct lake_entry *e);
+int64_t lake_entry_row_commit_version(const struct lake_entry *e);
+/* add.clusteringProvider, none without. */
+struct str lake_entry_clustering_provider(const struct lake_entry *e);
 /* The file's statistics as JSON, none without. */
 void lake_entry_add_stats(const struct lake_entry *e, struct buf *out);
 int64_t lake_entry_rows(const struct lake_entry *e);

@@ -119,3 +119,37 @@ int64_t lake_log_latest(const struct lake_log *log)
             latest = log->checkpoints.p[i].version;
     return latest;
 }
+
+bool lake_log_checkpoint_is_whole(const struct lake_log *log, size_t i)
+{
+    const struct lake_log_checkpoint *c = &log->checkpoints.p[i];
+
+    if (c->part != 1 || (size_t)c->n_parts > log->checkpoints.n - i)
+        return false;
+    for (int64_t k = 0; k < c->n_parts; k++)
+        if (c[k].version != c->version || c[k].n_parts != c->n_parts || c[k].part != k + 1 || c[k].kind != c->kind)
+            return false;
+    return true;
+}
+
+int64_t *lake_log_times(const struct lake_log *log)
+{
+    int64_t *times = check_calloc(log->commits.n ? log->commits.n : 1, sizeof(*times));
+
+    for (size_t i = 0; i < log->commits.n; i++) {
+        times[i] = log->commits.p[i].mtime_ms;
+        if (i && times[i] <= times[i - 1])
+            times[i] = times[i - 1] + 1;
+    }
+    return times;
+}
+
+int64_t lake_log_first_readable(const struct lake_log *log)
+{
+    if (lake_log_commit_of(log, 0))
+        return 0;
+    for (size_t i = 0; i < log->checkpoints.n; i++)
+        if (lake_log_checkpoint_is_whole(log, i))
+            return log->checkpoints.p[i].version;
+    return -1;
+}

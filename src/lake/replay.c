@@ -123,6 +123,12 @@ static enum ig_code read_file_action(struct replay *r, struct json_reader *in, s
             e->raw_tags = v.raw;
         else if (str_is(key.raw, "deletionVector") && v.type == JSON_OBJECT)
             e->raw_dv = v.raw;
+        else if (str_is(key.raw, "baseRowId"))
+            integer_of(&v, &e->base_row_id);
+        else if (str_is(key.raw, "defaultRowCommitVersion"))
+            integer_of(&v, &e->row_commit_version);
+        else if (str_is(key.raw, "clusteringProvider") && v.type == JSON_STRING)
+            e->clustering_provider = v.raw;
     }
     if (in->problem)
         return IG_OK; /* told by the caller, with its place */
@@ -173,7 +179,7 @@ static enum ig_code remove_entry(struct replay *r, struct lake_entry *read, stru
 
 static enum ig_code apply_add(struct replay *r, struct json_reader *in, struct error *err)
 {
-    struct lake_entry read = {0};
+    struct lake_entry read = {.base_row_id = -1, .row_commit_version = -1};
 
     IG_TRY(read_file_action(r, in, &read, err));
     return in->problem ? IG_OK : add_entry(r, &read, err);
@@ -181,7 +187,7 @@ static enum ig_code apply_add(struct replay *r, struct json_reader *in, struct e
 
 static enum ig_code apply_remove(struct replay *r, struct json_reader *in, struct error *err)
 {
-    struct lake_entry read = {0};
+    struct lake_entry read = {.base_row_id = -1, .row_commit_version = -1};
 
     IG_TRY(read_file_action(r, in, &read, err));
     return in->problem ? IG_OK : remove_entry(r, &read, err);
@@ -206,7 +212,8 @@ enum ig_code lake_replay_file(struct lake_snapshot *s, struct lake_chunk *chunk,
                               struct error *err)
 {
     struct replay r = {.s = s, .chunk = chunk, .version = LAKE_REPLAY_CHECKPOINT};
-    struct lake_entry read = {.size_bytes = row->size_bytes};
+    struct lake_entry read = {
+        .size_bytes = row->size_bytes, .base_row_id = row->base_row_id, .row_commit_version = row->row_commit_version};
     enum ig_code rc;
 
     buf_init(&r.scratch, 0);
@@ -216,6 +223,7 @@ enum ig_code lake_replay_file(struct lake_snapshot *s, struct lake_chunk *chunk,
     read.raw_tags = object_copy(&r, row->tags);
     read.raw_dv = object_copy(&r, row->dv);
     read.raw_stats = escaped(&r, row->stats);
+    read.clustering_provider = escaped(&r, row->clustering_provider);
     read.raw_path = escaped(&r, row->path);
     read.path = row->path;
     read.dv_id = dv_id_of(&r, read.raw_dv);

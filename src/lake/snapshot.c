@@ -153,19 +153,6 @@ static bool commits_are_there(const struct lake_log *log, int64_t from, int64_t 
     return true;
 }
 
-/* Is the checkpoint that begins at log->checkpoints.p[i] whole? */
-static bool checkpoint_is_whole(const struct lake_log *log, size_t i)
-{
-    const struct lake_log_checkpoint *c = &log->checkpoints.p[i];
-
-    if (c->part != 1 || (size_t)c->n_parts > log->checkpoints.n - i)
-        return false;
-    for (int64_t k = 0; k < c->n_parts; k++)
-        if (c[k].version != c->version || c[k].n_parts != c->n_parts || c[k].part != k + 1 || c[k].kind != c->kind)
-            return false;
-    return true;
-}
-
 static enum ig_code from_checkpoint(struct lake_snapshot *s, struct engine_conn *c, const struct lake_log *log,
                                     size_t i, int64_t version, struct error *err)
 {
@@ -205,7 +192,8 @@ static enum ig_code build(struct lake_table *t, const struct lake_log *log, int6
     for (size_t i = log->checkpoints.n; i-- > 0 && rc == IG_CORRUPT;) {
         const struct lake_log_checkpoint *c = &log->checkpoints.p[i];
 
-        if (c->version > version || !checkpoint_is_whole(log, i) || !commits_are_there(log, c->version + 1, version))
+        if (c->version > version || !lake_log_checkpoint_is_whole(log, i) ||
+            !commits_are_there(log, c->version + 1, version))
             continue;
         lake_snapshot_free(s);
         s = lake_snapshot_new(t->store, t->path);
@@ -377,6 +365,21 @@ void lake_entry_add_stats(const struct lake_entry *e, struct buf *out)
 
     if (e->raw_stats.n)
         json_unescape(&v, out);
+}
+
+int64_t lake_entry_base_row_id(const struct lake_entry *e)
+{
+    return e->base_row_id;
+}
+
+int64_t lake_entry_row_commit_version(const struct lake_entry *e)
+{
+    return e->row_commit_version;
+}
+
+struct str lake_entry_clustering_provider(const struct lake_entry *e)
+{
+    return e->clustering_provider;
 }
 
 int64_t lake_entry_rows(const struct lake_entry *e)
