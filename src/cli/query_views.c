@@ -48,7 +48,7 @@ static enum ig_code add_scan(struct query_views *v, struct store *st, const char
     if (!rc)
         rc = lake_snapshot_open(table, version, &snapshot, err);
     if (!rc)
-        rc = lake_add_scan(snapshot, NULL, 0, from, err);
+        rc = lake_add_scan(snapshot, NULL, from, err);
     lake_snapshot_free(snapshot);
     lake_close(table);
     return rc;

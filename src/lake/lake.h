@@ -62,13 +62,24 @@ struct lake_partition {
     const char *column, *value;
 };
 
+/* What a scan is asked for. All optional. */
+struct lake_scan {
+    const struct lake_partition *only; /* equalities on partition columns, all must hold */
+    size_t n_only;
+    /* An SQL predicate on the table's columns, without subqueries and aggregates. Files that it excludes by partition
+     * values or statistics are not opened; rows for which it is not true are not given. */
+    const char *where;
+    bool file_column; /* adds _ingot_file BIGINT: which file, the index of its entry */
+    bool row_column;  /* adds _ingot_row BIGINT: the row's position in its file, deleted rows counted */
+};
+
 /*
- * Appends an SQL FROM item, in parentheses, that gives the snapshot's rows with the table's column names and types
- * (partition columns included), of the partitions that `only` (n equalities, all must hold) selects. Works on any
- * connection of any engine that can see the store's files.
+ * Appends an SQL FROM item, in parentheses, that gives the snapshot's live rows with the table's column names and types
+ * (partition columns included). `scan` NULL: all of them. Works on the connections of any engine that can see the
+ * store's files and that a lake_table was opened on.
  */
-IG_MUST_CHECK enum ig_code lake_add_scan(const struct lake_snapshot *s, const struct lake_partition *only, size_t n,
-                                         struct buf *sql, struct error *err);
+IG_MUST_CHECK enum ig_code lake_add_scan(const struct lake_snapshot *s, const struct lake_scan *scan, struct buf *sql,
+                                         struct error *err);
 
 /* --- versions in time -------------------------------------------------------------------------------------- */
 

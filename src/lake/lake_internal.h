@@ -250,9 +250,11 @@ void lake_add_path_literal(struct buf *sql, struct str path);
 /* Where the engine finds the entry's file. */
 IG_MUST_CHECK enum ig_code lake_entry_path(const struct lake_snapshot *s, const struct lake_entry *e, struct buf *out,
                                            struct error *err);
-/* A FROM item over some entries. `file_column`, if not NULL, is added: the entry's index in s->entries. */
+#define LAKE_FILE_COLUMN "_ingot_file"
+#define LAKE_ROW_COLUMN "_ingot_row"
+/* A FROM item over some entries of the snapshot (scan->only is not looked at). `scan` may be NULL. */
 IG_MUST_CHECK enum ig_code lake_add_scan_of(const struct lake_snapshot *s, const struct lake_entry *const *entries,
-                                            size_t n, const char *file_column, struct buf *sql, struct error *err);
+                                            size_t n, const struct lake_scan *scan, struct buf *sql, struct error *err);
 
 /* --- writing data files (write.c, stats.c) ----------------------------------------------------------------- */
 

@@ -254,11 +254,11 @@ static enum ig_code match(struct merge *g, struct error *err)
 
     buf_init(&sql, 0);
     buf_printf(&sql,
-               "CREATE TEMP TABLE %s AS SELECT t._ingot_at AS file, s._ingot_id AS id, s._ingot_id IS NOT NULL AND (",
+               "CREATE TEMP TABLE %s AS SELECT t._ingot_file AS file, s._ingot_id AS id, s._ingot_id IS NOT NULL AND (",
                g->matches);
     add_difference(g, &sql);
     buf_puts(&sql, ") AS differs FROM ");
-    rc = lake_add_scan_of(g->s, g->files.p, g->files.n, "_ingot_at", &sql, err);
+    rc = lake_add_scan_of(g->s, g->files.p, g->files.n, &(struct lake_scan){.file_column = true}, &sql, err);
     buf_printf(&sql, " AS t %s JOIN %s AS s ON ", g->m->delete_unmatched ? "LEFT" : "INNER", g->source);
     add_join_condition(g, &sql);
     if (!rc)

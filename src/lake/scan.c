@@ -15,7 +15,7 @@
 
 #include <strings.h>
 
-#define FILE_COLUMN "_ingot_file"
+#define FILE_COLUMN "_ingot_at"
 
 /* How rows and their files find together. */
 enum join { JOIN_NONE, JOIN_BY_INDEX, JOIN_BY_PATH };
@@ -108,7 +108,7 @@ static bool same_values(const struct lake_snapshot *s, const struct lake_entry *
 }
 
 /* SELECT NULL::TYPE AS "column", ... for the columns that files hold. */
-static void add_empty_arm(const struct lake_snapshot *s, enum join join, struct buf *sql)
+static void add_empty_arm(const struct lake_snapshot *s, enum join join, bool rows, struct buf *sql)
 {
     const struct schema_type *schema = s->metadata.schema;
     bool first = true;
@@ -126,18 +126,21 @@ static void add_empty_arm(const struct lake_snapshot *s, enum join join, struct 
     }
     if (join || first)
         buf_printf(sql, "%sNULL::%s AS " FILE_COLUMN, first ? "" : ", ", join == JOIN_BY_PATH ? "VARCHAR" : "UBIGINT");
+    if (rows)
+        buf_puts(sql, ", NULL::BIGINT AS " LAKE_ROW_COLUMN);
     buf_puts(sql, " WHERE false");
 }
 
 static enum ig_code add_files(const struct lake_snapshot *s, const struct lake_entry *const *entries, size_t n,
-                              enum join join, struct buf *sql, struct error *err)
+                              enum join join, bool rows, struct buf *sql, struct error *err)
 {
     enum ig_code rc = IG_OK;
     struct buf path;
 
     buf_init(&path, 0);
-    buf_printf(sql, " UNION ALL BY NAME SELECT *%s FROM read_parquet([",
-               join == JOIN_BY_INDEX ? ", file_index AS " FILE_COLUMN : "");
+    buf_printf(sql, " UNION ALL BY NAME SELECT *%s%s FROM read_parquet([",
+               join == JOIN_BY_INDEX ? ", file_index AS " FILE_COLUMN : "",
+               rows ? ", file_row_number AS " LAKE_ROW_COLUMN : "");
     for (size_t i = 0; i < n && !rc; i++) {
         buf_clear(&path);
         rc = lake_entry_path(s, entries[i], &path, err);
@@ -177,7 +180,7 @@ static enum ig_code add_join(const struct lake_snapshot *s, const struct lake_en
         }
         buf_putc(sql, ')');
     }
-    buf_printf(sql, ") AS p(" FILE_COLUMN "%s", with_index ? ", _ingot_index" : "");
+    buf_printf(sql, ") AS p(" FILE_COLUMN "%s", with_index ? ", " LAKE_FILE_COLUMN : "");
     for (size_t k = 0; k < m->n_partition_columns; k++) {
         buf_puts(sql, ", ");
         engine_add_name(sql, str_of(m->partition_columns[k]));
@@ -188,7 +191,7 @@ static enum ig_code add_join(const struct lake_snapshot *s, const struct lake_en
 }
 
 static void add_columns(const struct lake_snapshot *s, const struct lake_entry *first, bool joined,
-                        const char *file_column, struct buf *sql)
+                        const struct lake_scan *scan, struct buf *sql)
 {
     const struct schema_type *schema = s->metadata.schema;
 
@@ -214,49 +217,58 @@ static void add_columns(const struct lake_snapshot *s, const struct lake_entry *
         buf_puts(sql, " AS ");
         engine_add_name(sql, str_of(f->name));
     }
-    if (file_column)
-        buf_printf(sql, "%s%s AS %s", schema->n_fields ? ", " : "", joined ? "p._ingot_index" : "NULL::BIGINT",
-                   file_column);
+    if (scan->file_column)
+        buf_printf(sql, "%s%s AS " LAKE_FILE_COLUMN, schema->n_fields ? ", " : "",
+                   joined ? "p." LAKE_FILE_COLUMN : "NULL::BIGINT");
+    if (scan->row_column)
+        buf_printf(sql, "%sf." LAKE_ROW_COLUMN " AS " LAKE_ROW_COLUMN,
+                   schema->n_fields || scan->file_column ? ", " : "");
 }
 
 enum ig_code lake_add_scan_of(const struct lake_snapshot *s, const struct lake_entry *const *entries, size_t n,
-                              const char *file_column, struct buf *sql, struct error *err)
+                              const struct lake_scan *scan, struct buf *sql, struct error *err)
 {
+    static const struct lake_scan all = {0};
     enum join join = JOIN_NONE;
 
+    scan = scan ? scan : &all;
     for (size_t i = 0; i < s->metadata.schema->n_fields; i++)
         if (strncasecmp(s->metadata.schema->fields[i].name, LAKE_OWN_PREFIX, strlen(LAKE_OWN_PREFIX)) == 0)
             return error_set(err, IG_UNSUPPORTED, "column %s: names that begin with " LAKE_OWN_PREFIX " are taken",
                              s->metadata.schema->fields[i].name);
-    if (n > 0 && (file_column || !same_values(s, entries, n)))
+    if (n > 0 && (scan->file_column || !same_values(s, entries, n)))
         join = schema_find(s->metadata.schema, STR("file_index")) ? JOIN_BY_PATH : JOIN_BY_INDEX;
-    buf_puts(sql, "(SELECT ");
-    add_columns(s, n ? entries[0] : NULL, join != JOIN_NONE, file_column, sql);
+    buf_puts(sql, scan->where ? "(SELECT * FROM (SELECT " : "(SELECT ");
+    add_columns(s, n ? entries[0] : NULL, join != JOIN_NONE, scan, sql);
     buf_puts(sql, " FROM (");
-    add_empty_arm(s, join, sql);
+    add_empty_arm(s, join, scan->row_column, sql);
     if (n)
-        IG_TRY(add_files(s, entries, n, join, sql, err));
+        IG_TRY(add_files(s, entries, n, join, scan->row_column, sql, err));
     buf_puts(sql, ") AS f");
     if (join)
-        IG_TRY(add_join(s, entries, n, join, file_column != NULL, sql, err));
+        IG_TRY(add_join(s, entries, n, join, scan->file_column, sql, err));
+    if (scan->where)
+        buf_printf(sql, ") WHERE (%s)", scan->where);
     buf_putc(sql, ')');
     return buf_check(sql, err, "the query of a scan");
 }
 
-enum ig_code lake_add_scan(const struct lake_snapshot *s, const struct lake_partition *only, size_t n, struct buf *sql,
+enum ig_code lake_add_scan(const struct lake_snapshot *s, const struct lake_scan *scan, struct buf *sql,
                            struct error *err)
 {
+    const size_t n_only = scan ? scan->n_only : 0;
     VEC(const struct lake_entry *) entries = {0};
     enum ig_code rc;
 
-    IG_TRY(lake_check_partitions(s, only, n, err));
+    if (n_only)
+        IG_TRY(lake_check_partitions(s, scan->only, n_only, err));
     for (size_t i = 0; i < s->entries.n; i++) {
         const struct lake_entry *e = &s->entries.p[i];
 
-        if (e->live && lake_entry_matches(s, e, only, n))
+        if (e->live && (n_only == 0 || lake_entry_matches(s, e, scan->only, n_only)))
             vec_push(&entries, e);
     }
-    rc = lake_add_scan_of(s, entries.p, entries.n, NULL, sql, err);
+    rc = lake_add_scan_of(s, entries.p, entries.n, scan, sql, err);
     vec_free(&entries);
     return rc;
 }

@@ -138,7 +138,7 @@ enum ig_code meta_read(struct meta *m, struct lifecycle_rows *out, struct error 
     buf_puts(&sql, "SELECT domain, partition_date, status, run_id, record_count, "
                    "array_to_string(source_files, chr(10)) AS source_files, file_hash, silver_records, gold_records, "
                    "retry_count, error_message, created_at, updated_at, processed_at, silver_path, gold_path FROM ");
-    rc = lake_add_scan(snapshot, NULL, 0, &sql, err);
+    rc = lake_add_scan(snapshot, NULL, &sql, err);
     if (rc != IG_OK)
         goto out;
     buf_puts(&sql, " WHERE domain IS NOT NULL AND partition_date IS NOT NULL ORDER BY domain, partition_date");

@@ -172,7 +172,8 @@ enum ig_code audit_scan(struct stage_ledger *l, const char *path, int32_t date, 
         *there = true;
         if (version)
             *version = lake_version(snapshot);
-        rc = lake_add_scan(snapshot, &only, date == DATE_NONE ? 0 : 1, from, err);
+        rc =
+            lake_add_scan(snapshot, &(struct lake_scan){.only = &only, .n_only = date == DATE_NONE ? 0 : 1}, from, err);
     }
     lake_snapshot_free(snapshot);
     lake_close(table);

@@ -113,7 +113,7 @@ static enum ig_code send_letters(const struct silver_run *s, const struct lake_s
                buf_cstr(&s->bronze));
     if (!rc && known) {
         buf_puts(&sql, " WHERE NOT EXISTS (FROM (SELECT _topic, _partition, _offset FROM ");
-        rc = lake_add_scan(known, &only, 1, &sql, err);
+        rc = lake_add_scan(known, &(struct lake_scan){.only = &only, .n_only = 1}, &sql, err);
         buf_puts(&sql, ") q WHERE q._topic = b.t AND q._partition = b.p AND q._offset = b.o)");
     }
     buf_puts(&sql, " ORDER BY t, p, o");
@@ -157,7 +157,7 @@ static enum ig_code has_rows(const struct silver_run *s, const struct lake_snaps
 
     buf_init(&sql, 0);
     buf_puts(&sql, "SELECT count(*) FROM ");
-    rc = lake_add_scan(known, &only, 1, &sql, err);
+    rc = lake_add_scan(known, &(struct lake_scan){.only = &only, .n_only = 1}, &sql, err);
     if (!rc)
         rc = engine_query_int64(s->c, buf_cstr(&sql), &n, err);
     buf_release(&sql);

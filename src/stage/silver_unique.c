@@ -30,7 +30,7 @@ static enum ig_code find_rivals(struct silver_run *s, const struct lake_snapshot
     buf_puts(&sql, " AS date, ");
     add_rank(k, &sql);
     buf_puts(&sql, " AS wins FROM ");
-    rc = lake_add_scan(snapshot, NULL, 0, &sql, err);
+    rc = lake_add_scan(snapshot, NULL, &sql, err);
     buf_puts(&sql, " r JOIN (FROM ingot_seen ANTI JOIN ingot_out USING (rid)) w ON ");
     for (size_t i = 0; i < k->n_key; i++) {
         buf_puts(&sql, i ? " AND r." : "r.");
@@ -72,7 +72,7 @@ static enum ig_code count_withdrawn(struct silver_run *s, const struct lake_snap
 
     buf_init(&sql, 0);
     buf_puts(&sql, "SELECT count(*) FROM ");
-    rc = lake_add_scan(snapshot, &ours, 1, &sql, err);
+    rc = lake_add_scan(snapshot, &(struct lake_scan){.only = &ours, .n_only = 1}, &sql, err);
     buf_puts(&sql, " r ANTI JOIN (FROM ingot_seen WHERE reason IS NULL) w ON r._topic = w.t AND r._partition = w.p AND"
                    " r._offset = w.o");
     if (!rc)
@@ -136,7 +136,7 @@ enum ig_code silver_add_touched(struct silver_run *s, int64_t version, struct bu
         const struct lake_partition only = {s->d->bronze.date_column, date_format(s->result->touched_dates[i], date)};
 
         buf_puts(select, " UNION ALL BY NAME SELECT * FROM ");
-        rc = lake_add_scan(snapshot, &only, 1, select, err);
+        rc = lake_add_scan(snapshot, &(struct lake_scan){.only = &only, .n_only = 1}, select, err);
         buf_puts(select, " r ANTI JOIN (FROM ingot_rival WHERE NOT wins) b ON r._topic = b._topic AND r._partition ="
                          " b._partition AND r._offset = b._offset");
     }

@@ -62,7 +62,7 @@ enum ig_code tables_source_view(const struct tables_source *t, struct engine_con
     buf_puts(&sql, "CREATE OR REPLACE TEMP VIEW ");
     engine_add_name(&sql, str_of(name));
     buf_puts(&sql, " AS SELECT * FROM ");
-    rc = lake_add_scan(t->snapshot, &only, date == DATE_NONE ? 0 : 1, &sql, err);
+    rc = lake_add_scan(t->snapshot, &(struct lake_scan){.only = &only, .n_only = date == DATE_NONE ? 0 : 1}, &sql, err);
     if (!rc)
         rc = buf_check(&sql, err, name);
     if (!rc)

@@ -32,7 +32,8 @@ static enum ig_code add_scan(struct trace_looking *k, const struct lake_snapshot
     const struct lake_partition only = {k->p->domain->bronze.date_column,
                                         date_format(k->date == DATE_NONE ? 0 : k->date, date)};
 
-    return lake_add_scan(s, &only, of_date && k->date != DATE_NONE ? 1 : 0, &k->sql, err);
+    return lake_add_scan(s, &(struct lake_scan){.only = &only, .n_only = of_date && k->date != DATE_NONE ? 1 : 0},
+                         &k->sql, err);
 }
 
 static void add_version(struct trace_looking *k, struct trace_hop *hop, const char *path, const struct lake_snapshot *s)
@@ -309,7 +310,7 @@ enum ig_code trace_look_partition(struct trace_looking *k, struct error *err)
     }
     buf_clear(&k->sql);
     buf_puts(&k->sql, "SELECT status, run_id, updated_at, processed_at, error_message FROM ");
-    rc = lake_add_scan(s, NULL, 0, &k->sql, err);
+    rc = lake_add_scan(s, NULL, &k->sql, err);
     buf_puts(&k->sql, " WHERE domain = ");
     engine_add_literal(&k->sql, str_of(k->p->domain->name));
     buf_printf(&k->sql, " AND partition_date = DATE '%s'", date);

@@ -93,7 +93,7 @@ static enum ig_code read_have(struct loader *l, struct buf *sql, struct error *e
 static enum ig_code read_wanted(struct loader *l, struct buf *sql, struct error *err)
 {
     buf_puts(sql, "SELECT column_name, column_type FROM (DESCRIBE SELECT * FROM ");
-    IG_TRY(lake_add_scan(l->load->snapshot, NULL, 0, sql, err));
+    IG_TRY(lake_add_scan(l->load->snapshot, NULL, sql, err));
     buf_puts(sql, ")");
     IG_TRY(read_columns(l, buf_cstr(sql), &l->wanted, err));
     buf_clear(sql);
@@ -230,11 +230,13 @@ static enum ig_code add_source(struct loader *l, struct buf *sql, struct error *
 
     if (l->whole) {
         buf_puts(sql, "SELECT * FROM ");
-        return lake_add_scan(l->load->snapshot, NULL, 0, sql, err);
+        return lake_add_scan(l->load->snapshot, NULL, sql, err);
     }
     for (size_t i = 0; i < l->changed.n; i++) {
         buf_puts(sql, i ? " UNION ALL BY NAME SELECT * FROM " : "SELECT * FROM ");
-        IG_TRY(lake_add_scan(l->load->snapshot, split_partition(l, l->changed.p[i], n), n, sql, err));
+        IG_TRY(lake_add_scan(l->load->snapshot,
+                             &(struct lake_scan){.only = split_partition(l, l->changed.p[i], n), .n_only = n}, sql,
+                             err));
     }
     return IG_OK;
 }

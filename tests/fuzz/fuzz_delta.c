@@ -135,7 +135,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (lake_snapshot_open(table, LAKE_LATEST, &snapshot, &err) == IG_OK) {
         IG_ASSERT(lake_version(snapshot) == (mark ? 1 : 0));
         if (lake_files(snapshot, look, NULL, &err) == IG_OK)
-            (void)!lake_add_scan(snapshot, NULL, 0, &sql, &err);
+            (void)!lake_add_scan(snapshot, NULL, &sql, &err);
     } else {
         IG_ASSERT(err.msg[0]);
     }

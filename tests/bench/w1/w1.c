@@ -296,7 +296,7 @@ static void view(struct bench *b, struct engine_conn *c, const char *path, const
     buf_printf(&sql, "CREATE TEMP VIEW %s AS SELECT * FROM ", name);
     check(lake_open(b->x.store, c, path, &table, &err), &err);
     check(lake_snapshot_open(table, LAKE_LATEST, &snapshot, &err), &err);
-    check(lake_add_scan(snapshot, NULL, 0, &sql, &err), &err);
+    check(lake_add_scan(snapshot, NULL, &sql, &err), &err);
     check(engine_exec(c, &err, buf_cstr(&sql)), &err);
     lake_snapshot_free(snapshot);
     lake_close(table);

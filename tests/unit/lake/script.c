@@ -122,7 +122,7 @@ static enum ig_code run_scan(struct script *s, struct lake_table *t, struct line
     rc = lake_snapshot_open(t, l->version, &snapshot, err);
     buf_puts(&sql, "WITH t AS (SELECT * FROM ");
     if (!rc)
-        rc = lake_add_scan(snapshot, only, n, &sql, err);
+        rc = lake_add_scan(snapshot, &(struct lake_scan){.only = only, .n_only = n}, &sql, err);
     buf_printf(&sql, ") %s", *l->parts[2] ? l->parts[2] : "SELECT * FROM t ORDER BY ALL");
     if (!rc)
         rc = engine_print(s->conn, buf_cstr(&sql), ENGINE_PRINT_JSON, 0, out, err);

@@ -193,7 +193,7 @@ static void expect_history(struct fixture *f, const char *domain, const char *da
         buf_init(&sql, 0);
         buf_init(&status, 0);
         buf_puts(&sql, "SELECT coalesce(max(status), '') FROM ");
-        must(lake_add_scan(s, NULL, 0, &sql, &err), &err);
+        must(lake_add_scan(s, NULL, &sql, &err), &err);
         buf_printf(&sql, " WHERE domain = '%s' AND partition_date = '%s'", domain, date);
         must(engine_query_str(c, buf_cstr(&sql), &status, &err), &err);
         if (strcmp(buf_cstr(&status), last) != 0) {
@@ -401,7 +401,7 @@ static void change_meta(struct fixture *f, const char *replace, const char *wher
     must(lake_snapshot_open(t, LAKE_LATEST, &s, &err), &err);
     buf_init(&sql, 0);
     buf_printf(&sql, "SELECT * REPLACE (%s) FROM ", replace);
-    must(lake_add_scan(s, NULL, 0, &sql, &err), &err);
+    must(lake_add_scan(s, NULL, &sql, &err), &err);
     buf_printf(&sql, " WHERE %s", where);
     const struct lake_merge m = {.select = buf_cstr(&sql), .key = key, .n_key = 2};
     must(lake_merge(t, &m, NULL, NULL, &err), &err);

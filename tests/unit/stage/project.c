@@ -151,7 +151,7 @@ static void add_table(struct project *p, struct str path, struct buf *sql)
     snprintf(name, sizeof(name), STR_FMT, STR_ARG(path));
     must(p, lake_open(p->x.store, p->conn, name, &table, &p->err));
     must(p, lake_snapshot_open(table, LAKE_LATEST, &snapshot, &p->err));
-    must(p, lake_add_scan(snapshot, NULL, 0, sql, &p->err));
+    must(p, lake_add_scan(snapshot, NULL, sql, &p->err));
     lake_snapshot_free(snapshot);
     lake_close(table);
 }

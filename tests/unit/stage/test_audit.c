@@ -71,7 +71,7 @@ static void tamper(struct project *p, const char *path, const char *select_from)
         rc = lake_snapshot_open(table, LAKE_LATEST, &snapshot, &p->err);
     buf_puts(&sql, "WITH t AS (SELECT * FROM ");
     if (!rc)
-        rc = lake_add_scan(snapshot, NULL, 0, &sql, &p->err);
+        rc = lake_add_scan(snapshot, NULL, &sql, &p->err);
     buf_printf(&sql, ") %s", select_from);
     if (rc)
         fail_msg("%s", p->err.msg);
