@@ -77,6 +77,38 @@ static enum ig_code file_get(struct store *st, const char *name, struct buf *out
     return rc;
 }
 
+static enum ig_code file_get_range(struct store *st, const char *name, int64_t from, size_t n, struct buf *out,
+                                   struct error *err)
+{
+    struct env_file *f = NULL;
+    struct buf path;
+    size_t done = 1;
+    int64_t size = 0;
+    enum ig_code rc;
+
+    buf_init(&path, 0);
+    add_path(st, name, &path);
+    rc = env_open(st->env, buf_cstr(&path), ENV_OPEN_READ, &f, err);
+    if (!rc)
+        rc = env_size(st->env, f, &size, err);
+    if (!rc && (from >= size || n == 0))
+        goto out;
+    if (!rc && (uint64_t)n > (uint64_t)(size - from))
+        n = (size_t)(size - from);
+    if (!rc && !buf_reserve(out, n))
+        rc = buf_check(out, err, buf_cstr(&path));
+    for (size_t got = 0; !rc && got < n && done > 0; got += done) {
+        rc = env_read(st->env, f, from + (int64_t)got, out->p + out->n, n - got, &done, err);
+        out->n += rc ? 0 : done;
+    }
+out:
+    if (out->p)
+        out->p[out->n] = '\0';
+    env_close(st->env, f);
+    buf_release(&path);
+    return rc;
+}
+
 static enum ig_code file_stat(struct store *st, const char *name, struct store_object *out, struct error *err)
 {
     struct env_stat found;
@@ -396,6 +428,7 @@ static const struct store_ops file_ops = {
     .local_path = file_local_path,
     .scratch_path = file_scratch_path,
     .free = file_free,
+    .get_range = file_get_range,
 };
 
 static enum ig_code sweep_entry(void *ctx, const char *name, const struct env_stat *found, struct error *err)

@@ -107,3 +107,81 @@ enum ig_code store_scratch_path(struct store *st, const char *suffix, struct buf
 {
     return st->ops->scratch_path(st, suffix, out, err);
 }
+
+bool store_is_local(const struct store *st)
+{
+    return !st->ops->remote;
+}
+
+struct behind {
+    const char *after;
+    store_list_fn *each;
+    void *ctx;
+};
+
+static enum ig_code pass_behind(void *ctx, const struct store_object *object, struct error *err)
+{
+    const struct behind *b = ctx;
+
+    return str_cmp(object->name, str_of(b->after)) > 0 ? b->each(b->ctx, object, err) : IG_OK;
+}
+
+enum ig_code store_list_from(struct store *st, const char *prefix, const char *after, store_list_fn *each, void *ctx,
+                             struct error *err)
+{
+    struct behind b = {after, each, ctx};
+
+    if (st->ops->list_from)
+        return st->ops->list_from(st, prefix, after, each, ctx, err);
+    return st->ops->list(st, prefix, pass_behind, &b, err);
+}
+
+enum ig_code store_remove_many(struct store *st, const char *const *names, size_t n, struct error *err)
+{
+    for (size_t i = 0; i < n; i++)
+        IG_TRY(check_name(names[i], err));
+    if (st->ops->remove_many)
+        return st->ops->remove_many(st, names, n, err);
+    for (size_t i = 0; i < n; i++)
+        IG_TRY(st->ops->remove(st, names[i], err));
+    return IG_OK;
+}
+
+enum ig_code store_get_range(struct store *st, const char *name, int64_t from, size_t n, struct buf *out,
+                             struct error *err)
+{
+    struct buf whole;
+    enum ig_code rc;
+
+    IG_TRY(check_name(name, err));
+    if (from < 0)
+        return error_set(err, IG_INVALID, "%s: byte %lld", name, (long long)from);
+    if (st->ops->get_range)
+        return st->ops->get_range(st, name, from, n, out, err);
+    buf_init(&whole, 0);
+    rc = st->ops->get(st, name, &whole, err);
+    if (!rc && (uint64_t)from < whole.n) {
+        const size_t left = whole.n - (size_t)from;
+
+        buf_add(out, whole.p + from, n < left ? n : left);
+        rc = buf_check(out, err, name);
+    }
+    buf_release(&whole);
+    return rc;
+}
+
+enum ig_code store_fetch(struct store *st, const char *const *names, size_t n, struct error *err)
+{
+    for (size_t i = 0; i < n; i++)
+        IG_TRY(check_name(names[i], err));
+    return st->ops->fetch ? st->ops->fetch(st, names, n, err) : IG_OK;
+}
+
+enum ig_code store_open_like(struct store *st, const char *url, struct store **out, struct error *err)
+{
+    const size_t n = strlen(st->ops->scheme);
+
+    if (st->ops->open_like && strncmp(url, st->ops->scheme, n) == 0 && url[n] == ':' && !strchr(url, '?'))
+        return st->ops->open_like(st, url, out, err);
+    return store_open(st->env, url, out, err);
+}

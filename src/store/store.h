@@ -4,6 +4,16 @@
  * The promise that everything stands on is put-if-absent: of any number of callers in any number of processes, at
  * most one gets IG_OK for a name. What returned IG_OK is durable (synced, with its folder entry).
  *
+ * Write once: a name that was put with STORE_IF_ABSENT is never written again while anybody may read it, only removed.
+ * Names that are put with STORE_REPLACE are hints that may change at any time (_last_checkpoint). What is read in
+ * pieces is read of one version of the object: if it is replaced meanwhile, the read fails with IG_UNAVAILABLE.
+ *
+ * A remote store (store_is_local() false) may not answer, or answer late, or do a thing and lose the answer. Requests
+ * are repeated as long as that is safe. What is left is one of: IG_UNAVAILABLE (nothing happened; a read, or a write
+ * that was surely not done), IG_UNKNOWN_OUTCOME (a write that may be done, now or a little later: read it back).
+ * IG_EXISTS means that the object is of somebody else: a put that finds its own object there, because an earlier
+ * try of it was done and its answer lost, says IG_OK.
+ *
  * Names are '/'-separated, relative, without empty, "." or ".." parts; checked here, before an implementation sees
  * them. A store may be used from any thread.
  */
@@ -23,7 +33,10 @@ typedef enum ig_code store_list_fn(void *ctx, const struct store_object *object,
 
 struct store;
 
-/* What an implementation fills in. All are required. */
+/* Called with the objects in the order that was asked for, in the caller's thread. */
+typedef enum ig_code store_got_fn(void *ctx, size_t i, struct str body, struct error *err);
+
+/* What an implementation fills in; what is behind `free` may be NULL, and is then made of the others. */
 struct store_ops {
     const char *scheme;
     enum ig_code (*get)(struct store *st, const char *name, struct buf *out, struct error *err);
@@ -37,13 +50,23 @@ struct store_ops {
     enum ig_code (*local_path)(struct store *st, const char *name, struct buf *out, struct error *err);
     enum ig_code (*scratch_path)(struct store *st, const char *suffix, struct buf *out, struct error *err);
     void (*free)(struct store *st);
+    bool remote; /* requests have latency: many of them go side by side */
+    enum ig_code (*get_range)(struct store *st, const char *name, int64_t from, size_t n, struct buf *out,
+                              struct error *err);
+    enum ig_code (*list_from)(struct store *st, const char *prefix, const char *after, store_list_fn *each, void *ctx,
+                              struct error *err);
+    enum ig_code (*fetch)(struct store *st, const char *const *names, size_t n, struct error *err);
+    enum ig_code (*remove_many)(struct store *st, const char *const *names, size_t n, struct error *err);
+    enum ig_code (*probe)(struct store *st, struct error *err);
+    /* Another store of this kind, reached the same way (endpoint, credentials), at another URL. */
+    enum ig_code (*open_like)(struct store *st, const char *url, struct store **out, struct error *err);
 };
 
 /* The first member of every implementation's own struct. */
 struct store {
     const struct store_ops *ops;
     struct env *env;
-    char *url; /* as given, without a trailing slash */
+    char *url; /* as given, without a trailing slash and without options: "s3://bucket/prefix" */
 };
 
 /* Opens the store that a URL names: "file:DIR" or a plain path (made if missing). Other schemes are IG_UNSUPPORTED. */
@@ -67,7 +90,32 @@ IG_MUST_CHECK enum ig_code store_stat(struct store *st, const char *name, struct
  * never show. */
 IG_MUST_CHECK enum ig_code store_list(struct store *st, const char *prefix, store_list_fn *each, void *ctx,
                                       struct error *err);
+/* The same for the names that are behind `after` in order, also "": logs are listed from the last checkpoint on. */
+IG_MUST_CHECK enum ig_code store_list_from(struct store *st, const char *prefix, const char *after, store_list_fn *each,
+                                           void *ctx, struct error *err);
 IG_MUST_CHECK enum ig_code store_remove(struct store *st, const char *name, struct error *err); /* absent is fine */
+/* All of them, in as few requests as the store knows how to; on an error some may be gone. */
+IG_MUST_CHECK enum ig_code store_remove_many(struct store *st, const char *const *names, size_t n, struct error *err);
+
+/* Appends at most n bytes from byte `from` on; fewer only where the object ends (none at or behind its end). */
+IG_MUST_CHECK enum ig_code store_get_range(struct store *st, const char *name, int64_t from, size_t n, struct buf *out,
+                                           struct error *err);
+/* Whole objects, many small ones: reads ahead side by side where the store is remote, with bounded memory. An object
+ * over max_bytes is IG_LIMIT. The first error, of the store or of `each`, ends it. */
+IG_MUST_CHECK enum ig_code store_get_many(struct store *st, const char *const *names, size_t n, size_t max_bytes,
+                                          store_got_fn *each, void *ctx, struct error *err);
+/* Brings objects into the local cache, side by side, so that store_local_path() of each is quick; nothing to do where
+ * the store is local. */
+IG_MUST_CHECK enum ig_code store_fetch(struct store *st, const char *const *names, size_t n, struct error *err);
+
+bool store_is_local(const struct store *st);
+/* Does this store keep the promise of put-if-absent? Races puts of a scratch name over several connections, once for a
+ * store and process, and remembers a good answer longer where it can. IG_UNSUPPORTED if two puts won, or a put over an
+ * object that is there did: nobody may write tables there. Call it before the first write to a table. */
+IG_MUST_CHECK enum ig_code store_probe(struct store *st, struct error *err);
+/* Opens another URL with this store's way of access (endpoint, region, credentials) where it is of the same kind and
+ * says nothing else itself: for files of a table that lie elsewhere. */
+IG_MUST_CHECK enum ig_code store_open_like(struct store *st, const char *url, struct store **out, struct error *err);
 /* Where the engine can read the object: the file itself, or a cached copy. Names may be absent (no check is made). */
 IG_MUST_CHECK enum ig_code store_local_path(struct store *st, const char *name, struct buf *out, struct error *err);
 /* A fresh path for a scratch file or folder, on the same disk as the store where it is local, so that put_file need not

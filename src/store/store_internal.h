@@ -7,6 +7,12 @@
 /* The folder of unfinished puts, at the store's root. Never listed. */
 #define STORE_SCRATCH_DIR ".ingot-scratch"
 
+/* Where put-if-absent is tried. */
+#define STORE_PROBE_DIR ".ingot-probe"
+
+/* The race itself, with nothing remembered: for the implementations' probe. */
+IG_MUST_CHECK enum ig_code store_race(struct store *st, struct error *err);
+
 /* `location` is what follows the scheme. */
 enum ig_code store_file_open(struct env *env, const char *url, const char *location, struct store **out,
                              struct error *err);
