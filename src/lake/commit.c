@@ -7,8 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define ENGINE_INFO "ingot/" INGOT_VERSION
-
 enum ig_code lake_check_options(const struct lake_snapshot *s, const struct lake_commit_options *o, struct error *err)
 {
     if (!o)
@@ -22,107 +20,14 @@ enum ig_code lake_check_options(const struct lake_snapshot *s, const struct lake
     return IG_OK;
 }
 
-/* --- the text ---------------------------------------------------------------------------------------------- */
-
-struct attempt {
-    struct lake_table *t;
-    const struct lake_change *change;
-    int64_t version;
-    int64_t now_ms;
-    char id[37];
-};
-
-static void add_commit_info(const struct attempt *a, struct buf *out)
-{
-    const struct lake_change *c = a->change;
-
-    buf_printf(out, "{\"commitInfo\":{\"timestamp\":%lld,\"operation\":", (long long)a->now_ms);
-    json_add_string(out, str_of(c->options && c->options->operation ? c->options->operation : c->operation));
-    buf_printf(out, ",\"operationParameters\":%s", c->parameters ? c->parameters : "{}");
-    if (c->base)
-        buf_printf(out, ",\"readVersion\":%lld", (long long)c->base->version);
-    buf_printf(out, ",\"isolationLevel\":\"Serializable\",\"isBlindAppend\":%s,\"operationMetrics\":%s",
-               c->base && c->added && c->scope == LAKE_READ_NOTHING ? "true" : "false", c->metrics ? c->metrics : "{}");
-    buf_printf(out, ",\"engineInfo\":\"" ENGINE_INFO "\",\"txnId\":\"%s\"}}\n", a->id);
-}
-
-static void add_uri_string(struct buf *out, struct str path)
-{
-    struct buf uri;
-
-    buf_init(&uri, 0);
-    lake_add_uri(&uri, path);
-    json_add_string(out, buf_str(&uri));
-    buf_release(&uri);
-}
-
-static void add_values(const struct lake_snapshot *s, char *const *values, struct buf *out)
-{
-    buf_putc(out, '{');
-    for (size_t i = 0; i < s->metadata.n_partition_columns; i++) {
-        buf_puts(out, i ? "," : "");
-        json_add_string(out, str_of(s->metadata.partition_fields[i]->physical));
-        buf_putc(out, ':');
-        if (values[i])
-            json_add_string(out, str_of(values[i]));
-        else
-            buf_puts(out, "null");
-    }
-    buf_putc(out, '}');
-}
-
-static void add_add(const struct lake_snapshot *s, const struct lake_new_file *f, struct buf *out)
-{
-    buf_puts(out, "{\"add\":{\"path\":");
-    add_uri_string(out, str_of(f->name));
-    buf_puts(out, ",\"partitionValues\":");
-    add_values(s, f->values, out);
-    buf_printf(out, ",\"size\":%lld,\"modificationTime\":%lld,\"dataChange\":true,\"stats\":", (long long)f->size_bytes,
-               (long long)f->modified_ms);
-    json_add_string(out, str_of(f->stats));
-    buf_puts(out, "}}\n");
-}
-
-static void add_remove(const struct attempt *a, const struct lake_entry *e, struct buf *out)
-{
-    buf_printf(out, "{\"remove\":{\"path\":\"" STR_FMT "\",\"deletionTimestamp\":%lld,\"dataChange\":true",
-               STR_ARG(e->raw_path), (long long)a->now_ms);
-    buf_printf(out, ",\"extendedFileMetadata\":true,\"partitionValues\":" STR_FMT ",\"size\":%lld",
-               STR_ARG(e->raw_values.n ? e->raw_values : STR("{}")), (long long)e->size_bytes);
-    if (e->raw_tags.n)
-        buf_printf(out, ",\"tags\":" STR_FMT, STR_ARG(e->raw_tags));
-    if (e->raw_dv.n)
-        buf_printf(out, ",\"deletionVector\":" STR_FMT, STR_ARG(e->raw_dv));
-    buf_puts(out, "}}\n");
-}
-
-static void add_text(const struct attempt *a, const struct lake_snapshot *shape, struct buf *out)
-{
-    const struct lake_change *c = a->change;
-
-    add_commit_info(a, out);
-    if (c->protocol)
-        buf_printf(out, "{\"protocol\":%s}\n", c->protocol);
-    if (c->metadata)
-        buf_printf(out, "{\"metaData\":%s}\n", c->metadata);
-    if (c->options && c->options->app_id) {
-        buf_puts(out, "{\"txn\":{\"appId\":");
-        json_add_string(out, str_of(c->options->app_id));
-        buf_printf(out, ",\"version\":%lld,\"lastUpdated\":%lld}}\n", (long long)c->options->app_version,
-                   (long long)a->now_ms);
-    }
-    for (size_t i = 0; i < c->n_removed; i++)
-        add_remove(a, c->removed[i], out);
-    for (size_t i = 0; c->added && i < c->added->list.n; i++)
-        add_add(shape, &c->added->list.p[i], out);
-}
-
 /* --- conflicts --------------------------------------------------------------------------------------------- */
 
 /* Does the change depend on this file's partition? */
 static bool in_scope(const struct lake_change *c, const struct lake_entry *e)
 {
     if (c->scope == LAKE_READ_ALL)
+        return true;
+    if (c->scope == LAKE_READ_WHERE)
         return true;
     for (size_t i = 0; c->scope == LAKE_READ_PARTITIONS && i < c->n_partitions; i++)
         if (lake_entry_matches(c->base, e, c->partitions + i * c->n_columns, c->n_columns))
@@ -192,7 +97,8 @@ static enum ig_code check_winner(const struct lake_change *c, struct lake_snapsh
 enum outcome { OURS, THEIRS, ABSENT };
 
 /* Reads the version back: is it there, and is it this attempt's? If not, may the attempt go on behind it? */
-static enum ig_code look_at_winner(const struct attempt *a, const char *name, enum outcome *outcome, struct error *err)
+static enum ig_code look_at_winner(const struct lake_attempt *a, const char *name, enum outcome *outcome,
+                                   struct error *err)
 {
     struct lake_snapshot *won = NULL;
     struct buf text;
@@ -238,8 +144,7 @@ static void back_off(struct env *env, int tries)
 }
 
 /* One put. *outcome says whether the version is ours; an error ends the commit. */
-static enum ig_code try_version(const struct attempt *a, const struct lake_snapshot *shape, enum outcome *outcome,
-                                struct error *err)
+static enum ig_code try_version(const struct lake_attempt *a, enum outcome *outcome, struct error *err)
 {
     struct error put_error = {0};
     struct buf name, text;
@@ -248,8 +153,7 @@ static enum ig_code try_version(const struct attempt *a, const struct lake_snaps
     buf_init(&name, 0);
     buf_init(&text, LAKE_COMMIT_MAX_BYTES);
     lake_add_log_name(&name, a->t->path, a->version, ".json");
-    add_text(a, shape, &text);
-    rc = buf_check(&text, err, "a commit");
+    rc = lake_add_commit_text(a, &text, err);
     if (rc)
         goto out;
     rc = store_put(a->t->store, buf_cstr(&name), buf_str(&text), STORE_IF_ABSENT, &put_error);
@@ -289,14 +193,18 @@ static void checkpoint_if_due(struct lake_table *t, const struct lake_change *c,
 
 enum ig_code lake_commit(struct lake_table *t, const struct lake_change *change, int64_t *version, struct error *err)
 {
-    struct attempt a = {.t = t, .change = change, .version = change->base ? change->base->version + 1 : 0};
+    struct lake_attempt a = {.t = t,
+                             .change = change,
+                             .version = change->base ? change->base->version + 1 : 0,
+                             .in_commit_ms = -1,
+                             .row_high = -2};
     enum outcome outcome = THEIRS;
     enum ig_code rc = IG_OK;
 
     env_uuid(t->store->env, a.id);
     for (int tries = 0; tries < LAKE_COMMIT_TRIES && !rc; tries++) {
         a.now_ms = env_now_ms(t->store->env);
-        rc = try_version(&a, change->base, &outcome, err);
+        rc = try_version(&a, &outcome, err);
         if (rc || outcome == OURS)
             break;
         a.version += outcome == THEIRS;

@@ -124,6 +124,9 @@ struct lake_commit_options {
     /* Columns that the table does not have are added to it, and its types are widened where the table allows that, by
      * the commit that brings the rows. Otherwise they are IG_INVALID. */
     bool merge_schema;
+    const char *user_metadata; /* commitInfo.userMetadata */
+    /* How often, and how long, a commit is tried while others win; 0: the defaults (many tries, 10 minutes). */
+    int64_t max_tries, max_wait_ms;
 };
 
 /* What a write did. */

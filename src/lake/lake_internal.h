@@ -79,6 +79,7 @@ struct lake_snapshot {
     char *table_path;
     int64_t version;
     int64_t commit_time_ms;
+    int64_t in_commit_ms;                 /* inCommitTimestamp of the newest commit that was read, -1 for none */
     int64_t log_mtime_ms, log_size_bytes; /* of the version's commit file: is it still the same table? -1: not there */
     int n_extensions;                     /* how often it was copied and gone on with since it was read whole */
     VEC(struct lake_chunk *) chunks;
@@ -259,11 +260,14 @@ IG_MUST_CHECK enum ig_code lake_add_scan_of(const struct lake_snapshot *s, const
 /* --- writing data files (write.c, stats.c) ----------------------------------------------------------------- */
 
 struct lake_new_file {
-    char *name; /* relative to the table, decoded */
+    char *name; /* relative to the table, decoded; or a whole URL (of a clone, or what was converted in place) */
     char **values;
     size_t n_values;
     int64_t size_bytes, rows, modified_ms;
     char *stats;
+    /* What most files do not have, NULL: */
+    char *tags;                /* JSON object of strings */
+    char *clustering_provider; /* only for files that we clustered */
 };
 
 struct lake_new_files {
@@ -308,18 +312,51 @@ const char *const *lake_whole_partition(const struct lake_snapshot *s, struct ar
 
 /* --- commits (commit.c) ------------------------------------------------------------------------------------ */
 
-enum lake_read_scope { LAKE_READ_NOTHING, LAKE_READ_PARTITIONS, LAKE_READ_ALL };
+/* What a commit depends on: if others add rows there before it is made, or remove files that it has read, it would be
+ * another one. */
+enum lake_read_scope {
+    LAKE_READ_NOTHING,    /* a blind append */
+    LAKE_READ_PARTITIONS, /* the rows of `partitions` */
+    LAKE_READ_WHERE,      /* the rows that `read_where` is true for */
+    LAKE_READ_ALL
+};
 
-/* What a commit is made of. */
+/* A live file that gets another deletion vector: its old entry is removed and the file added again. */
+struct lake_readd {
+    const struct lake_entry *entry;
+    const char *dv; /* the descriptor as a JSON object, NULL: none any more */
+    int64_t rows;   /* numRecords: the file's, deleted ones included */
+    bool tight;     /* do minimum and maximum hold for the rows that are left? */
+};
+
+/*
+ * What a commit is made of. One commit may not add and remove the same (path, deletion vector), nor name a path twice:
+ * its maker sees to that. Row ids, the in-commit timestamp and the commit's version are filled in at each try.
+ */
 struct lake_change {
     const struct lake_snapshot *base;   /* what it was made from; NULL: the table is created */
+    const struct lake_snapshot *shape;  /* whose partition columns the new files' values are of; NULL: base */
     const struct lake_new_files *added; /* may be NULL */
     const struct lake_entry *const *removed;
     size_t n_removed;
-    const char *protocol, *metadata; /* the actions' objects, NULL: unchanged */
-    enum lake_read_scope scope;      /* what the commit depends on: others may not have added or removed there */
+    const struct lake_readd *readds;
+    size_t n_readds;
+    const struct lake_entry *const *restored; /* of any snapshot: added again as they were (RESTORE) */
+    size_t n_restored;
+    const struct lake_new_files *change_data; /* files of rows with _change_type, in _change_data/; may be NULL */
+    bool no_data_change;                      /* the same rows as before, in other files (OPTIMIZE): dataChange false */
+    const char *protocol, *metadata;          /* the actions' objects, NULL: unchanged */
+    const char *const *domains;               /* domainMetadata objects */
+    size_t n_domains;
+    /* What it has read, for the conflict rules (conflict.c). */
+    enum lake_read_scope scope;
     const struct lake_partition *partitions; /* of LAKE_READ_PARTITIONS: n_partitions x n_columns */
     size_t n_partitions, n_columns;
+    const char *read_where; /* of LAKE_READ_WHERE: an SQL predicate on the table's columns */
+    /* The files whose rows it has read; NULL: all live files of the base in the scope. What it removes or adds again is
+     * checked in any case. */
+    const struct lake_entry *const *read;
+    size_t n_read;
     const char *operation;
     const char *parameters; /* JSON object of strings */
     const char *metrics;    /* JSON object of strings */
@@ -334,6 +371,19 @@ IG_MUST_CHECK enum ig_code lake_check_options(const struct lake_snapshot *s, con
 IG_MUST_CHECK enum ig_code lake_finish_change(struct lake_table *t, struct lake_change *change,
                                               struct lake_new_files *files, enum ig_code rc, int64_t *version,
                                               struct error *err);
+/* What one try of a commit adds to the change. */
+struct lake_attempt {
+    struct lake_table *t;
+    const struct lake_change *change;
+    int64_t version, now_ms;
+    int64_t in_commit_ms; /* -1: the table has no in-commit timestamps */
+    int64_t row_high;     /* row tracking: the high water mark before this commit, -2: the table has no row ids */
+    char id[37];
+};
+
+/* The commit's actions, one a line (change_text.c). */
+IG_MUST_CHECK enum ig_code lake_add_commit_text(const struct lake_attempt *a, struct buf *out, struct error *err);
+
 /* ["a","b"] */
 void lake_add_name_list(struct buf *out, const char *const *names, size_t n);
 IG_MUST_CHECK enum ig_code lake_commit(struct lake_table *t, const struct lake_change *change, int64_t *version,

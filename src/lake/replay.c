@@ -38,7 +38,8 @@ static void slots_rebuild(struct lake_snapshot *s, size_t n_slots)
 /* The entry of a key, made if it is not there. */
 static struct lake_entry *entry_of(struct lake_snapshot *s, struct str path, struct str dv_id)
 {
-    struct lake_entry fresh = {.path = path, .dv_id = dv_id, .added_in = -1, .removed_in = -1};
+    struct lake_entry fresh = {
+        .path = path, .dv_id = dv_id, .added_in = -1, .removed_in = -1, .base_row_id = -1, .row_commit_version = -1};
     size_t at;
 
     if (s->entries.n * 2 >= s->n_slots)
@@ -306,7 +307,8 @@ static enum ig_code apply_commit_info(struct replay *r, struct str raw, struct e
     int64_t ms;
 
     (void)err;
-    if (json_member_int64(raw, "inCommitTimestamp", &ms) || json_member_int64(raw, "timestamp", &ms))
+    r->s->in_commit_ms = json_member_int64(raw, "inCommitTimestamp", &ms) ? ms : -1;
+    if (r->s->in_commit_ms >= 0 || json_member_int64(raw, "timestamp", &ms))
         r->s->commit_time_ms = ms;
     return IG_OK;
 }

@@ -20,6 +20,7 @@ struct lake_snapshot *lake_snapshot_new(struct store *st, const char *table_path
     s->store = st;
     s->table_path = check_strdup(table_path);
     s->version = -1;
+    s->in_commit_ms = -1;
     s->log_mtime_ms = -1;
     return s;
 }
@@ -77,6 +78,7 @@ struct lake_snapshot *lake_snapshot_copy(const struct lake_snapshot *s)
 
     copy->version = s->version;
     copy->commit_time_ms = s->commit_time_ms;
+    copy->in_commit_ms = s->in_commit_ms;
     copy->log_mtime_ms = s->log_mtime_ms;
     copy->log_size_bytes = s->log_size_bytes;
     COPY_VEC(&copy->chunks, &s->chunks);

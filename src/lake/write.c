@@ -20,6 +20,8 @@ void lake_new_files_free(struct lake_new_files *files)
         free(f->values);
         free(f->name);
         free(f->stats);
+        free(f->tags);
+        free(f->clustering_provider);
     }
     vec_free(&files->list);
 }
