@@ -178,8 +178,8 @@ static int parse_short(struct parser *p, const char *letters)
 /* Does the option word take the next word as its value, in any of the verb's actions? */
 static bool takes_next(const struct cli_verb *verb, const char *word)
 {
-    const struct cli_option *tables[16] = {global_options};
-    size_t counts[16] = {IG_COUNT(global_options)}, n = 1;
+    const struct cli_option *tables[32] = {global_options};
+    size_t counts[32] = {IG_COUNT(global_options)}, n = 1;
     const bool is_long = word[1] == '-';
 
     IG_ASSERT(verb->n_actions < IG_COUNT(tables));

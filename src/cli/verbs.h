@@ -10,6 +10,7 @@
     X(run)           \
     X(status)        \
     X(query)         \
+    X(table)         \
     X(trace)         \
     X(audit)         \
     X(check)         \

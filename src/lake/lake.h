@@ -17,6 +17,7 @@
 
 #include "base/base.h"
 #include "engine/engine.h"
+#include "lake/maintain.h"
 #include "store/store.h"
 
 struct lake_table;
@@ -49,13 +50,19 @@ const char *lake_partition_column(const struct lake_snapshot *s, size_t i);
 int64_t lake_txn_version(const struct lake_snapshot *s, const char *app_id);
 
 /* One live file. */
+struct lake_entry;
 struct lake_file {
     const char *name; /* relative to the table, decoded */
-    int64_t size_bytes, rows, modified_ms;
+    int64_t size_bytes, rows, modified_ms; /* rows: in the file, deleted ones among them */
+    int64_t deleted_rows;                  /* by its deletion vector */
+    bool has_deletion_vector;
+    const struct lake_entry *entry;
     const char *const *partition_values; /* text, NULL for null; as many as partition columns */
 };
 typedef enum ig_code lake_file_fn(void *ctx, const struct lake_file *f, struct error *err);
 IG_MUST_CHECK enum ig_code lake_files(const struct lake_snapshot *s, lake_file_fn *each, void *ctx, struct error *err);
+/* Appends the file's statistics as the log has them, a JSON object; nothing if it has none. */
+void lake_file_add_stats(const struct lake_file *f, struct buf *out);
 
 /* One equality on a partition column: value NULL is null. */
 struct lake_partition {

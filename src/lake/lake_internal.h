@@ -233,6 +233,8 @@ struct str lake_entry_clustering_provider(const struct lake_entry *e);
 /* The file's statistics as JSON, none without. */
 void lake_entry_add_stats(const struct lake_entry *e, struct buf *out);
 int64_t lake_entry_rows(const struct lake_entry *e);
+/* Rows that its deletion vector marks. */
+int64_t lake_entry_deleted_rows(const struct lake_entry *e);
 /* Has the entry all of the partition values? */
 bool lake_entry_matches(const struct lake_snapshot *s, const struct lake_entry *e, const struct lake_partition *only,
                         size_t n);
@@ -241,6 +243,9 @@ bool lake_value_eq(const struct schema_type *type, const char *a, const char *b)
 /* IG_INVALID if a column named by a partition is none of the table's partition columns. */
 IG_MUST_CHECK enum ig_code lake_check_partitions(const struct lake_snapshot *s, const struct lake_partition *only,
                                                  size_t n, struct error *err);
+
+/* The logical names of the clustering columns (dots between the parts of a nested one), in the arena. */
+const char *const *lake_clustering_columns(const struct lake_snapshot *s, struct arena *a, size_t *n);
 
 /* --- scans (scan.c) ---------------------------------------------------------------------------------------- */
 

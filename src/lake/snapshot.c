@@ -397,6 +397,11 @@ int64_t lake_entry_rows(const struct lake_entry *e)
     return rows;
 }
 
+void lake_file_add_stats(const struct lake_file *f, struct buf *out)
+{
+    lake_entry_add_stats(f->entry, out);
+}
+
 enum ig_code lake_files(const struct lake_snapshot *s, lake_file_fn *each, void *ctx, struct error *err)
 {
     for (size_t i = 0; i < s->entries.n; i++) {
@@ -406,6 +411,9 @@ enum ig_code lake_files(const struct lake_snapshot *s, lake_file_fn *each, void 
             .size_bytes = e->size_bytes,
             .rows = e->live ? lake_entry_rows(e) : -1,
             .modified_ms = e->modified_ms,
+            .deleted_rows = lake_entry_deleted_rows(e),
+            .has_deletion_vector = lake_entry_dv(e).n != 0,
+            .entry = e,
             .partition_values = e->values,
         };
 
