@@ -21,7 +21,7 @@ struct http_options {
     unsigned connections;   /* at once; 0: 64 */
     int64_t connect_ms;     /* 0: 10 s */
     int64_t idle_ms;        /* no byte either way for that long ends a try; 0: 30 s */
-    unsigned tries;         /* of one request; 0: 8 */
+    unsigned tries;         /* of one request; 0: 10 */
     int64_t retry_ms;       /* no further try is begun after that long; 0: 90 s */
     int64_t backoff_ms;     /* first pause, doubled at each try, up to 10 s, jittered; 0: 100 ms */
 };
@@ -73,6 +73,12 @@ struct str http_header(const struct http_response *r, const char *name);
  * header and no query of the request. */
 IG_MUST_CHECK enum ig_code http_send(struct http_client *c, const struct http_request *request,
                                      struct http_response *response, struct error *err);
+
+/* What a client did so far: far fewer connects than requests, or connections are not reused. */
+struct http_counts {
+    uint64_t requests, connects;
+};
+struct http_counts http_client_counts(struct http_client *c);
 
 enum http_verdict {
     HTTP_DONE,      /* the caller takes it from here */
