@@ -75,16 +75,25 @@ static void fill_result(const struct lake_new_files *files, size_t n_removed, in
     };
 }
 
+static bool changes_something(const struct lake_change *c)
+{
+    return (c->added && c->added->list.n) || c->n_removed || c->n_readds || c->n_restored || c->n_domains ||
+           c->metadata || c->protocol || (c->options && c->options->app_id);
+}
+
 enum ig_code lake_finish_change(struct lake_table *t, struct lake_change *change, struct lake_new_files *files,
                                 enum ig_code rc, int64_t *version, struct error *err)
 {
     *version = change->base->version;
     change->added = files;
-    if (!rc && (files->list.n || change->n_removed || (change->options && change->options->app_id)))
+    if (!rc && changes_something(change))
         rc = lake_commit(t, change, version, err);
     /* With an unknown outcome a commit may name the files. */
-    if (rc && rc != IG_UNKNOWN_OUTCOME)
+    if (rc && rc != IG_UNKNOWN_OUTCOME) {
         lake_new_files_discard(t, files);
+        if (change->change_data)
+            lake_new_files_discard(t, change->change_data);
+    }
     return rc;
 }
 

@@ -75,29 +75,10 @@ static void add_txn(struct buf *out, const struct lake_txn *txn, struct counts *
     end_line(out, from, n);
 }
 
-/* "interval 7 days", as delta.deletedFileRetentionDuration has it. */
-static int64_t tombstone_keep_ms(const struct lake_snapshot *s)
-{
-    static const struct {
-        const char *unit;
-        int64_t ms;
-    } units[] = {{"week", 604800000}, {"day", 86400000}, {"hour", 3600000}, {"minute", 60000}, {"second", 1000}};
-    const char *text = lake_property(s, "delta.deletedFileRetentionDuration", "interval 7 days");
-    const char *number = str_has_prefix(str_of(text), "interval ") ? text + strlen("interval ") : text;
-    const char *blank = strchr(number, ' ');
-    int64_t n;
-
-    if (!blank || !str_to_int64((struct str){number, (size_t)(blank - number)}, 0, 1000000, &n))
-        return LAKE_TOMBSTONE_KEEP_MS;
-    for (size_t i = 0; i < IG_COUNT(units); i++)
-        if (strncmp(blank + 1, units[i].unit, strlen(units[i].unit)) == 0)
-            return n * units[i].ms;
-    return LAKE_TOMBSTONE_KEEP_MS;
-}
-
 static void add_actions(const struct lake_snapshot *s, int64_t now_ms, struct buf *out, struct counts *n)
 {
-    const int64_t keep_after = now_ms - tombstone_keep_ms(s);
+    const int64_t keep_after =
+        now_ms - lake_interval_ms(s, "delta.deletedFileRetentionDuration", LAKE_TOMBSTONE_KEEP_MS);
 
     add_object(out, "protocol", s->protocol.raw, n);
     add_object(out, "metaData", s->metadata.raw, n);

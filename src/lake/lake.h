@@ -52,7 +52,7 @@ int64_t lake_txn_version(const struct lake_snapshot *s, const char *app_id);
 /* One live file. */
 struct lake_entry;
 struct lake_file {
-    const char *name; /* relative to the table, decoded */
+    const char *name;                      /* relative to the table, decoded */
     int64_t size_bytes, rows, modified_ms; /* rows: in the file, deleted ones among them */
     int64_t deleted_rows;                  /* by its deletion vector */
     bool has_deletion_vector;

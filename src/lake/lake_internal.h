@@ -11,7 +11,6 @@
 
 #define LAKE_LOG_DIR "_delta_log"
 #define LAKE_CHECKPOINT_EVERY 10
-#define LAKE_COMMIT_TRIES 50
 #define LAKE_TOMBSTONE_KEEP_MS (INT64_C(7) * 24 * 60 * 60 * 1000)
 #define LAKE_COMMIT_MAX_BYTES ((size_t)1 << 30)
 
@@ -79,6 +78,7 @@ struct lake_snapshot {
     char *table_path;
     int64_t version;
     int64_t commit_time_ms;
+    int64_t opened_ms;                    /* when the log was last seen to end with it; monotonic */
     int64_t in_commit_ms;                 /* inCommitTimestamp of the newest commit that was read, -1 for none */
     int64_t log_mtime_ms, log_size_bytes; /* of the version's commit file: is it still the same table? -1: not there */
     int n_extensions;                     /* how often it was copied and gone on with since it was read whole */
@@ -293,7 +293,7 @@ IG_MUST_CHECK enum ig_code lake_write_change_data(struct lake_table *t, const st
                                                   const char *select, struct lake_new_files *out, struct error *err);
 void lake_new_files_free(struct lake_new_files *files);
 /* Removes files that no commit took. */
-void lake_new_files_discard(struct lake_table *t, struct lake_new_files *files);
+void lake_new_files_discard(struct lake_table *t, const struct lake_new_files *files);
 
 /* `statistics` is the JSON of COPY's column_statistics. */
 void lake_add_stats(struct buf *out, const struct lake_snapshot *s, int64_t rows, struct str statistics);
@@ -388,6 +388,11 @@ struct lake_attempt {
 
 /* The commit's actions, one a line (change_text.c). */
 IG_MUST_CHECK enum ig_code lake_add_commit_text(const struct lake_attempt *a, struct buf *out, struct error *err);
+
+/* "interval 7 days" and the like. */
+int64_t lake_interval_ms(const struct lake_snapshot *s, const char *property, int64_t otherwise_ms);
+/* How long the log is kept at least (delta.logRetentionDuration). */
+int64_t lake_log_retention_ms(const struct lake_snapshot *s);
 
 /* ["a","b"] */
 void lake_add_name_list(struct buf *out, const char *const *names, size_t n);

@@ -280,6 +280,8 @@ enum ig_code lake_snapshot_open(struct lake_table *t, int64_t version, struct la
     *out = NULL;
     if (!rc)
         rc = open_version(t, &log, version, out, err);
+    if (!rc)
+        (*out)->opened_ms = env_monotonic_ms(t->store->env);
     if (!rc && version == LAKE_LATEST && *out != t->cached) {
         lake_snapshot_free(t->cached);
         t->cached = lake_snapshot_ref(*out);

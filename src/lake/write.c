@@ -26,7 +26,7 @@ void lake_new_files_free(struct lake_new_files *files)
     vec_free(&files->list);
 }
 
-void lake_new_files_discard(struct lake_table *t, struct lake_new_files *files)
+void lake_new_files_discard(struct lake_table *t, const struct lake_new_files *files)
 {
     struct buf name;
 

@@ -1,0 +1,290 @@
+/*
+ * Delta's conflict rules (conflict.h has the matrix).
+ */
+#include "lake/conflict.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* What a check knows. */
+struct check {
+    const struct lake_change *c;
+    const struct lake_winner *w;
+    struct error *err;
+};
+
+static enum ig_code conflict(const struct check *k, const char *rule, const char *fmt, ...) IG_PRINTF(3, 4);
+
+static enum ig_code conflict(const struct check *k, const char *rule, const char *fmt, ...)
+{
+    va_list args;
+    char line[600];
+
+    va_start(args, fmt);
+    vsnprintf(line, sizeof(line), fmt, args);
+    va_end(args);
+    error_set(k->err, IG_CONFLICT, "%s: version %lld %s", rule, (long long)k->w->version, line);
+    return IG_CONFLICT;
+}
+
+/* --- protocol, metadata, domains, applications ------------------------------------------------------------- */
+
+static enum ig_code check_protocol(const struct check *k)
+{
+    if (k->w->protocol.n && !(k->c->base && !k->c->protocol && str_eq(k->w->protocol, k->c->base->protocol.raw)))
+        return conflict(k, "ProtocolChanged", "changed the protocol");
+    return IG_OK;
+}
+
+/* The text without the digits behind each mention of an identity column's high water mark, and without time stamps. */
+static void add_without_high_marks(struct str text, struct buf *out)
+{
+    static const char mark[] = "delta.identity.highWaterMark\\\":";
+
+    for (size_t i = 0; i < text.n;) {
+        if (text.n - i > sizeof(mark) && memcmp(text.p + i, mark, sizeof(mark) - 1) == 0) {
+            buf_puts(out, mark);
+            i += sizeof(mark) - 1;
+            while (i < text.n && ((text.p[i] >= '0' && text.p[i] <= '9') || text.p[i] == '-'))
+                i++;
+        } else {
+            buf_putc(out, text.p[i++]);
+        }
+    }
+}
+
+/* Did it only count an identity column on? Then a commit that has nothing to do with that goes on. */
+static bool moves_high_marks_only(struct str was, struct str is)
+{
+    struct buf a, b;
+    bool same;
+
+    buf_init(&a, 0);
+    buf_init(&b, 0);
+    add_without_high_marks(was, &a);
+    add_without_high_marks(is, &b);
+    same = str_eq(buf_str(&a), buf_str(&b));
+    buf_release(&b);
+    buf_release(&a);
+    return same;
+}
+
+static enum ig_code check_metadata(const struct check *k)
+{
+    if (!k->w->metadata.n)
+        return IG_OK;
+    if (k->c->metadata || !moves_high_marks_only(k->c->base->metadata.raw, k->w->metadata))
+        return conflict(k, "MetadataChanged", "changed the schema or the properties");
+    return IG_OK;
+}
+
+/* Row tracking's domain is counted on instead (commit.c). */
+static enum ig_code check_domains(const struct check *k)
+{
+    enum ig_code rc = IG_OK;
+    struct buf name;
+
+    buf_init(&name, 0);
+    for (size_t i = 0; i < k->c->n_domains && !rc; i++) {
+        buf_clear(&name);
+        json_member_string(str_of(k->c->domains[i]), "domain", &name);
+        for (size_t n = 0; n < k->w->domains.n && !rc; n++)
+            if (str_eq(k->w->domains.p[n], buf_str(&name)) && !str_is(buf_str(&name), "delta.rowTracking"))
+                rc = conflict(k, "ConcurrentTransaction", "changed the domain %s", buf_cstr(&name));
+    }
+    buf_release(&name);
+    return rc;
+}
+
+static enum ig_code check_applications(const struct check *k)
+{
+    const struct lake_commit_options *o = k->c->options;
+
+    for (size_t i = 0; o && o->app_id && i < k->w->txns.n; i++) {
+        if (!str_is(k->w->txns.p[i].app_id, o->app_id))
+            continue;
+        if (k->w->txns.p[i].version >= o->app_version)
+            return error_set(k->err, IG_EXISTS, "%s has committed its version %lld already", o->app_id,
+                             (long long)o->app_version);
+        return conflict(k, "ConcurrentTransaction", "is of the same application, %s", o->app_id);
+    }
+    return IG_OK;
+}
+
+/* --- files ------------------------------------------------------------------------------------------------- */
+
+static const struct lake_winner_file *removed_by(const struct lake_winner *w, struct str path)
+{
+    size_t low = 0, high = w->removed.n;
+
+    while (low < high) {
+        const size_t middle = low + (high - low) / 2;
+
+        if (str_cmp(w->removed.p[middle].path, path) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < w->removed.n && str_eq(w->removed.p[low].path, path) ? &w->removed.p[low] : NULL;
+}
+
+/* The added file's partition values in the order of the base's columns; NULL if it lacks one. */
+static const char *const *values_of(const struct check *k, struct arena *a, const struct lake_winner_file *f)
+{
+    const struct lake_metadata *m = &k->c->base->metadata;
+    const char **values = ARENA_ARRAY(a, const char *, m->n_partition_columns ? m->n_partition_columns : 1);
+    size_t found = 0;
+    struct json_value key, v;
+    struct json_reader r;
+    struct buf text;
+
+    buf_init(&text, 0);
+    json_reader_init(&r, f->raw_values.n ? f->raw_values : STR("{}"));
+    json_begin(&r, &v);
+    while (json_next_key(&r, &key) && json_read(&r, &v)) {
+        for (size_t i = 0; i < m->n_partition_columns; i++) {
+            if (!json_key_is(&key, str_of(m->partition_fields[i]->physical)))
+                continue;
+            found++;
+            buf_clear(&text);
+            if (v.type == JSON_STRING)
+                json_unescape(&v, &text);
+            values[i] = text.n ? arena_strndup(a, buf_cstr(&text), text.n) : NULL;
+        }
+    }
+    buf_release(&text);
+    return found < m->n_partition_columns ? NULL : values;
+}
+
+static bool in_partitions(const struct lake_change *c, const struct lake_entry *e)
+{
+    for (size_t i = 0; i < c->n_partitions; i++)
+        if (lake_entry_matches(c->base, e, c->partitions + i * c->n_columns, c->n_columns))
+            return true;
+    return false;
+}
+
+/* May the added file hold rows of what was read? */
+static bool adds_to_scope(const struct check *k, const struct lake_winner_file *f)
+{
+    const struct lake_change *c = k->c;
+    bool found = true;
+    struct arena arena;
+
+    if (c->scope != LAKE_READ_PARTITIONS)
+        return c->scope != LAKE_READ_NOTHING;
+    arena_init(&arena);
+    {
+        const struct lake_entry as_entry = {.values = values_of(k, &arena, f)};
+
+        if (as_entry.values)
+            found = in_partitions(c, &as_entry);
+    }
+    arena_release(&arena);
+    return found;
+}
+
+static enum ig_code check_added(const struct check *k)
+{
+    const char *level = lake_property(k->c->base, "delta.isolationLevel", "Serializable");
+
+    if (k->c->no_data_change || k->c->scope == LAKE_READ_NOTHING)
+        return IG_OK;
+    if (k->w->blind_append && !k->c->metadata && strcmp(level, "WriteSerializable") == 0)
+        return IG_OK;
+    for (size_t i = 0; i < k->w->added.n; i++) {
+        const struct lake_winner_file *f = &k->w->added.p[i];
+
+        if (f->data_change && adds_to_scope(k, f))
+            return conflict(k, "ConcurrentAppend", "added %s, where this commit reads", f->path.p);
+    }
+    return IG_OK;
+}
+
+/* A file that it read was removed, and its rows with it. (Files whose rows were only moved still say what was read.) */
+static enum ig_code check_read(const struct check *k, const struct lake_entry *e)
+{
+    const struct lake_winner_file *f = removed_by(k->w, lake_entry_name(e));
+
+    if (f && f->data_change)
+        return conflict(k, "ConcurrentDeleteRead", "removed %s, which this commit has read", f->path.p);
+    return IG_OK;
+}
+
+static bool was_read(const struct lake_change *c, const struct lake_entry *e)
+{
+    return lake_entry_is_live(e) && (c->scope != LAKE_READ_PARTITIONS || in_partitions(c, e));
+}
+
+static enum ig_code check_all_read(const struct check *k)
+{
+    const struct lake_change *c = k->c;
+
+    if (c->no_data_change || !k->w->removed.n)
+        return IG_OK;
+    if (c->read) {
+        for (size_t i = 0; i < c->n_read; i++)
+            IG_TRY(check_read(k, c->read[i]));
+        return IG_OK;
+    }
+    for (size_t i = 0; c->scope != LAKE_READ_NOTHING && i < c->base->entries.n; i++)
+        if (was_read(c, &c->base->entries.p[i]))
+            IG_TRY(check_read(k, &c->base->entries.p[i]));
+    return IG_OK;
+}
+
+static enum ig_code check_gone(const struct check *k, const struct lake_entry *e)
+{
+    const struct lake_winner_file *f = removed_by(k->w, lake_entry_name(e));
+
+    if (f)
+        return conflict(k, "ConcurrentDeleteDelete", "removed %s, as this commit would", f->path.p);
+    return IG_OK;
+}
+
+static enum ig_code check_removed(const struct check *k)
+{
+    const struct lake_change *c = k->c;
+
+    for (size_t i = 0; k->w->removed.n && i < c->n_removed; i++)
+        IG_TRY(check_gone(k, c->removed[i]));
+    for (size_t i = 0; k->w->removed.n && i < c->n_readds; i++)
+        IG_TRY(check_gone(k, c->readds[i].entry));
+    return IG_OK;
+}
+
+/* A file added again as it was (new statistics, row ids): who adds it again, too, would undo that. */
+static enum ig_code check_readded(const struct check *k)
+{
+    const struct lake_change *c = k->c;
+
+    for (size_t i = 0; i < k->w->added.n; i++) {
+        const struct lake_winner_file *f = &k->w->added.p[i];
+
+        for (size_t n = 0; n < c->n_readds; n++)
+            if (str_eq(f->path, lake_entry_name(c->readds[n].entry)))
+                return conflict(k, "ConcurrentDeleteDelete", "added %s again, as this commit would", f->path.p);
+        for (size_t n = 0; n < c->n_restored; n++)
+            if (str_eq(f->path, lake_entry_name(c->restored[n])))
+                return conflict(k, "ConcurrentAppend", "added %s, as this commit would", f->path.p);
+    }
+    return IG_OK;
+}
+
+enum ig_code lake_check_conflict(const struct lake_change *c, const struct lake_winner *w, struct error *err)
+{
+    const struct check k = {c, w, err};
+
+    if (!c->base)
+        return conflict(&k, "ProtocolChanged", "has created the table");
+    IG_TRY(check_applications(&k));
+    if (c->options && c->options->only_on_version != LAKE_LATEST)
+        return error_set(err, IG_CONFLICT, "the table has gone on to version %lld", (long long)w->version);
+    IG_TRY(check_protocol(&k));
+    IG_TRY(check_metadata(&k));
+    IG_TRY(check_domains(&k));
+    IG_TRY(check_added(&k));
+    IG_TRY(check_all_read(&k));
+    IG_TRY(check_removed(&k));
+    return check_readded(&k);
+}
