@@ -26,6 +26,11 @@ from confluent_kafka.admin import (
 CODECS = ["none", "gzip", "snappy", "lz4", "zstd"]
 
 
+# A librdkafka that has lost its only broker starts from its bootstrap servers again, and a request that waits for a
+# coordinator then waits for a connection that was given up (librdkafka issue 5511).
+KEEP_BROKER = {"metadata.recovery.strategy": "none"}
+
+
 class Log:
     """A broker that can be stopped, killed and started again on the same folder and port."""
 
@@ -62,8 +67,8 @@ class Log:
         return f"127.0.0.1:{self.port}"
 
     def admin(self):
-        if not self.kept:  # its futures fail when it is collected
-            self.kept = AdminClient({"bootstrap.servers": self.address})
+        if self.kept is None:  # its length is that of its queue, 0; its futures fail when it is collected
+            self.kept = AdminClient({"bootstrap.servers": self.address, **KEEP_BROKER})
         return self.kept
 
     def create(self, topic, partitions=1, **config):
@@ -71,12 +76,14 @@ class Log:
         return self.admin().create_topics([new])[topic].result(10)
 
     def producer(self, **config):
-        return Producer({"bootstrap.servers": self.address, **{k.replace("_", "."): v for k, v in config.items()}})
+        more = {k.replace("_", "."): v for k, v in config.items()}
+        return Producer({"bootstrap.servers": self.address, **KEEP_BROKER, **more})
 
     def consumer(self, group, **config):
         return Consumer(
             {
                 "bootstrap.servers": self.address,
+                **KEEP_BROKER,
                 "group.id": group,
                 "auto.offset.reset": "earliest",
                 "enable.auto.commit": False,

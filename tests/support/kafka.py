@@ -39,6 +39,7 @@ def producer(bootstrap, **settings):
             "message.max.bytes": 20_000_000,
             "partitioner": "murmur2_random",
             "log_level": 0,
+            "metadata.recovery.strategy": "none",  # see KEEP_BROKER in interop/test_broker.py
             **settings,
         }
     )
