@@ -381,6 +381,27 @@ enum ig_code cache_path(struct cache *c, const struct cache_key *key, cache_fetc
     return rc ? rc : buf_check(path, err, "a path");
 }
 
+void cache_adopt(struct cache *c, const struct cache_key *key, const char *path)
+{
+    char text[CACHE_KEY_CHARS + 1];
+    struct env_stat found;
+    struct buf object;
+
+    key_text(key, text);
+    buf_init(&object, 0);
+    buf_printf(&object, "%s/objects/%s", c->root, text);
+    /* counted first: what is kept and not counted would never be evicted */
+    if (env_stat(c->env, path, &found, NULL) == IG_OK && cache_count(c, found.size_bytes, false, NULL) == IG_OK &&
+        env_rename(c->env, path, buf_cstr(&object), NULL))
+        (void)!cache_count(c, -found.size_bytes, false, NULL);
+    buf_release(&object);
+}
+
+const char *cache_root(const struct cache *c)
+{
+    return c->root;
+}
+
 enum ig_code cache_scratch_path(struct cache *c, const char *suffix, struct buf *out, struct error *err)
 {
     char uuid[37];

@@ -57,6 +57,10 @@ IG_MUST_CHECK enum ig_code cache_expect(struct cache_download *d, int64_t size_b
 IG_MUST_CHECK enum ig_code cache_path(struct cache *c, const struct cache_key *key, cache_fetch_fn *fetch, void *ctx,
                                       struct buf *path, struct error *err);
 
+/* Takes a local file in as the copy of an object that was just written. The file is moved, or left where that is not
+ * possible. */
+void cache_adopt(struct cache *c, const struct cache_key *key, const char *path);
+
 /* Begins and ends a piece of work: see above. The engine must be through with the paths when its hold is released. */
 uint64_t cache_hold(struct cache *c);
 void cache_release(struct cache *c, uint64_t hold);
@@ -65,6 +69,8 @@ void cache_release(struct cache *c, uint64_t hold);
  * has died. Its folder is there. */
 IG_MUST_CHECK enum ig_code cache_scratch_path(struct cache *c, const char *suffix, struct buf *out, struct error *err);
 
+/* The folder that lasts as long as the machine is up: for marks of others. */
+const char *cache_root(const struct cache *c);
 /* For tests and `status`: bytes kept, as counted. */
 IG_MUST_CHECK enum ig_code cache_used(struct cache *c, int64_t *bytes, struct error *err);
 

@@ -185,3 +185,14 @@ enum ig_code store_open_like(struct store *st, const char *url, struct store **o
         return st->ops->open_like(st, url, out, err);
     return store_open(st->env, url, out, err);
 }
+
+uint64_t store_hold(struct store *st)
+{
+    return st->ops->hold ? st->ops->hold(st) : 0;
+}
+
+void store_release(struct store *st, uint64_t hold)
+{
+    if (st->ops->release)
+        st->ops->release(st, hold);
+}

@@ -60,6 +60,8 @@ struct store_ops {
     enum ig_code (*probe)(struct store *st, struct error *err);
     /* Another store of this kind, reached the same way (endpoint, credentials), at another URL. */
     enum ig_code (*open_like)(struct store *st, const char *url, struct store **out, struct error *err);
+    uint64_t (*hold)(struct store *st);
+    void (*release)(struct store *st, uint64_t hold);
 };
 
 /* The first member of every implementation's own struct. */
@@ -118,6 +120,11 @@ IG_MUST_CHECK enum ig_code store_probe(struct store *st, struct error *err);
 IG_MUST_CHECK enum ig_code store_open_like(struct store *st, const char *url, struct store **out, struct error *err);
 /* Where the engine can read the object: the file itself, or a cached copy. Names may be absent (no check is made). */
 IG_MUST_CHECK enum ig_code store_local_path(struct store *st, const char *name, struct buf *out, struct error *err);
+/* A piece of work that uses local paths, from before it asks for them until the engine is through with them. Copies of
+ * remote objects stay as long as a hold lasts that was open when they were asked for; without any, as long as the
+ * store is open. So who runs for long holds; who ends soon need not. */
+uint64_t store_hold(struct store *st);
+void store_release(struct store *st, uint64_t hold);
 /* A fresh path for a scratch file or folder, on the same disk as the store where it is local, so that put_file need not
  * copy. Its folder is there. What is not put or removed is swept up a day later. */
 IG_MUST_CHECK enum ig_code store_scratch_path(struct store *st, const char *suffix, struct buf *out, struct error *err);
