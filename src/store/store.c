@@ -186,12 +186,12 @@ enum ig_code store_open_like(struct store *st, const char *url, struct store **o
     return store_open(st->env, url, out, err);
 }
 
-uint64_t store_hold(struct store *st)
+uint64_t store_hold_begin(struct store *st)
 {
     return st->ops->hold ? st->ops->hold(st) : 0;
 }
 
-void store_release(struct store *st, uint64_t hold)
+void store_hold_end(struct store *st, uint64_t hold)
 {
     if (st->ops->release)
         st->ops->release(st, hold);

@@ -123,8 +123,8 @@ IG_MUST_CHECK enum ig_code store_local_path(struct store *st, const char *name, 
 /* A piece of work that uses local paths, from before it asks for them until the engine is through with them. Copies of
  * remote objects stay as long as a hold lasts that was open when they were asked for; without any, as long as the
  * store is open. So who runs for long holds; who ends soon need not. */
-uint64_t store_hold(struct store *st);
-void store_release(struct store *st, uint64_t hold);
+uint64_t store_hold_begin(struct store *st);
+void store_hold_end(struct store *st, uint64_t hold);
 /* A fresh path for a scratch file or folder, on the same disk as the store where it is local, so that put_file need not
  * copy. Its folder is there. What is not put or removed is swept up a day later. */
 IG_MUST_CHECK enum ig_code store_scratch_path(struct store *st, const char *suffix, struct buf *out, struct error *err);
