@@ -361,6 +361,7 @@ static enum ig_code pass(struct commit *c, struct str text, struct error *err)
             c->a.row_high = w.row_high;
         if (w.in_commit_ms > c->previous_ms)
             c->previous_ms = w.in_commit_ms;
+        c->a.metadata_moved = c->a.metadata_moved || w.metadata.n;
         c->a.version++;
         c->in_doubt = false;
         buf_clear(&c->text);
@@ -439,6 +440,19 @@ static enum ig_code commit(struct commit *c, struct error *err)
 
 /* --- the whole of it --------------------------------------------------------------------------------------- */
 
+static enum ig_code checkpoint(struct lake_table *t, int64_t version, struct error *err)
+{
+    struct lake_snapshot *s = NULL;
+    enum ig_code rc = lake_snapshot_open(t, version, &s, err);
+
+    if (!rc)
+        rc = lake_checkpoint_write(t, s, err);
+    if (!rc)
+        rc = lake_clean_log_if_due(t, s, err);
+    lake_snapshot_free(s);
+    return rc;
+}
+
 /* The commit stands; a checkpoint that fails is made again by a later one. */
 static void checkpoint_if_due(struct lake_table *t, const struct lake_change *c, int64_t version)
 {
@@ -449,7 +463,7 @@ static void checkpoint_if_due(struct lake_table *t, const struct lake_change *c,
         (void)!str_to_int64(str_of(lake_property(c->base, "delta.checkpointInterval", "10")), 1, INT32_MAX, &every);
     if (version == 0 || version % every != 0)
         return;
-    if (lake_checkpoint(t, version, &err))
+    if (checkpoint(t, version, &err))
         log_warn(t->store->env, "lake", "checkpoint of %s at version %lld: %s", t->path, (long long)version, err.msg);
 }
 
@@ -462,6 +476,8 @@ enum ig_code lake_commit(struct lake_table *t, const struct lake_change *change,
         rc = begin(&c, t, change, err);
         if (!rc)
             rc = commit(&c, err);
+        if (!rc)
+            lake_checksum_put(&c.a);
         *version = c.a.version;
         end(&c);
     }

@@ -314,6 +314,16 @@ struct lake_insert {
 IG_MUST_CHECK enum ig_code lake_insert(struct lake_table *t, const struct lake_insert *i,
                                        const struct lake_commit_options *o, struct lake_result *out, struct error *err);
 
+/* Removes commits, checkpoints and checksums that are older than delta.logRetentionDuration and that a checkpoint
+ * stands for: the table is then read from version first_version on (0: nothing was old enough). Commits do it
+ * themselves, after their checkpoints, unless delta.enableExpiredLogCleanup is false. */
+struct lake_cleaned {
+    int64_t first_version;
+    int64_t commits, checkpoints, sidecars, others; /* removed; with dry_run: that would be */
+};
+IG_MUST_CHECK enum ig_code lake_clean_log(struct lake_table *t, bool dry_run, struct lake_cleaned *out,
+                                          struct error *err);
+
 /* Writes the checkpoint of a version (commits do it themselves, every 10). */
 IG_MUST_CHECK enum ig_code lake_checkpoint(struct lake_table *t, int64_t version, struct error *err);
 

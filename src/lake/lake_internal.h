@@ -376,6 +376,10 @@ IG_MUST_CHECK enum ig_code lake_check_options(const struct lake_snapshot *s, con
 IG_MUST_CHECK enum ig_code lake_finish_change(struct lake_table *t, struct lake_change *change,
                                               struct lake_new_files *files, enum ig_code rc, int64_t *version,
                                               struct error *err);
+/* The checkpoint of a snapshot (checkpoint.c). */
+IG_MUST_CHECK enum ig_code lake_checkpoint_write(struct lake_table *t, const struct lake_snapshot *s,
+                                                 struct error *err);
+
 /* What one try of a commit adds to the change. */
 struct lake_attempt {
     struct lake_table *t;
@@ -383,11 +387,18 @@ struct lake_attempt {
     int64_t version, now_ms;
     int64_t in_commit_ms; /* -1: the table has no in-commit timestamps */
     int64_t row_high;     /* row tracking: the high water mark before this commit, -2: the table has no row ids */
+    bool metadata_moved;  /* a commit since the base has a metaData that did not matter to this one */
     char id[37];
 };
 
 /* The commit's actions, one a line (change_text.c). */
 IG_MUST_CHECK enum ig_code lake_add_commit_text(const struct lake_attempt *a, struct buf *out, struct error *err);
+
+/* Writes the version's checksum beside the commit that was made (checksum.c); what fails there harms nobody. */
+void lake_checksum_put(const struct lake_attempt *a);
+/* lake_clean_log as commits call it: if the table wants it, and there is something old. */
+IG_MUST_CHECK enum ig_code lake_clean_log_if_due(struct lake_table *t, const struct lake_snapshot *s,
+                                                 struct error *err);
 
 /* "interval 7 days" and the like. */
 int64_t lake_interval_ms(const struct lake_snapshot *s, const char *property, int64_t otherwise_ms);
