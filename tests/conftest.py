@@ -82,3 +82,13 @@ def spark(tmp_path_factory):
     session.sparkContext.setLogLevel("ERROR")
     yield session
     session.stop()
+
+
+@pytest.fixture(scope="session")
+def spark4(tmp_path_factory):
+    """Spark 4 with Delta Lake 4: a function of a statement that gives its rows."""
+    from support.spark4 import Spark4
+
+    it = Spark4(SOURCE_DIR / ".deps", tmp_path_factory.mktemp("spark4"))
+    yield it
+    it.close()
