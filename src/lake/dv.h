@@ -33,11 +33,30 @@ void lake_dv_encode(const struct lake_dv *dv, struct buf *out);
 IG_MUST_CHECK enum ig_code lake_dv_read(struct store *st, const char *table_path, struct str descriptor,
                                         struct lake_dv **out, struct error *err);
 
+/* The same in two steps: the first checks the vector and appends a descriptor of where this process finds it, a JSON
+ * object; the second reads it again by that. */
+IG_MUST_CHECK enum ig_code lake_dv_locate(struct store *st, const char *table_path, struct str descriptor,
+                                          struct buf *located, struct error *err);
+IG_MUST_CHECK enum ig_code lake_dv_read_located(struct env *env, struct str located, struct lake_dv **out,
+                                                struct error *err);
+
 /* Writes vectors to one new file of the table, durable when this returns. descriptors[i] is the JSON object for dvs[i]
  * (in the arena), *name the file's name relative to the table, to remove it if no commit takes it. n > 0, and no vector
  * is empty. */
 IG_MUST_CHECK enum ig_code lake_dv_write(struct lake_table *t, const struct lake_dv *const *dvs, size_t n,
                                          struct arena *a, const char **descriptors, const char **name,
                                          struct error *err);
+
+/* --- in scans (dv_scan.c) ---------------------------------------------------------------------------------- */
+
+/* Makes the function that scans of tables with deletion vectors call known to the connection's engine. Opening a
+ * lake_table does it; others who run a scan's SQL elsewhere do it themselves. */
+IG_MUST_CHECK enum ig_code lake_dv_register(struct engine_conn *c, struct error *err);
+
+struct lake_entry;
+/* Appends " WHERE <the row is live>" for the FROM item f with the columns file_index (the file's place in `entries`)
+ * and file_row_number. Each vector is read once here, so that a broken one is found before anything runs. */
+IG_MUST_CHECK enum ig_code lake_dv_add_condition(const struct lake_snapshot *s, const struct lake_entry *const *entries,
+                                                 size_t n, struct buf *sql, struct error *err);
 
 #endif

@@ -76,8 +76,9 @@ struct lake_scan {
     /* An SQL predicate on the table's columns, without subqueries and aggregates. Files that it excludes by partition
      * values or statistics are not opened; rows for which it is not true are not given. */
     const char *where;
-    bool file_column; /* adds _ingot_file BIGINT: which file, the index of its entry */
-    bool row_column;  /* adds _ingot_row BIGINT: the row's position in its file, deleted rows counted */
+    bool where_only_skips; /* `where` is only there to skip files: all rows of the others are given */
+    bool file_column;      /* adds _ingot_file BIGINT: which file, the index of its entry */
+    bool row_column;       /* adds _ingot_row BIGINT: the row's position in its file, deleted rows counted */
 };
 
 /*

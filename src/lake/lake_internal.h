@@ -103,6 +103,10 @@ void lake_add_object_name(struct buf *out, const char *table_path, struct str na
 /* Percent-encoding as add.path has it, and back. False if it is not well-formed. */
 void lake_add_uri(struct buf *out, struct str path);
 bool lake_decode_uri(struct str uri, struct buf *out);
+/* Where this process reads what the log calls `path` (decoded): relative to the table, absolute (/..., file:...), or
+ * with a store's URL. Remote objects are brought to the cache. */
+IG_MUST_CHECK enum ig_code lake_local_path(struct store *st, const char *table_path, struct str path, struct buf *out,
+                                           struct error *err);
 /* "column=value" as a folder's name, escaped as Hive does; value NULL is null. */
 void lake_add_hive_part(struct buf *out, const char *column, const char *value);
 

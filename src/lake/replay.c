@@ -2,6 +2,7 @@
  * Actions, one JSON object a line, applied to a snapshot in the order of the log.
  */
 #include "lake/features.h"
+#include "lake/mapping.h"
 
 #include <stdlib.h>
 
@@ -547,12 +548,16 @@ enum ig_code lake_replay_finish(struct lake_snapshot *s, struct error *err)
     struct buf text;
 
     s->arena = &lake_chunk_new(s)->arena;
-    if (!s->protocol.reader)
+    if (!s->protocol.reader) {
         IG_TRY(finish_protocol(s, err));
+        s->metadata.schema = NULL; /* the protocol says whether physical names count */
+    }
     if (!s->metadata.schema) {
         IG_TRY(finish_metadata(s, err));
         for (size_t i = 0; i < s->entries.n; i++)
             s->entries.p[i].values = NULL; /* of other partition columns */
+        IG_TRY(lake_check_readable(s, err));
+        IG_TRY(lake_mapping_apply(s, err));
     }
     IG_TRY(lake_check_readable(s, err));
     if (s->metadata.n_partition_columns == 0)

@@ -1,71 +1,82 @@
 /*
  * Reading: a FROM item over data files.
  *
- *   (SELECT CAST(f."a" AS INTEGER) AS "a", ..., p."date" AS "date"
- *    FROM (SELECT NULL::INTEGER AS "a", ..., NULL::UBIGINT AS file WHERE false
- *          UNION ALL BY NAME
- *          SELECT *, file_index AS file FROM read_parquet([...], union_by_name = true, ...)) AS f
- *    JOIN (VALUES (0, DATE '...')) AS p(file, "date") USING (file))
+ *   (SELECT f."a" AS "a", ..., DATE '...' AS "date"
+ *      FROM read_parquet(string_split('FILE FILE ...'), schema = MAP {'a': {name: 'a', type: 'INTEGER', ...}, ...}) AS
+ * f WHERE _ingot_live('[...]', file_index, file_row_number) UNION ALL SELECT f."a" AS "a", ..., p."date" AS "date" FROM
+ * read_parquet(...) AS f JOIN (VALUES (0, DATE '...'), ...) AS p(_ingot_at, "date") ON _ingot_at = file_index)
  *
- * The empty arm gives a column to what no file has. Partition values come from the log, never from the path; if all
- * files have the same ones, they are constants and there is no join. file_index, the file's place in the list, is the
- * engine's; in a table with a column of that name the file's path takes its place.
+ * The schema is the table's, not the files': columns that a file lacks are null, those of a narrower type are widened,
+ * and no footer is read before its file is. Casts, filters and projections happen within the reader. Partition values
+ * come from the log, never from the path: as constants of an arm of their own while the partitions are few, else by a
+ * join. Files with deletion vectors are in arms of their own, so that the others do not pay for them.
  */
-#include "lake/lake_internal.h"
+#include "lake/dv.h"
+#include "lake/mapping.h"
+#include "lake/prune.h"
 
 #include <strings.h>
 
-#define FILE_COLUMN "_ingot_at"
+#define AT_COLUMN "_ingot_at"
+/* Partitions that get an arm each. */
+#define CONSTANT_PARTITIONS_MAX 12
 
-/* How rows and their files find together. */
-enum join { JOIN_NONE, JOIN_BY_INDEX, JOIN_BY_PATH };
-
-void lake_add_path_literal(struct buf *sql, struct str path)
+/* The path as a pattern that only it matches. */
+static void add_pattern(struct buf *out, struct str path)
 {
-    struct buf escaped;
     bool pattern = false;
 
     for (size_t i = 0; i < path.n; i++)
         pattern = pattern || strchr("*?[", path.p[i]) != NULL;
-    buf_init(&escaped, 0);
     for (size_t i = 0; i < path.n; i++) {
         if (pattern && strchr("*?[", path.p[i]))
-            buf_printf(&escaped, "[%c]", path.p[i]);
+            buf_printf(out, "[%c]", path.p[i]);
         else
-            buf_putc(&escaped, path.p[i]);
+            buf_putc(out, path.p[i]);
     }
+}
+
+void lake_add_path_literal(struct buf *sql, struct str path)
+{
+    struct buf escaped;
+
+    buf_init(&escaped, 0);
+    add_pattern(&escaped, path);
     engine_add_literal(sql, buf_str(&escaped));
     buf_release(&escaped);
+}
+
+/* Brings remote objects of the table to the cache side by side; those that lie elsewhere come one by one later. */
+static enum ig_code fetch_entries(const struct lake_snapshot *s, const struct lake_entry *const *entries, size_t n,
+                                  struct error *err)
+{
+    VEC(const char *) names = {0};
+    struct arena arena;
+    struct buf name;
+    enum ig_code rc;
+
+    arena_init(&arena);
+    buf_init(&name, 0);
+    for (size_t i = 0; i < n; i++) {
+        const struct str path = entries[i]->path;
+
+        if (path.n == 0 || path.p[0] == '/' || memchr(path.p, ':', path.n))
+            continue;
+        buf_clear(&name);
+        lake_add_object_name(&name, s->table_path, path);
+        vec_push(&names, arena_strndup(&arena, buf_cstr(&name), name.n));
+    }
+    rc = names.n ? store_fetch(s->store, names.p, names.n, err) : IG_OK;
+    vec_free(&names);
+    buf_release(&name);
+    arena_release(&arena);
+    return rc;
 }
 
 enum ig_code lake_entry_path(const struct lake_snapshot *s, const struct lake_entry *e, struct buf *out,
                              struct error *err)
 {
-    struct buf name;
-    enum ig_code rc;
-
-    /* A shallow clone's file is absolute. */
-    if (str_has_prefix(e->path, "file:/")) {
-        struct str path = {e->path.p + 5, e->path.n - 5};
-
-        while (path.n > 1 && path.p[0] == '/' && path.p[1] == '/') {
-            path.p++;
-            path.n--;
-        }
-        buf_add_str(out, path);
-        return IG_OK;
-    }
-    if (str_has_prefix(e->path, "/")) {
-        buf_add_str(out, e->path);
-        return IG_OK;
-    }
-    buf_init(&name, 0);
-    lake_add_object_name(&name, s->table_path, e->path);
-    rc = store_local_path(s->store, buf_cstr(&name), out, err);
-    if (rc)
-        rc = error_set(err, IG_UNSUPPORTED, "the file " STR_FMT " is not within the table", STR_ARG(e->path));
-    buf_release(&name);
-    return rc;
+    return lake_local_path(s->store, s->table_path, e->path, out, err);
 }
 
 static bool is_partition_column(const struct lake_snapshot *s, const struct schema_field *f, size_t *index)
@@ -81,6 +92,13 @@ static bool is_partition_column(const struct lake_snapshot *s, const struct sche
 
 void lake_add_constant(struct buf *sql, const struct schema_type *type, const char *value)
 {
+    int64_t us;
+
+    if (value && type->kind == SCHEMA_TIMESTAMP && timestamp_parse(str_of(value), &us)) {
+        /* Whatever the session's time zone is. */
+        buf_printf(sql, "make_timestamptz(%lld)", (long long)us);
+        return;
+    }
     if (!value) {
         buf_puts(sql, "NULL");
     } else if (type->kind == SCHEMA_BINARY) {
@@ -95,162 +113,314 @@ void lake_add_constant(struct buf *sql, const struct schema_type *type, const ch
     schema_add_sql(sql, type);
 }
 
-static bool same_values(const struct lake_snapshot *s, const struct lake_entry *const *entries, size_t n)
-{
-    for (size_t i = 1; i < n; i++)
-        for (size_t k = 0; k < s->metadata.n_partition_columns; k++) {
-            const char *a = entries[0]->values[k], *b = entries[i]->values[k];
+/* --- arms -------------------------------------------------------------------------------------------------- */
 
-            if ((!a || !b) ? a != b : strcmp(a, b) != 0)
-                return false;
-        }
+/* Files that one read_parquet reads. */
+struct arm {
+    VEC(const struct lake_entry *) entries;
+    VEC(const char *) paths;
+    const struct lake_layout *layout;
+    const char *const *values; /* of all of them; NULL: they differ */
+    bool has_dv;
+};
+
+struct scan {
+    const struct lake_snapshot *s;
+    const struct lake_scan *asked;
+    struct arena arena;
+    VEC(struct arm) arms;
+    bool constants; /* partition values are constants of the arms */
+};
+
+static bool same_values(const struct lake_snapshot *s, const char *const *one, const char *const *other)
+{
+    for (size_t k = 0; k < s->metadata.n_partition_columns; k++) {
+        const char *a = one[k], *b = other[k];
+
+        if ((!a || !b) ? a != b : strcmp(a, b) != 0)
+            return false;
+    }
     return true;
 }
 
-/* SELECT NULL::TYPE AS "column", ... for the columns that files hold. */
-static void add_empty_arm(const struct lake_snapshot *s, enum join join, bool rows, struct buf *sql)
+/* Are there few enough partitions to give each an arm? */
+static bool few_partitions(const struct lake_snapshot *s, const struct lake_entry *const *entries, size_t n)
 {
-    const struct schema_type *schema = s->metadata.schema;
-    bool first = true;
-    size_t at;
+    const char *const *seen[CONSTANT_PARTITIONS_MAX];
+    size_t n_seen = 0;
 
-    buf_puts(sql, "SELECT ");
-    for (size_t i = 0; i < schema->n_fields; i++) {
-        if (is_partition_column(s, &schema->fields[i], &at))
+    for (size_t i = 0; i < n && s->metadata.n_partition_columns; i++) {
+        size_t k = 0;
+
+        while (k < n_seen && !same_values(s, seen[k], entries[i]->values))
+            k++;
+        if (k < n_seen)
             continue;
-        buf_puts(sql, first ? "NULL::" : ", NULL::");
-        schema_add_sql(sql, schema->fields[i].type);
-        buf_puts(sql, " AS ");
-        engine_add_name(sql, str_of(schema->fields[i].name));
-        first = false;
+        if (n_seen == CONSTANT_PARTITIONS_MAX)
+            return false;
+        seen[n_seen++] = entries[i]->values;
     }
-    if (join || first)
-        buf_printf(sql, "%sNULL::%s AS " FILE_COLUMN, first ? "" : ", ", join == JOIN_BY_PATH ? "VARCHAR" : "UBIGINT");
-    if (rows)
-        buf_puts(sql, ", NULL::BIGINT AS " LAKE_ROW_COLUMN);
-    buf_puts(sql, " WHERE false");
+    return true;
 }
 
-static enum ig_code add_files(const struct lake_snapshot *s, const struct lake_entry *const *entries, size_t n,
-                              enum join join, bool rows, struct buf *sql, struct error *err)
+static struct arm *arm_for(struct scan *c, const struct lake_entry *e, const struct lake_layout *layout)
+{
+    const bool has_dv = e->raw_dv.n > 0;
+    const struct arm fresh = {.layout = layout, .values = c->constants ? e->values : NULL, .has_dv = has_dv};
+
+    for (size_t i = c->arms.n; i-- > 0;) {
+        struct arm *a = &c->arms.p[i];
+
+        if (a->layout == layout && a->has_dv == has_dv && (!c->constants || same_values(c->s, a->values, e->values)))
+            return a;
+    }
+    vec_push(&c->arms, fresh);
+    return &c->arms.p[c->arms.n - 1];
+}
+
+static enum ig_code find_paths(struct scan *c, const struct lake_entry *const *entries, size_t n, const char **paths,
+                               struct error *err)
 {
     enum ig_code rc = IG_OK;
     struct buf path;
 
     buf_init(&path, 0);
-    buf_printf(sql, " UNION ALL BY NAME SELECT *%s%s FROM read_parquet([",
-               join == JOIN_BY_INDEX ? ", file_index AS " FILE_COLUMN : "",
-               rows ? ", file_row_number AS " LAKE_ROW_COLUMN : "");
+    if (!store_is_local(c->s->store))
+        rc = fetch_entries(c->s, entries, n, err);
     for (size_t i = 0; i < n && !rc; i++) {
         buf_clear(&path);
-        rc = lake_entry_path(s, entries[i], &path, err);
-        buf_puts(sql, i ? ", " : "");
-        lake_add_path_literal(sql, buf_str(&path));
+        rc = lake_entry_path(c->s, entries[i], &path, err);
+        paths[i] = arena_strndup(&c->arena, buf_cstr(&path), path.n);
     }
-    buf_printf(sql, "], hive_partitioning = false%s%s)", n > 1 ? ", union_by_name = true" : "",
-               join == JOIN_BY_PATH ? ", filename = '" FILE_COLUMN "'" : "");
     buf_release(&path);
     return rc;
 }
 
-/* JOIN (VALUES (file, index, partition values), ...) */
-static enum ig_code add_join(const struct lake_snapshot *s, const struct lake_entry *const *entries, size_t n,
-                             enum join join, bool with_index, struct buf *sql, struct error *err)
+static enum ig_code make_arms(struct scan *c, const struct lake_entry *const *entries, size_t n, struct error *err)
 {
-    const struct lake_metadata *m = &s->metadata;
-    enum ig_code rc = IG_OK;
-    struct buf path;
+    const char **paths = ARENA_ARRAY(&c->arena, const char *, n + 1);
+    const struct lake_layout **layouts = ARENA_ARRAY(&c->arena, const struct lake_layout *, n + 1);
 
-    buf_init(&path, 0);
-    buf_puts(sql, " JOIN (VALUES ");
-    for (size_t i = 0; i < n && !rc; i++) {
-        buf_puts(sql, i ? ", (" : "(");
-        if (join == JOIN_BY_PATH) {
-            buf_clear(&path);
-            rc = lake_entry_path(s, entries[i], &path, err);
-            engine_add_literal(sql, buf_str(&path));
-        } else {
-            buf_printf(sql, "%zu::UBIGINT", i);
+    IG_TRY(find_paths(c, entries, n, paths, err));
+    IG_TRY(lake_layouts(c->s, paths, n, &c->arena, layouts, err));
+    c->constants = few_partitions(c->s, entries, n);
+    for (size_t i = 0; i < n; i++) {
+        struct arm *arm = arm_for(c, entries[i], layouts[i]);
+
+        vec_push(&arm->entries, entries[i]);
+        vec_push(&arm->paths, paths[i]);
+    }
+    return IG_OK;
+}
+
+/* --- SQL --------------------------------------------------------------------------------------------------- */
+
+/* A byte that no path has. */
+static char separator_for(const struct arm *arm)
+{
+    static const char candidates[] = "\n|\t\x01\x02\x03\x04";
+
+    for (const char *c = candidates; *c; c++) {
+        bool used = false;
+
+        for (size_t i = 0; i < arm->paths.n && !used; i++)
+            used = strchr(arm->paths.p[i], *c) != NULL;
+        if (!used)
+            return *c;
+    }
+    return '\0';
+}
+
+/* The paths as one text that is split: a list of so many constants takes the engine long to plan. */
+static void add_paths(const struct arm *arm, struct buf *sql)
+{
+    const char separator = separator_for(arm);
+    struct buf all;
+
+    if (arm->paths.n == 1 || !separator) {
+        buf_putc(sql, '[');
+        for (size_t i = 0; i < arm->paths.n; i++) {
+            buf_puts(sql, i ? ", " : "");
+            lake_add_path_literal(sql, str_of(arm->paths.p[i]));
         }
-        if (with_index)
-            buf_printf(sql, ", %lld::BIGINT", (long long)(entries[i] - s->entries.p));
-        for (size_t k = 0; k < m->n_partition_columns; k++) {
+        buf_putc(sql, ']');
+        return;
+    }
+    buf_init(&all, 0);
+    for (size_t i = 0; i < arm->paths.n; i++) {
+        if (i)
+            buf_putc(&all, separator);
+        add_pattern(&all, str_of(arm->paths.p[i]));
+    }
+    buf_puts(sql, "string_split(");
+    engine_add_literal(sql, buf_str(&all));
+    buf_printf(sql, ", chr(%d))", separator);
+    buf_release(&all);
+}
+
+/* Does a column of the type need the bytes to stay what they are? */
+static bool has_binary(const struct schema_type *type)
+{
+    if (!type)
+        return false;
+    for (size_t i = 0; i < type->n_fields; i++)
+        if (has_binary(type->fields[i].type))
+            return true;
+    return type->kind == SCHEMA_BINARY || type->kind == SCHEMA_VARIANT || has_binary(type->key) ||
+           has_binary(type->element);
+}
+
+/* JOIN (VALUES (place in the arm, entry's index, partition values), ...) */
+static void add_join(const struct scan *c, const struct arm *arm, struct buf *sql)
+{
+    const struct lake_metadata *m = &c->s->metadata;
+
+    buf_puts(sql, " JOIN (VALUES ");
+    for (size_t i = 0; i < arm->entries.n; i++) {
+        const struct lake_entry *e = arm->entries.p[i];
+
+        buf_printf(sql, "%s(%zu::UBIGINT, %lld::BIGINT", i ? ", " : "", i, (long long)(e - c->s->entries.p));
+        for (size_t k = 0; k < m->n_partition_columns && !arm->values; k++) {
             buf_puts(sql, ", ");
-            lake_add_constant(sql, m->partition_fields[k]->type, entries[i]->values[k]);
+            lake_add_constant(sql, m->partition_fields[k]->type, e->values[k]);
         }
         buf_putc(sql, ')');
     }
-    buf_printf(sql, ") AS p(" FILE_COLUMN "%s", with_index ? ", " LAKE_FILE_COLUMN : "");
-    for (size_t k = 0; k < m->n_partition_columns; k++) {
+    buf_puts(sql, ") AS p(" AT_COLUMN ", " LAKE_FILE_COLUMN);
+    for (size_t k = 0; k < m->n_partition_columns && !arm->values; k++) {
         buf_puts(sql, ", ");
         engine_add_name(sql, str_of(m->partition_columns[k]));
     }
-    buf_puts(sql, ") USING (" FILE_COLUMN ")");
-    buf_release(&path);
-    return rc;
+    buf_puts(sql, ") ON p." AT_COLUMN " = f.file_index");
 }
 
-static void add_columns(const struct lake_snapshot *s, const struct lake_entry *first, bool joined,
-                        const struct lake_scan *scan, struct buf *sql)
+/* `arm` NULL: no file, no row. */
+static void add_columns(const struct scan *c, const struct arm *arm, struct buf *sql)
 {
-    const struct schema_type *schema = s->metadata.schema;
+    const struct schema_type *schema = c->s->metadata.schema;
+    const char *comma = "";
+    size_t at;
 
     for (size_t i = 0; i < schema->n_fields; i++) {
         const struct schema_field *f = &schema->fields[i];
-        size_t at;
+        const bool partition = is_partition_column(c->s, f, &at);
 
-        buf_puts(sql, i ? ", " : "");
-        if (is_partition_column(s, f, &at)) {
-            if (joined) {
-                buf_puts(sql, "p.");
-                engine_add_name(sql, str_of(f->name));
-            } else {
-                lake_add_constant(sql, f->type, first ? first->values[at] : NULL);
-            }
-        } else {
-            buf_puts(sql, "CAST(f.");
-            engine_add_name(sql, str_of(f->name));
-            buf_puts(sql, " AS ");
+        buf_puts(sql, comma);
+        comma = ", ";
+        if (!arm) {
+            buf_puts(sql, "NULL::");
             schema_add_sql(sql, f->type);
-            buf_putc(sql, ')');
+        } else if (partition && arm->values) {
+            lake_add_constant(sql, f->type, arm->values[at]);
+        } else if (partition) {
+            buf_puts(sql, "p.");
+            engine_add_name(sql, str_of(c->s->metadata.partition_columns[at]));
+        } else {
+            lake_add_read_column(arm->layout, i, sql);
         }
         buf_puts(sql, " AS ");
         engine_add_name(sql, str_of(f->name));
     }
-    if (scan->file_column)
-        buf_printf(sql, "%s%s AS " LAKE_FILE_COLUMN, schema->n_fields ? ", " : "",
-                   joined ? "p." LAKE_FILE_COLUMN : "NULL::BIGINT");
-    if (scan->row_column)
-        buf_printf(sql, "%sf." LAKE_ROW_COLUMN " AS " LAKE_ROW_COLUMN,
-                   schema->n_fields || scan->file_column ? ", " : "");
+    if (c->asked->file_column) {
+        buf_printf(sql, "%s%s AS " LAKE_FILE_COLUMN, comma, arm ? "p." LAKE_FILE_COLUMN : "NULL::BIGINT");
+        comma = ", ";
+    }
+    if (c->asked->row_column)
+        buf_printf(sql, "%s%s AS " LAKE_ROW_COLUMN, comma, arm ? "f.file_row_number" : "NULL::BIGINT");
+    if (schema->n_fields == 0 && !*comma)
+        buf_puts(sql, "NULL");
 }
 
+/* Rows of the files by their statistics, -1 if one has none. Saves the engine from looking into files to estimate. */
+static int64_t count_rows(const struct arm *arm)
+{
+    int64_t sum = 0;
+
+    for (size_t i = 0; i < arm->entries.n; i++) {
+        const int64_t rows = lake_entry_rows(arm->entries.p[i]);
+
+        if (rows < 0 || sum > INT64_MAX - rows)
+            return -1;
+        sum += rows;
+    }
+    return sum;
+}
+
+static enum ig_code add_arm(const struct scan *c, const struct arm *arm, struct buf *sql, struct error *err)
+{
+    const int64_t rows = count_rows(arm);
+
+    buf_puts(sql, "SELECT ");
+    add_columns(c, arm, sql);
+    buf_puts(sql, " FROM read_parquet(");
+    add_paths(arm, sql);
+    buf_puts(sql, ", ");
+    lake_add_read_schema(c->s, arm->layout, sql);
+    buf_puts(sql, ", hive_partitioning = false");
+    /* Writers of old did not mark their strings as text. */
+    if (!has_binary(c->s->metadata.schema))
+        buf_puts(sql, ", binary_as_string = true");
+    if (rows >= 0)
+        buf_printf(sql, ", explicit_cardinality = %lld", (long long)rows);
+    buf_puts(sql, ") AS f");
+    if (c->asked->file_column || !arm->values)
+        if (c->asked->file_column || c->s->metadata.n_partition_columns)
+            add_join(c, arm, sql);
+    if (arm->has_dv)
+        IG_TRY(lake_dv_add_condition(c->s, arm->entries.p, arm->entries.n, sql, err));
+    return IG_OK;
+}
+
+static enum ig_code add_scan(const struct scan *c, struct buf *sql, struct error *err)
+{
+    const bool filters = c->asked->where && !c->asked->where_only_skips;
+
+    buf_puts(sql, filters ? "(SELECT * FROM (" : "(");
+    if (c->arms.n == 0) {
+        buf_puts(sql, "SELECT ");
+        add_columns(c, NULL, sql);
+        buf_puts(sql, " WHERE false");
+    }
+    for (size_t i = 0; i < c->arms.n; i++) {
+        buf_puts(sql, i ? " UNION ALL " : "");
+        IG_TRY(add_arm(c, &c->arms.p[i], sql, err));
+    }
+    if (filters)
+        buf_printf(sql, ") WHERE (%s)", c->asked->where);
+    buf_putc(sql, ')');
+    return buf_check(sql, err, "the query of a scan");
+}
+
+/* --- scans ------------------------------------------------------------------------------------------------- */
+
 enum ig_code lake_add_scan_of(const struct lake_snapshot *s, const struct lake_entry *const *entries, size_t n,
-                              const struct lake_scan *scan, struct buf *sql, struct error *err)
+                              const struct lake_scan *asked, struct buf *sql, struct error *err)
 {
     static const struct lake_scan all = {0};
-    enum join join = JOIN_NONE;
+    struct scan c = {.s = s, .asked = asked ? asked : &all};
+    const struct lake_entry **kept = NULL;
+    enum ig_code rc;
 
-    scan = scan ? scan : &all;
     for (size_t i = 0; i < s->metadata.schema->n_fields; i++)
         if (strncasecmp(s->metadata.schema->fields[i].name, LAKE_OWN_PREFIX, strlen(LAKE_OWN_PREFIX)) == 0)
             return error_set(err, IG_UNSUPPORTED, "column %s: names that begin with " LAKE_OWN_PREFIX " are taken",
                              s->metadata.schema->fields[i].name);
-    if (n > 0 && (scan->file_column || !same_values(s, entries, n)))
-        join = schema_find(s->metadata.schema, STR("file_index")) ? JOIN_BY_PATH : JOIN_BY_INDEX;
-    buf_puts(sql, scan->where ? "(SELECT * FROM (SELECT " : "(SELECT ");
-    add_columns(s, n ? entries[0] : NULL, join != JOIN_NONE, scan, sql);
-    buf_puts(sql, " FROM (");
-    add_empty_arm(s, join, scan->row_column, sql);
-    if (n)
-        IG_TRY(add_files(s, entries, n, join, scan->row_column, sql, err));
-    buf_puts(sql, ") AS f");
-    if (join)
-        IG_TRY(add_join(s, entries, n, join, scan->file_column, sql, err));
-    if (scan->where)
-        buf_printf(sql, ") WHERE (%s)", scan->where);
-    buf_putc(sql, ')');
-    return buf_check(sql, err, "the query of a scan");
+    arena_init(&c.arena);
+    if (c.asked->where && n) {
+        kept = ARENA_ARRAY(&c.arena, const struct lake_entry *, n);
+        n = lake_prune(s, c.asked->where, entries, n, kept);
+        entries = kept;
+    }
+    rc = make_arms(&c, entries, n, err);
+    if (!rc)
+        rc = add_scan(&c, sql, err);
+    for (size_t i = 0; i < c.arms.n; i++) {
+        vec_free(&c.arms.p[i].entries);
+        vec_free(&c.arms.p[i].paths);
+    }
+    vec_free(&c.arms);
+    arena_release(&c.arena);
+    return rc;
 }
 
 enum ig_code lake_add_scan(const struct lake_snapshot *s, const struct lake_scan *scan, struct buf *sql,

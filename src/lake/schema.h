@@ -9,19 +9,21 @@
 #include "engine/engine.h"
 
 /* name in the schemaString, type in DuckDB; the nested ones have neither. */
-#define SCHEMA_PRIMITIVES(X)                 \
-    X(BYTE, "byte", "TINYINT")               \
-    X(SHORT, "short", "SMALLINT")            \
-    X(INTEGER, "integer", "INTEGER")         \
-    X(LONG, "long", "BIGINT")                \
-    X(FLOAT, "float", "FLOAT")               \
-    X(DOUBLE, "double", "DOUBLE")            \
-    X(STRING, "string", "VARCHAR")           \
-    X(BINARY, "binary", "BLOB")              \
-    X(BOOLEAN, "boolean", "BOOLEAN")         \
-    X(DATE, "date", "DATE")                  \
-    X(TIMESTAMP, "timestamp", "TIMESTAMPTZ") \
-    X(TIMESTAMP_NTZ, "timestamp_ntz", "TIMESTAMP")
+#define SCHEMA_PRIMITIVES(X)                       \
+    X(BYTE, "byte", "TINYINT")                     \
+    X(SHORT, "short", "SMALLINT")                  \
+    X(INTEGER, "integer", "INTEGER")               \
+    X(LONG, "long", "BIGINT")                      \
+    X(FLOAT, "float", "FLOAT")                     \
+    X(DOUBLE, "double", "DOUBLE")                  \
+    X(STRING, "string", "VARCHAR")                 \
+    X(BINARY, "binary", "BLOB")                    \
+    X(BOOLEAN, "boolean", "BOOLEAN")               \
+    X(DATE, "date", "DATE")                        \
+    X(TIMESTAMP, "timestamp", "TIMESTAMPTZ")       \
+    X(TIMESTAMP_NTZ, "timestamp_ntz", "TIMESTAMP") \
+    X(VARIANT, "variant", "VARIANT")               \
+    X(VOID, "void", "\"NULL\"")
 
 enum schema_kind {
 #define X(kind, name, sql) SCHEMA_##kind,

@@ -2,6 +2,7 @@
  * Snapshots: opened from the newest usable checkpoint and the commits behind it, or from the one that the table has
  * cached; and what can be asked of them.
  */
+#include "lake/dv.h"
 #include "lake/lake_internal.h"
 
 #include <stdlib.h>
@@ -521,6 +522,8 @@ enum ig_code lake_open(struct store *st, struct engine_conn *c, const char *path
 
     if (*path && !store_name_ok(path))
         return error_set(err, IG_INVALID, "\"%s\" is not a table's folder", path);
+    if (c)
+        IG_TRY(lake_dv_register(c, err));
     t = check_calloc(1, sizeof(*t));
     t->store = st;
     t->conn = c;

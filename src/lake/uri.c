@@ -102,3 +102,105 @@ void lake_add_hive_part(struct buf *out, const char *column, const char *value)
     out->n = start;
     buf_printf(out, "%.64s=%s", digest, digest);
 }
+
+/* --- where a path is --------------------------------------------------------------------------------------- */
+
+/* "file:/x", "file:///x", "file://localhost/x" and "/x" to "/x". */
+static bool local_of(struct str path, struct str *out)
+{
+    if (str_has_prefix(path, "file:")) {
+        path.p += strlen("file:");
+        path.n -= strlen("file:");
+        if (str_has_prefix(path, "//localhost/")) {
+            path.p += strlen("//localhost");
+            path.n -= strlen("//localhost");
+        }
+        while (path.n > 1 && path.p[0] == '/' && path.p[1] == '/') {
+            path.p++;
+            path.n--;
+        }
+    }
+    *out = path;
+    return path.n > 0 && path.p[0] == '/';
+}
+
+/* The length of "scheme://", 0 if there is none. */
+static size_t scheme_length(struct str path)
+{
+    size_t n = 0;
+
+    while (n < path.n && (isalnum((unsigned char)path.p[n]) || (n && strchr("+-.", path.p[n]))))
+        n++;
+    return n > 1 && n + 3 <= path.n && memcmp(path.p + n, "://", 3) == 0 ? n + 3 : 0;
+}
+
+/* The part of the URL behind the store's own, if it is in the store. s3a: and s3n: are s3: to everybody. */
+static bool within_store(const struct store *st, struct str url, struct str *name)
+{
+    struct str root = str_of(st->url);
+    size_t skip = scheme_length(url), root_skip = scheme_length(root);
+    const bool s3 = str_has_prefix(url, "s3") && str_has_prefix(root, "s3");
+
+    if (root_skip == 0 || (!s3 && (skip != root_skip || memcmp(url.p, root.p, skip) != 0)))
+        return false;
+    url.p += skip;
+    url.n -= skip;
+    root.p += root_skip;
+    root.n -= root_skip;
+    if (url.n <= root.n || memcmp(url.p, root.p, root.n) != 0 || (root.n && url.p[root.n] != '/'))
+        return false;
+    *name = (struct str){url.p + root.n + 1, url.n - root.n - 1};
+    return true;
+}
+
+/* An object elsewhere: a store of its folder is opened with this one's access. */
+static enum ig_code foreign_path(struct store *st, struct str url, struct buf *out, struct error *err)
+{
+    struct store *other = NULL;
+    struct buf folder;
+    enum ig_code rc;
+    char *slash;
+
+    buf_init(&folder, 0);
+    if (str_has_prefix(url, "s3a://") || str_has_prefix(url, "s3n://"))
+        buf_printf(&folder, "s3" STR_FMT, (int)(url.n - 3), url.p + 3);
+    else
+        buf_add_str(&folder, url);
+    slash = strrchr(folder.p, '/');
+    *slash = '\0';
+    rc = store_open_like(st, folder.p, &other, err);
+    if (!rc)
+        rc = store_local_path(other, slash + 1, out, err);
+    store_free(other);
+    buf_release(&folder);
+    return rc;
+}
+
+enum ig_code lake_local_path(struct store *st, const char *table_path, struct str path, struct buf *out,
+                             struct error *err)
+{
+    struct str local, name;
+    struct buf object;
+    enum ig_code rc;
+
+    if (path.n && memchr(path.p, 0, path.n))
+        return error_set(err, IG_CORRUPT, "a path with a NUL byte");
+    if (local_of(path, &local)) {
+        buf_add_str(out, local);
+        return IG_OK;
+    }
+    buf_init(&object, 0);
+    if (!scheme_length(path)) {
+        lake_add_object_name(&object, table_path, path);
+        rc = store_local_path(st, buf_cstr(&object), out, err);
+    } else if (within_store(st, path, &name)) {
+        buf_add_str(&object, name);
+        rc = store_local_path(st, buf_cstr(&object), out, err);
+    } else {
+        rc = foreign_path(st, path, out, err);
+    }
+    if (rc == IG_INVALID)
+        rc = error_set(err, IG_UNSUPPORTED, "the file " STR_FMT " is not within the table", STR_ARG(path));
+    buf_release(&object);
+    return rc;
+}
