@@ -1,0 +1,534 @@
+/*
+ * From the table of changes to a commit.
+ *
+ * Copy on write: each touched file is written anew without its affected rows, with its updated rows as they are then,
+ * so that a table that is ordered stays so; small files of one partition are put together. With deletion vectors the
+ * files stay. What is inserted, and what moves to another partition, goes to files of its own.
+ */
+#include "lake/dml.h"
+
+#include <string.h>
+
+/* Touched files of one partition share a new file until they are as large. */
+#define BIN_BYTES (INT64_C(64) << 20)
+
+struct apply {
+    struct dml *d;
+    const struct dml_texts *texts;
+    bool vectors;     /* write deletion vectors */
+    bool change_data; /* write change data */
+    bool stay;        /* updated rows are written with the rest of their file */
+    bool *left_out;   /* columns that the writer makes for updated rows */
+    struct lake_new_files files, changes;
+    VEC(const struct lake_entry *) removed;
+    VEC(struct lake_readd) readds;
+    const char *vector_file;
+};
+
+static bool is_generated(const struct schema_field *f)
+{
+    return f->metadata && strstr(f->metadata, "delta.generationExpression");
+}
+
+/* Is there something in the table for the writer to compute from an updated row? Then that is written by itself. */
+static bool find_left_out(struct apply *a)
+{
+    const struct dml *d = a->d;
+    const struct schema_type *schema = d->to->metadata.schema;
+    bool any = false;
+
+    a->left_out = ARENA_ARRAY(&a->d->arena, bool, schema->n_fields + 1);
+    for (size_t k = 0; k < schema->n_fields; k++) {
+        bool given = false;
+
+        for (size_t i = 0; i < d->n_clauses; i++)
+            given = given || (d->clauses[i].action == LAKE_UPDATE && d->clauses[i].values[k]);
+        a->left_out[k] = !given && is_generated(&schema->fields[k]) && d->updated_rows > 0;
+        any = any || a->left_out[k];
+    }
+    return any;
+}
+
+static bool rows_may_move(const struct dml *d)
+{
+    for (size_t i = 0; i < d->n_clauses; i++)
+        if (d->clauses[i].action == LAKE_UPDATE && d->clauses[i].rows > 0 && d->clauses[i].may_move)
+            return true;
+    return false;
+}
+
+/* --- what is written once, for data and change data -------------------------------------------------------- */
+
+static enum ig_code all_entries(struct dml *d, const struct lake_entry ***out)
+{
+
+    *out = ARENA_ARRAY(&d->arena, const struct lake_entry *, d->touched.n + 1);
+    for (size_t i = 0; i < d->touched.n; i++)
+        (*out)[i] = d->touched.p[i].entry;
+    return IG_OK;
+}
+
+static enum ig_code exec(struct dml *d, struct buf *sql, struct error *err)
+{
+    enum ig_code rc = buf_check(sql, err, "the query of a change");
+
+    return rc ? rc : engine_exec(d->t->conn, err, buf_cstr(sql));
+}
+
+/* Values are computed once: an expression may give another one the next time. */
+static enum ig_code keep_updated(struct apply *a, struct error *err)
+{
+    const struct dml_columns columns = {.left_out = a->left_out, .with_file = true};
+    const struct lake_entry **entries;
+    struct dml *d = a->d;
+    struct buf sql;
+    enum ig_code rc;
+
+    if (!a->change_data || d->updated_rows == 0)
+        return IG_OK;
+    IG_TRY(all_entries(d, &entries));
+    buf_init(&sql, 0);
+    buf_printf(&sql, "CREATE TEMP TABLE %s AS ", d->fresh);
+    rc = dml_add_updated(d, entries, d->touched.n, &columns, &sql, err);
+    if (!rc)
+        rc = exec(d, &sql, err);
+    buf_release(&sql);
+    return rc;
+}
+
+static enum ig_code add_updated(struct apply *a, const struct lake_entry *const *entries, size_t n, struct buf *sql,
+                                struct error *err)
+{
+    const struct dml_columns columns = {.left_out = a->left_out};
+
+    if (!a->change_data)
+        return dml_add_updated(a->d, entries, n, &columns, sql, err);
+    buf_printf(sql, "SELECT * EXCLUDE (" DML_FILE ") FROM temp.%s WHERE " DML_FILE " IN (", a->d->fresh);
+    for (size_t i = 0; i < n; i++)
+        buf_printf(sql, "%s%zu", i ? ", " : "", (size_t)(entries[i] - a->d->s->entries.p));
+    buf_putc(sql, ')');
+    return IG_OK;
+}
+
+/* --- data files -------------------------------------------------------------------------------------------- */
+
+static enum ig_code write_rows(struct apply *a, const struct buf *sql, const char *const *single, struct error *err)
+{
+    IG_TRY(buf_check(sql, err, "the query of a change"));
+    return lake_write_files(a->d->t, a->d->to, buf_cstr(sql), single, &a->files, err);
+}
+
+/* The partition that the rows of a file are in, where the writer can check it by its own statistics; else NULL, and it
+ * looks at each row. */
+static const char *const *partition_of(const struct dml *d, const struct lake_entry *e)
+{
+    const struct lake_metadata *m = &d->to->metadata;
+
+    for (size_t k = 0; k < m->n_partition_columns; k++) {
+        const enum schema_kind kind = m->partition_fields[k]->type->kind;
+        const char *value = lake_entry_values(e)[k];
+
+        if (kind == SCHEMA_FLOAT || kind == SCHEMA_DOUBLE || kind == SCHEMA_BINARY || (value && strlen(value) > 64))
+            return NULL;
+    }
+    return m->n_partition_columns ? lake_entry_values(e) : NULL;
+}
+
+/* Touched files that become one. */
+static enum ig_code rewrite(struct apply *a, size_t from, size_t to, struct error *err)
+{
+    struct dml *d = a->d;
+    VEC(const struct lake_entry *) entries = {0};
+    int64_t live = 0, affected = 0, updated = 0, before = a->files.rows;
+    struct buf sql;
+    enum ig_code rc = IG_OK;
+
+    buf_init(&sql, 0);
+    for (size_t i = from; i < to; i++) {
+        const struct lake_entry *e = d->touched.p[i].entry;
+        const int64_t rows = lake_entry_rows(e);
+
+        vec_push(&entries, e);
+        live = rows < 0 || live < 0 ? -1 : live + rows - lake_entry_deleted_rows(e);
+        affected += d->touched.p[i].affected;
+        updated += d->touched.p[i].updated;
+    }
+    if (live != affected)
+        rc = dml_add_unchanged(d, entries.p, entries.n, &sql, err);
+    if (!rc && a->stay && updated) {
+        buf_puts(&sql, sql.n ? " UNION ALL " : "");
+        rc = add_updated(a, entries.p, entries.n, &sql, err);
+    }
+    if (!rc && sql.n)
+        rc = write_rows(a, &sql, partition_of(d, entries.p[0]), err);
+    if (!rc)
+        d->copied_rows += a->files.rows - before - (a->stay ? updated : 0);
+    buf_release(&sql);
+    vec_free(&entries);
+    return rc;
+}
+
+static bool same_partition(const struct dml *d, const struct lake_entry *a, const struct lake_entry *b)
+{
+    for (size_t k = 0; k < d->s->metadata.n_partition_columns; k++) {
+        const char *x = lake_entry_values(a)[k], *y = lake_entry_values(b)[k];
+
+        if ((!x || !y) ? x != y : strcmp(x, y) != 0)
+            return false;
+    }
+    return true;
+}
+
+static enum ig_code rewrite_all(struct apply *a, struct error *err)
+{
+    struct dml *d = a->d;
+
+    for (size_t from = 0; from < d->touched.n;) {
+        int64_t bytes = lake_entry_size(d->touched.p[from].entry);
+        size_t to = from + 1;
+
+        while (to < d->touched.n && same_partition(d, d->touched.p[from].entry, d->touched.p[to].entry) &&
+               bytes + lake_entry_size(d->touched.p[to].entry) <= BIN_BYTES) {
+            bytes += lake_entry_size(d->touched.p[to].entry);
+            to++;
+        }
+        IG_TRY(rewrite(a, from, to, err));
+        from = to;
+    }
+    for (size_t i = 0; i < d->touched.n; i++)
+        vec_push(&a->removed, d->touched.p[i].entry);
+    return IG_OK;
+}
+
+static enum ig_code write_updated(struct apply *a, struct error *err)
+{
+    const struct lake_entry **entries;
+    struct buf sql;
+    enum ig_code rc;
+
+    if (a->stay || a->d->updated_rows == 0)
+        return IG_OK;
+    IG_TRY(all_entries(a->d, &entries));
+    buf_init(&sql, 0);
+    rc = add_updated(a, entries, a->d->touched.n, &sql, err);
+    if (!rc)
+        rc = write_rows(a, &sql, a->d->single, err);
+    buf_release(&sql);
+    return rc;
+}
+
+static enum ig_code write_inserted(struct apply *a, struct error *err)
+{
+    struct dml *d = a->d;
+    enum ig_code rc = IG_OK;
+    struct buf sql;
+
+    buf_init(&sql, 0);
+    for (size_t i = 0; i < d->n_clauses && !rc; i++) {
+        if (d->clauses[i].action != LAKE_INSERT || d->clauses[i].rows == 0)
+            continue;
+        buf_clear(&sql);
+        if (a->change_data) {
+            buf_printf(&sql, "CREATE TEMP TABLE %s_%zu AS ", d->inserted, i);
+            dml_add_inserted(d, i, &sql);
+            rc = exec(d, &sql, err);
+            buf_clear(&sql);
+            buf_printf(&sql, "SELECT * FROM temp.%s_%zu", d->inserted, i);
+        } else {
+            dml_add_inserted(d, i, &sql);
+        }
+        if (!rc)
+            rc = write_rows(a, &sql, d->single, err);
+    }
+    buf_release(&sql);
+    return rc;
+}
+
+/* --- deletion vectors -------------------------------------------------------------------------------------- */
+
+static enum ig_code count_rows_of(struct dml *d, const struct lake_entry *e, int64_t *rows, struct error *err)
+{
+    struct buf sql, path;
+    enum ig_code rc;
+
+    *rows = lake_entry_rows(e);
+    if (*rows >= 0)
+        return IG_OK;
+    buf_init(&sql, 0);
+    buf_init(&path, 0);
+    rc = lake_entry_path(d->s, e, &path, err);
+    buf_puts(&sql, "SELECT count(*) FROM read_parquet(");
+    lake_add_path_literal(&sql, buf_str(&path));
+    buf_puts(&sql, ", hive_partitioning = false)");
+    if (!rc)
+        rc = engine_query_int64(d->t->conn, buf_cstr(&sql), rows, err);
+    buf_release(&path);
+    buf_release(&sql);
+    return rc;
+}
+
+struct vectors {
+    struct lake_dv **list; /* one a touched file */
+    size_t n;
+};
+
+static enum ig_code read_vectors(struct apply *a, struct vectors *v, struct error *err)
+{
+    struct dml *d = a->d;
+    struct engine_rows rows;
+    struct buf sql;
+    enum ig_code rc = IG_OK;
+    size_t at = 0;
+
+    for (size_t i = 0; i < v->n && !rc; i++) {
+        const struct lake_entry *e = d->touched.p[i].entry;
+
+        if (lake_entry_dv(e).n)
+            rc = lake_dv_read(d->t->store, d->s->table_path, lake_entry_dv(e), &v->list[i], err);
+        else
+            v->list[i] = lake_dv_new();
+    }
+    if (rc)
+        return rc;
+    buf_init(&sql, 0);
+    buf_printf(&sql,
+               "SELECT DISTINCT " DML_FILE ", " DML_ROW " FROM temp.%s WHERE " DML_CLAUSE " IS NOT NULL ORDER BY ALL",
+               d->changes);
+    rc = engine_query_streaming(d->t->conn, buf_cstr(&sql), &rows, err);
+    while (!rc && engine_next(&rows)) {
+        const struct lake_entry *e = &d->s->entries.p[engine_int64(&rows, 0)];
+
+        while (d->touched.p[at].entry != e)
+            at++;
+        lake_dv_add(v->list[at], (uint64_t)engine_int64(&rows, 1));
+    }
+    if (!rc)
+        rc = engine_rows_check(&rows, err);
+    engine_rows_free(&rows);
+    buf_release(&sql);
+    return rc;
+}
+
+/* A file without a live row goes; the others are added again. */
+static enum ig_code write_vectors(struct apply *a, struct vectors *v, struct error *err)
+{
+    struct dml *d = a->d;
+    const struct lake_dv **dvs = ARENA_ARRAY(&d->arena, const struct lake_dv *, v->n + 1);
+    const char **descriptors = ARENA_ARRAY(&d->arena, const char *, v->n + 1);
+    size_t n = 0;
+
+    for (size_t i = 0; i < v->n; i++) {
+        const struct lake_entry *e = d->touched.p[i].entry;
+        int64_t rows;
+
+        IG_TRY(count_rows_of(d, e, &rows, err));
+        d->vectors_removed += lake_entry_dv(e).n > 0;
+        if (lake_dv_count(v->list[i]) >= (uint64_t)rows) {
+            vec_push(&a->removed, e);
+            continue;
+        }
+        vec_push(&a->readds, ((struct lake_readd){.entry = e, .rows = rows, .tight = false}));
+        dvs[n++] = v->list[i];
+    }
+    if (n == 0)
+        return IG_OK;
+    d->vectors_added = (int64_t)n;
+    IG_TRY(lake_dv_write(d->t, dvs, n, &d->arena, descriptors, &a->vector_file, err));
+    for (size_t i = 0; i < n; i++)
+        a->readds.p[i].dv = descriptors[i];
+    return IG_OK;
+}
+
+static enum ig_code mark_rows(struct apply *a, struct error *err)
+{
+    struct vectors v = {.n = a->d->touched.n};
+    enum ig_code rc;
+
+    if (v.n == 0)
+        return IG_OK;
+    v.list = check_calloc(v.n, sizeof(struct lake_dv *));
+    rc = read_vectors(a, &v, err);
+    if (!rc)
+        rc = write_vectors(a, &v, err);
+    for (size_t i = 0; i < v.n; i++)
+        lake_dv_free(v.list[i]);
+    free(v.list);
+    return rc;
+}
+
+/* --- change data ------------------------------------------------------------------------------------------- */
+
+static enum ig_code write_changes(struct apply *a, struct error *err)
+{
+    struct dml *d = a->d;
+    struct buf sql;
+    enum ig_code rc;
+
+    if (!a->change_data)
+        return IG_OK;
+    buf_init(&sql, 0);
+    buf_puts(&sql, "(");
+    rc = dml_add_before(d, &sql, err);
+    buf_puts(&sql, ")");
+    if (d->updated_rows)
+        buf_printf(&sql,
+                   " UNION ALL BY NAME (SELECT * EXCLUDE (" DML_FILE
+                   "), 'update_postimage' AS _change_type FROM temp.%s)",
+                   d->fresh);
+    for (size_t i = 0; i < d->n_clauses; i++)
+        if (d->clauses[i].action == LAKE_INSERT && d->clauses[i].rows)
+            buf_printf(&sql, " UNION ALL BY NAME (SELECT *, 'insert' AS _change_type FROM temp.%s_%zu)", d->inserted,
+                       i);
+    if (!rc)
+        rc = buf_check(&sql, err, "the query of change data");
+    if (!rc)
+        rc = lake_refuse_use(d->s, "changeDataFeed", "changing rows", err);
+    d->change_files = (int64_t)a->changes.list.n;
+    buf_release(&sql);
+    return rc;
+}
+
+/* Rows that are only added, or files that only go, speak for themselves. */
+static bool needs_change_data(const struct apply *a)
+{
+    const struct dml *d = a->d;
+    bool whole = true;
+
+    if (!lake_is_on(d->s, "delta.enableChangeDataFeed") || d->touched.n == 0 || d->whole_files)
+        return false;
+    for (size_t i = 0; i < d->touched.n; i++) {
+        const struct lake_entry *e = d->touched.p[i].entry;
+
+        whole = whole && lake_entry_rows(e) >= 0 &&
+                lake_entry_rows(e) - lake_entry_deleted_rows(e) == d->touched.p[i].affected;
+    }
+    return !whole || d->updated_rows > 0;
+}
+
+/* --- the commit -------------------------------------------------------------------------------------------- */
+
+static void discard(struct apply *a)
+{
+    struct dml *d = a->d;
+    struct buf name;
+
+    lake_new_files_discard(d->t, &a->files);
+    lake_new_files_discard(d->t, &a->changes);
+    if (!a->vector_file)
+        return;
+    buf_init(&name, 0);
+    lake_add_object_name(&name, d->t->path, str_of(a->vector_file));
+    (void)!store_remove(d->t->store, buf_cstr(&name), NULL);
+    buf_release(&name);
+}
+
+static enum ig_code commit(struct apply *a, int64_t *version, struct error *err)
+{
+    struct dml *d = a->d;
+    const bool has_app = d->options && d->options->app_id;
+    struct lake_change change = {
+        .base = d->s,
+        .shape = d->to,
+        .added = &a->files,
+        .removed = a->removed.p,
+        .n_removed = a->removed.n,
+        .readds = a->readds.p,
+        .n_readds = a->readds.n,
+        .change_data = a->changes.list.n ? &a->changes : NULL,
+        .metadata = d->metadata,
+        .scope = d->n_partitions             ? LAKE_READ_PARTITIONS
+                 : d->where && !d->reads_all ? LAKE_READ_WHERE
+                                             : LAKE_READ_ALL,
+        .partitions = d->within,
+        .n_partitions = d->n_partitions,
+        .n_columns = d->n_columns,
+        .read_where = d->where,
+        .read = d->files.p,
+        .n_read = d->files.n,
+        .operation = a->texts->operation,
+        .parameters = a->texts->parameters,
+        .options = d->options,
+    };
+    struct buf metrics;
+    enum ig_code rc = IG_OK;
+
+    *version = d->s->version;
+    if (a->files.list.n == 0 && a->removed.n == 0 && a->readds.n == 0 && !d->metadata && !has_app)
+        return IG_OK;
+    buf_init(&metrics, 0);
+    a->texts->add_metrics(d, &a->files, &metrics);
+    change.metrics = buf_cstr(&metrics);
+    rc = lake_commit(d->t, &change, version, err);
+    buf_release(&metrics);
+    return rc;
+}
+
+static enum ig_code write_all(struct apply *a, struct error *err)
+{
+    struct dml *d = a->d;
+
+    if (d->whole_files) {
+        for (size_t i = 0; i < d->touched.n; i++)
+            vec_push(&a->removed, d->touched.p[i].entry);
+        return write_inserted(a, err);
+    }
+    a->vectors = lake_is_on(d->s, "delta.enableDeletionVectors");
+    a->stay = !find_left_out(a) && !a->vectors && !rows_may_move(d);
+    a->change_data = needs_change_data(a);
+    IG_TRY(keep_updated(a, err));
+    if (a->vectors)
+        IG_TRY(mark_rows(a, err));
+    else
+        IG_TRY(rewrite_all(a, err));
+    IG_TRY(write_updated(a, err));
+    IG_TRY(write_inserted(a, err));
+    return write_changes(a, err);
+}
+
+static void drop_inserted(struct apply *a)
+{
+    for (size_t i = 0; i < a->d->n_clauses && a->change_data; i++)
+        (void)!engine_execf(a->d->t->conn, NULL, "DROP TABLE IF EXISTS temp.%s_%zu", a->d->inserted, i);
+}
+
+enum ig_code dml_apply(struct dml *d, const struct dml_texts *texts, struct lake_result *out, struct error *err)
+{
+    struct apply a = {.d = d, .texts = texts};
+    const int64_t started_ms = env_monotonic_ms(d->t->store->env);
+    int64_t version = d->s->version;
+    enum ig_code rc = IG_OK;
+
+    d->scan_ms = started_ms - d->started_ms;
+    if (d->touched.n || d->inserted_rows || d->metadata) {
+        rc = lake_check_writable(d->s, d->touched.n > 0, err);
+        if (!rc)
+            rc = write_all(&a, err);
+    }
+    d->rewrite_ms = env_monotonic_ms(d->t->store->env) - started_ms;
+    d->files_removed = (int64_t)a.removed.n;
+    for (size_t i = 0; i < a.removed.n; i++)
+        d->bytes_removed += lake_entry_size(a.removed.p[i]);
+    if (!rc)
+        rc = commit(&a, &version, err);
+    /* With an unknown outcome a commit may name the files. */
+    if (rc && rc != IG_UNKNOWN_OUTCOME)
+        discard(&a);
+    if (out)
+        *out = (struct lake_result){
+            .version = version,
+            .rows_written = a.files.rows,
+            .rows_inserted = d->inserted_rows,
+            .rows_updated = d->updated_rows,
+            .rows_deleted = d->deleted_rows,
+            .rows_copied = d->copied_rows,
+            .files_added = (int64_t)(a.files.list.n + a.readds.n),
+            .files_removed = (int64_t)(a.removed.n + a.readds.n),
+            .bytes_added = a.files.bytes,
+        };
+    drop_inserted(&a);
+    lake_new_files_free(&a.files);
+    lake_new_files_free(&a.changes);
+    vec_free(&a.removed);
+    vec_free(&a.readds);
+    return rc;
+}
