@@ -341,6 +341,8 @@ static void set_connection(struct transfer *t)
     curl_easy_setopt(curl, CURLOPT_MAXAGE_CONN, CONNECTION_AGE_S);
     curl_easy_setopt(curl, CURLOPT_BUFFERSIZE, TRANSFER_BUFFER_BYTES);
     curl_easy_setopt(curl, CURLOPT_UPLOAD_BUFFERSIZE, TRANSFER_BUFFER_BYTES);
+    if (c->o.direct)
+        curl_easy_setopt(curl, CURLOPT_NOPROXY, "*");
     if (c->ca_file)
         curl_easy_setopt(curl, CURLOPT_CAINFO, c->ca_file);
     curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);

@@ -18,6 +18,7 @@ struct http_client;
 struct http_options {
     const char *ca_file;    /* certificates to trust, PEM; NULL: the system's */
     const char *user_agent; /* NULL: ingot/VERSION */
+    bool direct;            /* never through a proxy, whatever the environment says: link-local addresses */
     unsigned connections;   /* at once; 0: 64 */
     int64_t connect_ms;     /* 0: 10 s */
     int64_t idle_ms;        /* no byte either way for that long ends a try; 0: 30 s */
