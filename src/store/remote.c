@@ -9,8 +9,9 @@
 #include <sys/stat.h>
 
 #define PIECE_BYTES ((int64_t)8 << 20) /* of a big object: one request */
-#define FIRST_BYTES ((int64_t)4 << 20) /* of an object whose size nobody told: kept in memory until the size is known \
-                                        */
+#define FIRST_BYTES                                                                                   \
+    ((int64_t)4 << 20) /* of an object whose size nobody told: kept in memory until the size is known \
+                        */
 #define PIECE_READERS 8u
 #define OBJECT_READERS 16u
 #define CRC_CHUNK_BYTES ((size_t)1 << 20)
@@ -24,6 +25,7 @@ static struct remote_store *remote_of(struct store *st)
 void remote_store_init(struct remote_store *r, const struct store_ops *ops, struct env *env, struct remote_url *url)
 {
     r->base = (struct store){ops, env, check_strdup(url->whole)};
+    r->place = check_strdup(url->whole);
     r->url = *url;
     *url = (struct remote_url){0};
     pthread_mutex_init(&r->cache_lock, NULL);
@@ -35,6 +37,17 @@ void remote_store_release(struct remote_store *r)
     pthread_mutex_destroy(&r->cache_lock);
     remote_url_release(&r->url);
     free(r->base.url);
+    free(r->place);
+}
+
+void remote_store_set_place(struct remote_store *r, const char *scheme, const char *host, const char *base)
+{
+    struct buf place;
+
+    buf_init(&place, 0);
+    buf_printf(&place, "%s at %s%s%s", r->base.url, scheme, host, base);
+    free(r->place);
+    r->place = buf_take(&place);
 }
 
 void remote_add_key(const struct remote_store *r, const char *name, struct buf *out)
@@ -191,7 +204,7 @@ enum ig_code remote_local_path(struct store *st, const char *name, struct buf *o
     IG_TRY(cache_of(r, &c, err));
     if (!cache_name_is_final(name))
         IG_TRY(r->head(st, name, &w.meta, err));
-    return cache_path(c, &(struct cache_key){st->url, name, w.meta.version}, fetch_object, &w, out, err);
+    return cache_path(c, &(struct cache_key){r->place, name, w.meta.version}, fetch_object, &w, out, err);
 }
 
 struct names {
@@ -244,7 +257,7 @@ void remote_keep_or_remove(struct store *st, const char *name, const char *path)
     struct cache *c = NULL;
 
     if (cache_name_is_final(name) && cache_of(remote_of(st), &c, NULL) == IG_OK)
-        cache_adopt(c, &(struct cache_key){st->url, name, ""}, path);
+        cache_adopt(c, &(struct cache_key){remote_of(st)->place, name, ""}, path);
     (void)!env_unlink(st->env, path, NULL);
 }
 
@@ -255,7 +268,7 @@ static void add_probe_mark(struct remote_store *r, const char *dir, struct buf *
 {
     char key[65];
 
-    hash_sha256_hex(r->base.url, strlen(r->base.url), key);
+    hash_sha256_hex(r->place, strlen(r->place), key);
     buf_printf(out, "%s/probed-%.32s", dir, key);
 }
 

@@ -54,6 +54,7 @@ struct remote_store {
     enum ig_code (*verify)(struct store *st, const char *name, const struct remote_meta *meta, const char *path,
                            struct error *err);
 
+    char *place;                /* names the store for the cache: the URL, and the endpoint where it is not its own */
     pthread_mutex_t cache_lock; /* guards what follows */
     struct cache *cache;        /* opened at first use */
 };
@@ -61,6 +62,8 @@ struct remote_store {
 /* Takes the URL over. */
 void remote_store_init(struct remote_store *r, const struct store_ops *ops, struct env *env, struct remote_url *url);
 void remote_store_release(struct remote_store *r);
+/* The store is reached at another endpoint than its kind's own: its copies are kept apart. */
+void remote_store_set_place(struct remote_store *r, const char *scheme, const char *host, const char *base);
 /* Copies the options of access and cache of another store that this URL does not give itself (for open_like). */
 void remote_url_inherit(struct remote_url *u, const struct remote_url *from);
 

@@ -51,8 +51,10 @@ enum ig_code store_open(struct env *env, const char *url, struct store **out, st
             location += strncmp(location, "//localhost/", 12) == 0 ? 11 : 2;
         return store_file_open(env, url, location, out, err);
     }
-    return error_set(err, IG_UNSUPPORTED, "store %s: \"%.*s:\" is not a kind of store (known: file:)", url, (int)n,
-                     url);
+    if ((n == 2 && strncmp(url, "s3", 2) == 0) || (n == 3 && strncmp(url, "s3a", 3) == 0))
+        return store_s3_open(env, url, out, err);
+    return error_set(err, IG_UNSUPPORTED, "store %.*s: \"%.*s:\" is not a kind of store (known: file:, s3:)",
+                     (int)strcspn(url, "?@"), url, (int)n, url);
 }
 
 void store_free(struct store *st)

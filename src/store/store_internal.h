@@ -16,5 +16,7 @@ IG_MUST_CHECK enum ig_code store_race(struct store *st, struct error *err);
 /* `location` is what follows the scheme. */
 enum ig_code store_file_open(struct env *env, const char *url, const char *location, struct store **out,
                              struct error *err);
+/* The whole URL. */
+enum ig_code store_s3_open(struct env *env, const char *url, struct store **out, struct error *err);
 
 #endif
