@@ -67,7 +67,7 @@ static void urls_choose_the_store(void **state)
     snprintf(url, sizeof(url), "file://%s/deep", f->dir);
     assert_int_equal(store_open(f->env, url, &st, &f->err), IG_OK);
     store_free(st);
-    assert_int_equal(store_open(f->env, "s3://bucket/x", &st, &f->err), IG_UNSUPPORTED);
+    assert_int_equal(store_open(f->env, "ftp://bucket/x", &st, &f->err), IG_UNSUPPORTED);
     assert_int_equal(store_open(f->env, "file:", &st, &f->err), IG_INVALID);
 }
 
