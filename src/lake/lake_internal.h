@@ -110,6 +110,59 @@ IG_MUST_CHECK enum ig_code lake_local_path(struct store *st, const char *table_p
 /* "column=value" as a folder's name, escaped as Hive does; value NULL is null. */
 void lake_add_hive_part(struct buf *out, const char *column, const char *value);
 
+/* --- absolute names, sets of names (names.c) --------------------------------------------------------------- */
+
+/* "/a", "file:///a", "s3://b/a": not relative to the table. */
+bool lake_is_absolute(struct str name);
+/* Where the table is: "/data/lake/orders", "s3://bucket/lake/orders". */
+void lake_add_location(const struct lake_table *t, struct buf *out);
+/* If the absolute name is of a file within the table: its relative one. */
+bool lake_relative_name(const struct lake_table *t, struct str name, struct buf *out);
+
+struct lake_names {
+    struct arena arena;
+    struct str *slots;
+    size_t n, n_slots;
+};
+void lake_names_add(struct lake_names *set, struct str name);
+bool lake_names_has(const struct lake_names *set, struct str name);
+void lake_names_free(struct lake_names *set);
+
+/* The file that a deletion vector's descriptor names, relative to the table or absolute; nothing for one within it. */
+IG_MUST_CHECK enum ig_code lake_dv_file(struct str descriptor, struct buf *name, struct error *err);
+
+/* Opens the folder of absolute names as a store, with the table's way of access where it is of the same kind. */
+IG_MUST_CHECK enum ig_code lake_open_elsewhere(const struct lake_table *t, const char *folder, struct store **out,
+                                               struct error *err);
+
+/* --- are files there? (presence.c) --- */
+
+struct lake_presence_object {
+    struct str name;
+    int64_t size_bytes;
+};
+struct lake_presence {
+    struct lake_table *t;
+    struct arena arena;
+    VEC(struct lake_presence_object) objects;
+    bool listed;
+    size_t skip;
+    struct store *elsewhere;
+    char *elsewhere_url;
+    int64_t size_bytes; /* of the file that was asked for last */
+};
+enum lake_presence_state { LAKE_FILE_THERE, LAKE_FILE_MISSING, LAKE_FILE_OTHER_SIZE };
+/* `many`: the table's folder is listed once, now. lake_presence_close is fine after a failure. */
+IG_MUST_CHECK enum ig_code lake_presence_open(struct lake_presence *p, struct lake_table *t, bool many,
+                                              struct error *err);
+void lake_presence_close(struct lake_presence *p);
+/* `name`, with a NUL behind it, as the log has it, decoded; size -1: any. */
+IG_MUST_CHECK enum ig_code lake_presence_of(struct lake_presence *p, struct str name, int64_t size,
+                                            enum lake_presence_state *out, struct error *err);
+
+/* Is the file not the table's data: hidden, the log, an index? Change data and partitions' folders are not hidden. */
+bool lake_is_hidden(const struct lake_snapshot *s, struct str name);
+
 /* --- the log (log.c) --------------------------------------------------------------------------------------- */
 
 enum lake_checkpoint_kind { LAKE_CHECKPOINT_CLASSIC, LAKE_CHECKPOINT_PARTS, LAKE_CHECKPOINT_V2 };
@@ -176,6 +229,9 @@ IG_MUST_CHECK enum ig_code lake_replay_finish(struct lake_snapshot *s, struct er
 /* All parts of the checkpoint at log->checkpoints.p[first]. */
 IG_MUST_CHECK enum ig_code lake_checkpoint_read(struct lake_snapshot *s, struct engine_conn *c,
                                                 const struct lake_log *log, size_t first, struct error *err);
+
+/* The live file of this name and deletion vector (dv_id none: without one), NULL if there is none. */
+const struct lake_entry *lake_snapshot_find(const struct lake_snapshot *s, struct str name, struct str dv_id);
 
 const char *lake_property(const struct lake_snapshot *s, const char *key, const char *otherwise);
 bool lake_has_feature(const char *const *features, size_t n, const char *name);
@@ -282,6 +338,7 @@ struct lake_new_file {
 struct lake_new_files {
     VEC(struct lake_new_file) list;
     int64_t rows, bytes;
+    int64_t target_bytes; /* asked for: a file ends when it has about so many bytes; 0: at the end of the rows */
 };
 
 /* Writes the rows of a query, which has the table's columns by name (some may be missing: they are null), to files that

@@ -52,4 +52,89 @@ struct lake_detail {
 IG_MUST_CHECK enum ig_code lake_detail(const struct lake_snapshot *s, struct arena *a, struct lake_detail *out,
                                        struct error *err);
 
+/* --- optimize (optimize.c) ---------------------------------------------------------------------------------- */
+
+/* How far: bytes of `total`; called often. */
+typedef void lake_progress_fn(void *ctx, const char *what, int64_t done, int64_t total);
+
+/*
+ * The same rows in fewer, larger, or better ordered files. Small files of a partition that stand next to each other are
+ * joined, their rows in order; files of which deletion vectors have taken more than a twentieth are written anew.
+ * Nothing is touched where that would not make fewer files. Others may append, and change other files, meanwhile: files
+ * that somebody else has removed when it comes to the commit are left out of it, the rest is committed.
+ */
+struct lake_optimize {
+    const char *where;            /* an SQL predicate on partition columns; NULL: the whole table */
+    const char *const *zorder_by; /* columns whose values shall lie together (a.b: nested ones); none: as the table is
+                                     clustered, else only sizes */
+    size_t n_zorder_by;
+    bool full;                  /* also files that have the order already */
+    bool purge;                 /* instead: every file with a deletion vector, so that none is left */
+    int64_t target_bytes;       /* 0: delta.targetFileSize, else 256 MB */
+    int64_t min_files;          /* of a partition: fewer small ones are left alone; 0: two */
+    bool automatic;             /* leaves alone what costs more than it gains */
+    bool dry_run;               /* only counts what would be done */
+    lake_progress_fn *progress; /* NULL: none */
+    void *ctx;
+};
+struct lake_optimized {
+    int64_t version; /* the last one made, else the table's */
+    int64_t commits, partitions, files_removed, bytes_removed, files_added, bytes_added, vectors_removed;
+    int64_t files_considered;
+    int64_t files_left; /* to others, who changed them meanwhile */
+};
+IG_MUST_CHECK enum ig_code lake_optimize(struct lake_table *t, const struct lake_optimize *o,
+                                         struct lake_optimized *out, struct error *err);
+
+/* What delta.autoOptimize.autoCompact asks for after a write: joins files under half of delta.autoCompact.maxFileSize
+ * (128 MB) where a partition has delta.autoCompact.minNumFiles (50) of them or more. `otherwise`: also in tables that
+ * do not have the property. Conflicts with others are no error. */
+IG_MUST_CHECK enum ig_code lake_auto_compact(struct lake_table *t, bool otherwise, struct lake_optimized *out,
+                                             struct error *err);
+
+/* --- vacuum (vacuum.c) --------------------------------------------------------------------------------------- */
+
+/*
+ * Removes what no version that is kept needs: files that were removed from the table, or never came into it, longer ago
+ * than the retention. Live files, files removed since, their deletion vectors, files that are younger than the
+ * retention (a writer may be about to commit them), hidden folders and whatever lies outside of the table are never
+ * touched. Needs no engine.
+ */
+struct lake_vacuum {
+    int64_t retention_ms; /* -1: delta.deletedFileRetentionDuration, else 7 days */
+    bool force;           /* also a retention under the table's own: who reads or writes meanwhile may lose files */
+    bool dry_run;
+    bool lite;  /* only what the log names as removed, without listing the table's folder */
+    bool quiet; /* no VACUUM START and VACUUM END in the log */
+    /* Called for every file to be removed, before it is. NULL: not. */
+    void (*each)(void *ctx, const char *name, int64_t size_bytes, int64_t modified_ms);
+    lake_progress_fn *progress;
+    void *ctx;
+};
+struct lake_vacuumed {
+    int64_t version;
+    int64_t files, bytes;           /* removed, or to be removed; bytes -1: not known (lite) */
+    int64_t kept_files, kept_bytes; /* neither live nor old enough */
+    int64_t retention_ms;
+};
+IG_MUST_CHECK enum ig_code lake_vacuum(struct lake_table *t, const struct lake_vacuum *o, struct lake_vacuumed *out,
+                                       struct error *err);
+
+/* --- restore (restore.c) ------------------------------------------------------------------------------------- */
+
+struct lake_restore {
+    int64_t version;
+    const char *timestamp; /* as it was asked for, for the history; NULL */
+    bool ignore_missing;   /* files that are gone stay gone; else IG_NOT_FOUND, and nothing is changed */
+    bool dry_run;
+};
+struct lake_restored {
+    int64_t version;
+    int64_t files_restored, bytes_restored, files_removed, bytes_removed, files_missing, files_now, bytes_now;
+};
+/* A new version that is what the table was at an older one: its files, columns and properties. What the protocol has
+ * gained since stays. All files are looked for before anything is committed. */
+IG_MUST_CHECK enum ig_code lake_restore(struct lake_table *t, const struct lake_restore *o, struct lake_restored *out,
+                                        struct error *err);
+
 #endif

@@ -57,6 +57,19 @@ static struct lake_entry *entry_of(struct lake_snapshot *s, struct str path, str
     return &s->entries.p[s->entries.n - 1];
 }
 
+const struct lake_entry *lake_snapshot_find(const struct lake_snapshot *s, struct str name, struct str dv_id)
+{
+    size_t at = s->n_slots ? key_hash(name, dv_id) & (s->n_slots - 1) : 0;
+
+    for (; s->n_slots && s->slots[at]; at = (at + 1) & (s->n_slots - 1)) {
+        const struct lake_entry *e = &s->entries.p[s->slots[at] - 1];
+
+        if (str_eq(e->path, name) && str_eq(e->dv_id, dv_id))
+            return e->live ? e : NULL;
+    }
+    return NULL;
+}
+
 /* --- one action -------------------------------------------------------------------------------------------- */
 
 static struct str text_of(struct replay *r, const struct json_value *v)

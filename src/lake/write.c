@@ -113,13 +113,15 @@ static enum ig_code may_end_by_bytes(struct engine_conn *c, bool *out, struct er
 #define GREGORIAN "KV_METADATA {'org.apache.spark.version': '3.0.0'}"
 
 static void add_copy(struct buf *sql, const struct lake_snapshot *s, const char *query, const char *to,
-                     bool partitioned, bool end_by_bytes)
+                     bool partitioned, bool end_by_bytes, int64_t target_bytes)
 {
     buf_printf(sql, "COPY (%s) TO ", query);
     engine_add_literal(sql, str_of(to));
     buf_puts(sql, " (FORMAT parquet, COMPRESSION snappy, RETURN_STATS, " GREGORIAN);
     if (end_by_bytes)
         buf_puts(sql, ", ROW_GROUP_SIZE_BYTES '" ROW_GROUP_BYTES "'");
+    if (target_bytes > 0)
+        buf_printf(sql, ", FILE_SIZE_BYTES %lld, FILENAME_PATTERN 'part_{uuid}'", (long long)target_bytes);
     if (partitioned) {
         buf_puts(sql, ", WRITE_PARTITION_COLUMNS false, FILENAME_PATTERN 'part_{uuid}', PARTITION_BY (");
         for (size_t i = 0; i < s->metadata.n_partition_columns; i++) {
@@ -326,6 +328,8 @@ enum ig_code lake_write_files(struct lake_table *t, const struct lake_snapshot *
                               const char *const *single, struct lake_new_files *out, struct error *err)
 {
     const bool partitioned = s->metadata.n_partition_columns > 0 && !single;
+    const int64_t target_bytes = partitioned ? 0 : out->target_bytes;
+    const bool folder = partitioned || target_bytes > 0;
     const struct schema_type *have;
     struct engine_rows rows = {0};
     struct buf query, sql, scratch;
@@ -343,19 +347,19 @@ enum ig_code lake_write_files(struct lake_table *t, const struct lake_snapshot *
         rc = add_select(&query, s, have, select, err);
     }
     if (!rc)
-        rc = store_scratch_path(t->store, partitioned ? "" : ".parquet", &scratch, err);
+        rc = store_scratch_path(t->store, folder ? "" : ".parquet", &scratch, err);
     if (!rc)
         rc = may_end_by_bytes(t->conn, &end_by_bytes, err);
     if (rc)
         goto out;
-    add_copy(&sql, s, buf_cstr(&query), buf_cstr(&scratch), partitioned, end_by_bytes);
+    add_copy(&sql, s, buf_cstr(&query), buf_cstr(&scratch), partitioned, end_by_bytes, target_bytes);
     rc = buf_check(&sql, err, "the query of a write");
     if (!rc)
         rc = engine_query(t->conn, buf_cstr(&sql), &rows, err);
     while (!rc && engine_next(&rows))
         rc = take_file(t, s, &rows, single, out, err);
     engine_rows_free(&rows);
-    if (partitioned)
+    if (folder)
         (void)!env_remove_tree(t->store->env, buf_cstr(&scratch), NULL);
     else
         (void)!env_unlink(t->store->env, buf_cstr(&scratch), NULL);
