@@ -53,7 +53,9 @@ enum ig_code store_open(struct env *env, const char *url, struct store **out, st
     }
     if ((n == 2 && strncmp(url, "s3", 2) == 0) || (n == 3 && strncmp(url, "s3a", 3) == 0))
         return store_s3_open(env, url, out, err);
-    return error_set(err, IG_UNSUPPORTED, "store %.*s: \"%.*s:\" is not a kind of store (known: file:, s3:)",
+    if (n == 2 && strncmp(url, "gs", 2) == 0)
+        return store_gcs_open(env, url, out, err);
+    return error_set(err, IG_UNSUPPORTED, "store %.*s: \"%.*s:\" is not a kind of store (known: file:, s3:, gs:)",
                      (int)strcspn(url, "?@"), url, (int)n, url);
 }
 

@@ -19,4 +19,6 @@ enum ig_code store_file_open(struct env *env, const char *url, const char *locat
 /* The whole URL. */
 enum ig_code store_s3_open(struct env *env, const char *url, struct store **out, struct error *err);
 
+enum ig_code store_gcs_open(struct env *env, const char *url, struct store **out, struct error *err);
+
 #endif
