@@ -1,164 +1,11 @@
 #include "cli/query_sql.h"
 
+#include "cli/sql_tokens.h"
+
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
-
-/* --- tokens ---------------------------------------------------------------------------------------------------- */
-
-enum token_type { TOKEN_END, TOKEN_WORD, TOKEN_NAME /* "quoted" */, TOKEN_STRING, TOKEN_NUMBER, TOKEN_SYMBOL };
-
-struct token {
-    enum token_type type;
-    size_t from, to;    /* all of it */
-    struct str content; /* without quotes, doubled ones as they are */
-};
-
-struct scanner {
-    struct str text;
-    size_t at;
-};
-
-static bool word_start(char c)
-{
-    return isalpha((unsigned char)c) || c == '_' || (unsigned char)c >= 0x80;
-}
-
-static bool word_part(char c)
-{
-    return word_start(c) || isdigit((unsigned char)c) || c == '$';
-}
-
-static char char_at(const struct scanner *s, size_t at)
-{
-    return at < s->text.n ? s->text.p[at] : '\0';
-}
-
-static void skip_block_comment(struct scanner *s)
-{
-    unsigned depth = 0;
-
-    do {
-        if (char_at(s, s->at) == '/' && char_at(s, s->at + 1) == '*') {
-            depth++;
-            s->at += 2;
-        } else if (char_at(s, s->at) == '*' && char_at(s, s->at + 1) == '/') {
-            depth--;
-            s->at += 2;
-        } else {
-            s->at++;
-        }
-    } while (depth > 0 && s->at < s->text.n);
-}
-
-static void skip_blanks(struct scanner *s)
-{
-    while (s->at < s->text.n) {
-        if (isspace((unsigned char)char_at(s, s->at))) {
-            s->at++;
-        } else if (char_at(s, s->at) == '-' && char_at(s, s->at + 1) == '-') {
-            while (s->at < s->text.n && char_at(s, s->at) != '\n')
-                s->at++;
-        } else if (char_at(s, s->at) == '/' && char_at(s, s->at + 1) == '*') {
-            skip_block_comment(s);
-        } else {
-            break;
-        }
-    }
-}
-
-/* Text between quotes, a doubled quote being one; an open end is DuckDB's to complain about. */
-static void scan_quoted(struct scanner *s, struct token *t, bool backslash_escapes)
-{
-    const char quote = char_at(s, s->at++);
-    const size_t start = s->at;
-
-    while (s->at < s->text.n) {
-        const char c = char_at(s, s->at);
-
-        const bool escape = backslash_escapes && c == '\\' && s->at + 1 < s->text.n;
-
-        if (c == quote && char_at(s, s->at + 1) != quote)
-            break;
-        s->at += escape || c == quote ? 2 : 1;
-    }
-    t->content = (struct str){s->text.p + start, s->at - start};
-    s->at += s->at < s->text.n;
-}
-
-/* $$text$$ or $tag$text$tag$; false if a $ is not the start of one. */
-static bool scan_dollar_quoted(struct scanner *s, struct token *t)
-{
-    size_t end = s->at + 1, tag;
-
-    while (word_part(char_at(s, end)) && char_at(s, end) != '$')
-        end++;
-    if (char_at(s, end) != '$' || isdigit((unsigned char)char_at(s, s->at + 1)))
-        return false;
-    tag = ++end - s->at;
-    for (size_t i = end; i + tag <= s->text.n; i++) {
-        if (memcmp(s->text.p + i, s->text.p + s->at, tag) != 0)
-            continue;
-        t->content = (struct str){s->text.p + end, i - end};
-        s->at = i + tag;
-        return true;
-    }
-    s->at = s->text.n;
-    t->content = (struct str){s->text.p + end, s->text.n - end};
-    return true;
-}
-
-static void scan_number(struct scanner *s)
-{
-    while (isalnum((unsigned char)char_at(s, s->at)) || char_at(s, s->at) == '.' || char_at(s, s->at) == '_')
-        s->at++;
-}
-
-static struct token next_token(struct scanner *s)
-{
-    struct token t = {.type = TOKEN_SYMBOL};
-    char c;
-
-    skip_blanks(s);
-    t.from = s->at;
-    c = char_at(s, s->at);
-    if (s->at >= s->text.n) {
-        t.type = TOKEN_END;
-    } else if ((c == 'e' || c == 'E') && char_at(s, s->at + 1) == '\'') {
-        s->at++;
-        t.type = TOKEN_STRING;
-        scan_quoted(s, &t, true);
-    } else if (c == '\'' || c == '"') {
-        t.type = c == '"' ? TOKEN_NAME : TOKEN_STRING;
-        scan_quoted(s, &t, false);
-    } else if (c == '$' && scan_dollar_quoted(s, &t)) {
-        t.type = TOKEN_STRING;
-    } else if (word_start(c)) {
-        t.type = TOKEN_WORD;
-        while (word_part(char_at(s, s->at)))
-            s->at++;
-    } else if (isdigit((unsigned char)c)) {
-        t.type = TOKEN_NUMBER;
-        scan_number(s);
-    } else {
-        s->at++;
-    }
-    t.to = s->at;
-    if (!t.content.p)
-        t.content = (struct str){s->text.p + t.from, t.to - t.from};
-    return t;
-}
-
-static bool is_word(const struct token *t, const char *word)
-{
-    return t->type == TOKEN_WORD && t->content.n == strlen(word) && strncasecmp(t->content.p, word, t->content.n) == 0;
-}
-
-static bool is_symbol(const struct token *t, char c)
-{
-    return t->type == TOKEN_SYMBOL && t->content.p[0] == c;
-}
 
 /* --- delta(...) ------------------------------------------------------------------------------------------------ */
 
@@ -188,45 +35,45 @@ static char *unquote(struct arena *a, struct str s)
     return out;
 }
 
-static enum ig_code read_version(const struct query_text *q, struct scanner *s, int64_t *version, struct error *err)
+static enum ig_code read_version(const struct query_text *q, struct sql_scanner *s, int64_t *version, struct error *err)
 {
-    struct token t = next_token(s);
+    struct sql_token t = sql_next(s);
 
-    if (is_word(&t, "version")) {
-        t = next_token(s);
-        if (is_symbol(&t, ':') || is_symbol(&t, '=')) {
-            const struct token second = next_token(s);
+    if (sql_is_word(&t, "version")) {
+        t = sql_next(s);
+        if (sql_is_symbol(&t, ':') || sql_is_symbol(&t, '=')) {
+            const struct sql_token second = sql_next(s);
 
             t = second;
-            if (is_symbol(&second, '>') || is_symbol(&second, '='))
-                t = next_token(s);
+            if (sql_is_symbol(&second, '>') || sql_is_symbol(&second, '='))
+                t = sql_next(s);
         } else {
             return refuse(q, t.from, err, "behind 'version' comes => and the number");
         }
-    } else if (t.type == TOKEN_WORD) {
+    } else if (t.type == SQL_WORD) {
         return refuse(q, t.from, err, "the only option of delta() is version");
     }
-    if (t.type != TOKEN_NUMBER || !str_to_int64(t.content, 0, INT64_MAX, version))
+    if (t.type != SQL_NUMBER || !str_to_int64(t.content, 0, INT64_MAX, version))
         return refuse(q, t.from, err, "a version is a whole number, 0 or more");
     return IG_OK;
 }
 
 /* Behind "delta": its arguments. */
-static enum ig_code read_delta(struct query_text *q, struct scanner *s, size_t from, struct error *err)
+static enum ig_code read_delta(struct query_text *q, struct sql_scanner *s, size_t from, struct error *err)
 {
     struct query_delta d = {.from = from, .version = -1};
-    struct token t = next_token(s); /* the bracket */
+    struct sql_token t = sql_next(s); /* the bracket */
 
-    t = next_token(s);
-    if (t.type != TOKEN_STRING || t.content.n == 0)
+    t = sql_next(s);
+    if (t.type != SQL_STRING || t.content.n == 0)
         return refuse(q, t.from, err, "delta() needs the table's folder in quotes");
     d.place = unquote(q->arena, t.content);
-    t = next_token(s);
-    if (is_symbol(&t, ',')) {
+    t = sql_next(s);
+    if (sql_is_symbol(&t, ',')) {
         IG_TRY(read_version(q, s, &d.version, err));
-        t = next_token(s);
+        t = sql_next(s);
     }
-    if (!is_symbol(&t, ')'))
+    if (!sql_is_symbol(&t, ')'))
         return refuse(q, t.from, err, "delta() ends here with ')'");
     d.to = t.to;
     vec_push(&q->deltas, d);
@@ -255,69 +102,69 @@ static void add_names_of_string(struct query_text *q, struct str s)
     if (s.n > 512)
         return;
     for (size_t i = 0; i <= s.n; i++) {
-        if (i < s.n && word_part(s.p[i]))
+        if (i < s.n && sql_word_part(s.p[i]))
             continue;
         add_name(q, (struct str){s.p + from, i - from});
         from = i + 1;
     }
 }
 
-static bool shows_catalog(const struct token *t)
+static bool shows_catalog(const struct sql_token *t)
 {
     static const char *const words[] = {"show",           "describe",           "desc",          "summarize",
                                         "pragma",         "duckdb_tables",      "duckdb_views",  "duckdb_columns",
                                         "duckdb_schemas", "information_schema", "sqlite_master", "pg_catalog"};
 
     for (size_t i = 0; i < IG_COUNT(words); i++)
-        if (is_word(t, words[i]))
+        if (sql_is_word(t, words[i]))
             return true;
     return false;
 }
 
 /* Is this word the function delta, where a table stands? It may also be anybody's column or WITH name. */
-static bool is_delta(const struct scanner *behind, const struct token *t, const struct token *before)
+static bool is_delta(const struct sql_scanner *behind, const struct sql_token *t, const struct sql_token *before)
 {
-    struct scanner ahead = *behind;
-    struct token next;
+    struct sql_scanner ahead = *behind;
+    struct sql_token next;
 
-    if (!is_word(t, "delta"))
+    if (!sql_is_word(t, "delta"))
         return false;
-    next = next_token(&ahead);
-    if (!is_symbol(&next, '('))
+    next = sql_next(&ahead);
+    if (!sql_is_symbol(&next, '('))
         return false;
-    if (is_word(before, "from") || is_word(before, "join") || is_word(before, "using"))
+    if (sql_is_word(before, "from") || sql_is_word(before, "join") || sql_is_word(before, "using"))
         return true;
-    next = next_token(&ahead);
-    return (is_symbol(before, ',') || is_symbol(before, '(')) && next.type == TOKEN_STRING;
+    next = sql_next(&ahead);
+    return (sql_is_symbol(before, ',') || sql_is_symbol(before, '(')) && next.type == SQL_STRING;
 }
 
 enum ig_code query_text_read(struct arena *arena, struct str text, struct query_text *out, struct error *err)
 {
-    struct scanner s = {text, 0};
+    struct sql_scanner s = {text, 0};
     struct query_statement statement = {0, 0};
-    struct token before = {.type = TOKEN_END};
+    struct sql_token before = {.type = SQL_END};
     bool empty = true;
 
     *out = (struct query_text){.arena = arena, .text = text};
     for (;;) {
-        const struct token t = next_token(&s);
+        const struct sql_token t = sql_next(&s);
 
-        if (t.type == TOKEN_END || is_symbol(&t, ';')) {
+        if (t.type == SQL_END || sql_is_symbol(&t, ';')) {
             statement.to = t.from;
             if (!empty)
                 vec_push(&out->statements, statement);
             statement.from = t.to;
             empty = true;
-            if (t.type == TOKEN_END)
+            if (t.type == SQL_END)
                 return IG_OK;
         } else {
             empty = false;
         }
         if (is_delta(&s, &t, &before))
             IG_TRY(read_delta(out, &s, t.from, err));
-        if (t.type == TOKEN_WORD || t.type == TOKEN_NAME)
+        if (t.type == SQL_WORD || t.type == SQL_NAME)
             add_name(out, t.content);
-        else if (t.type == TOKEN_STRING)
+        else if (t.type == SQL_STRING)
             add_names_of_string(out, t.content);
         out->asks_catalog = out->asks_catalog || shows_catalog(&t);
         before = t;
@@ -341,14 +188,14 @@ bool query_text_names(const struct query_text *q, const char *name)
 
 bool query_text_qualifies(const struct query_text *q, const char *name)
 {
-    struct scanner s = {q->text, 0};
-    struct token t = next_token(&s);
+    struct sql_scanner s = {q->text, 0};
+    struct sql_token t = sql_next(&s);
 
-    while (t.type != TOKEN_END) {
-        const struct token next = next_token(&s);
+    while (t.type != SQL_END) {
+        const struct sql_token next = sql_next(&s);
 
-        if ((t.type == TOKEN_WORD || t.type == TOKEN_NAME) && t.content.n == strlen(name) &&
-            strncasecmp(t.content.p, name, t.content.n) == 0 && is_symbol(&next, '.'))
+        if ((t.type == SQL_WORD || t.type == SQL_NAME) && t.content.n == strlen(name) &&
+            strncasecmp(t.content.p, name, t.content.n) == 0 && sql_is_symbol(&next, '.'))
             return true;
         t = next;
     }
