@@ -240,12 +240,13 @@ static void add_rebuilt(struct buf *sql, const struct schema_type *type, const c
         buf_puts(sql, from);
         return;
     }
+    if (type->kind == SCHEMA_VARIANT) { /* of NULL it is NULL */
+        buf_printf(sql, "variant_bytes_to_variant(%s.metadata || %s.\"value\")", from, from);
+        return;
+    }
     buf_init(&inner, 0);
     buf_printf(sql, "CASE WHEN %s IS NOT NULL THEN ", from);
     switch (type->kind) {
-    case SCHEMA_VARIANT:
-        buf_printf(sql, "variant_bytes_to_variant(%s.metadata || %s.\"value\")", from, from);
-        break;
     case SCHEMA_STRUCT:
         buf_puts(sql, "struct_pack(");
         for (size_t i = 0; i < type->n_fields; i++) {

@@ -31,6 +31,8 @@ int main(int argc, char **argv)
         buf_init(&out, 0);
         rc = script_run(&s, line, &out, &err);
         fputs(buf_cstr(&out), stdout);
+        for (char *p = rc ? strchr(err.msg, '\n') : NULL; p; p = strchr(p, '\n')) /* an answer is one line */
+            *p = ' ';
         if (rc)
             printf("%s: %s\n", error_code_name(rc), err.msg);
         else
