@@ -86,6 +86,8 @@ enum ig_code lake_finish_change(struct lake_table *t, struct lake_change *change
 {
     *version = change->base->version;
     change->added = files;
+    if (files->metadata)
+        change->metadata = files->metadata;
     if (!rc && changes_something(change))
         rc = lake_commit(t, change, version, err);
     /* With an unknown outcome a commit may name the files. */

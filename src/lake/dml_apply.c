@@ -115,7 +115,9 @@ static enum ig_code add_updated(struct apply *a, const struct lake_entry *const 
 static enum ig_code write_rows(struct apply *a, const struct buf *sql, const char *const *single, struct error *err)
 {
     IG_TRY(buf_check(sql, err, "the query of a change"));
-    return lake_write_files(a->d->t, a->d->to, buf_cstr(sql), single, &a->files, err);
+    if (a->d->touched.n == 0)
+        return lake_write_files(a->d->t, a->d->to, buf_cstr(sql), single, &a->files, err);
+    return lake_rewrite_files(a->d->t, a->d->to, buf_cstr(sql), single, &a->files, err);
 }
 
 /* The partition that the rows of a file are in, where the writer can check it by its own statistics; else NULL, and it

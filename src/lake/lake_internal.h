@@ -339,13 +339,19 @@ struct lake_new_files {
     VEC(struct lake_new_file) list;
     int64_t rows, bytes;
     int64_t target_bytes; /* asked for: a file ends when it has about so many bytes; 0: at the end of the rows */
+    char *metadata;       /* the metaData's object that must go along: identity columns took values. NULL: none */
 };
 
-/* Writes the rows of a query, which has the table's columns by name (some may be missing: they are null), to files that
- * are durable when this returns, but in no commit yet. With `single` all rows must be of that partition (one value a
- * partition column), which is checked: IG_INVALID. */
+/* Writes the rows of a query, which has the table's columns by name (some may be missing: they get their defaults, are
+ * generated, or null), to files that are durable when this returns, but in no commit yet. All that the table asks of
+ * its rows is checked (rules.h): IG_INVALID names the rule and a row. With `single` all rows must be of that partition
+ * (one value a partition column), which is checked: IG_INVALID. */
 IG_MUST_CHECK enum ig_code lake_write_files(struct lake_table *t, const struct lake_snapshot *s, const char *select,
                                             const char *const *single, struct lake_new_files *out, struct error *err);
+/* The same for rows of which some were in the table before: values of generated and identity columns are as given, and
+ * made where they are null or the query lacks the column. */
+IG_MUST_CHECK enum ig_code lake_rewrite_files(struct lake_table *t, const struct lake_snapshot *s, const char *select,
+                                              const char *const *single, struct lake_new_files *out, struct error *err);
 /* Can the table take a query's columns? IG_INVALID names the one that it cannot. */
 IG_MUST_CHECK enum ig_code lake_check_columns(const struct lake_snapshot *s, const struct schema_type *have,
                                               struct error *err);

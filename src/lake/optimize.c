@@ -65,8 +65,8 @@ static enum ig_code write_bin(struct optimizer *x, struct optimize_bin *bin, str
         rc = optimize_add_order(x->t, buf_cstr(&from), p->order_by, p->n_order_by, &sql, err);
     bin->out.target_bytes = ordered ? p->target_bytes : 0;
     if (!rc)
-        rc = lake_write_files(x->t, p->s, buf_cstr(&sql), p->s->metadata.n_partition_columns ? bin->values : NULL,
-                              &bin->out, err);
+        rc = lake_rewrite_files(x->t, p->s, buf_cstr(&sql), p->s->metadata.n_partition_columns ? bin->values : NULL,
+                                &bin->out, err);
     if (!rc)
         mark_ordered(x, &bin->out);
     buf_release(&sql);

@@ -54,6 +54,8 @@ struct schema_type {
     const struct schema_type *element; /* of an array; a map's value */
     bool element_nullable;
     bool untyped; /* of a query's bare NULL: fits everywhere */
+    int limit;    /* of a char(n) or varchar(n), which schema_of_text makes; 0: none */
+    bool padded;  /* char(n) */
 };
 
 /* The struct that a schemaString describes. IG_UNSUPPORTED names a type that we do not know. */

@@ -5,8 +5,12 @@
  * Rows of one known partition go to one file, in which the partition columns stay: the file's own statistics then show
  * whether all rows were of that partition. Otherwise COPY makes a folder a partition.
  */
-#include "lake/lake_internal.h"
+#include "lake/features.h"
+#include "lake/metadata.h"
+#include "lake/physical.h"
+#include "lake/rules.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
 
@@ -24,6 +28,8 @@ void lake_new_files_free(struct lake_new_files *files)
         free(f->clustering_provider);
     }
     vec_free(&files->list);
+    free(files->metadata);
+    files->metadata = NULL;
 }
 
 void lake_new_files_discard(struct lake_table *t, const struct lake_new_files *files)
@@ -69,31 +75,6 @@ enum ig_code lake_check_columns(const struct lake_snapshot *s, const struct sche
     return IG_OK;
 }
 
-/* Every column of the table, cast to its type; what the query does not have is null. */
-static enum ig_code add_select(struct buf *sql, const struct lake_snapshot *s, const struct schema_type *have,
-                               const char *select, struct error *err)
-{
-    const struct schema_type *schema = s->metadata.schema;
-
-    IG_TRY(lake_check_columns(s, have, err));
-    buf_puts(sql, "SELECT ");
-    for (size_t i = 0; i < schema->n_fields; i++) {
-        const struct schema_field *f = &schema->fields[i];
-
-        buf_puts(sql, i ? ", CAST(" : "CAST(");
-        if (schema_find(have, str_of(f->name)))
-            engine_add_name(sql, str_of(f->name));
-        else
-            buf_puts(sql, "NULL");
-        buf_puts(sql, " AS ");
-        schema_add_sql(sql, f->type);
-        buf_puts(sql, ") AS ");
-        engine_add_name(sql, str_of(f->name));
-    }
-    buf_printf(sql, " FROM (%s) AS _ingot_rows", select);
-    return IG_OK;
-}
-
 /* Each thread holds a row group in memory, uncompressed, until it is written. 122,880 rows (DuckDB's default) of 10 KB
  * would be 1.2 GB; so a group ends at so many bytes too, where the engine's settings allow it. */
 #define ROW_GROUP_BYTES "32MB"
@@ -112,25 +93,72 @@ static enum ig_code may_end_by_bytes(struct engine_conn *c, bool *out, struct er
  * file that does not say so. It says so by the version of Spark whose calendar it has: that of ISO 8601 from 3.0 on. */
 #define GREGORIAN "KV_METADATA {'org.apache.spark.version': '3.0.0'}"
 
-static void add_copy(struct buf *sql, const struct lake_snapshot *s, const char *query, const char *to,
-                     bool partitioned, bool end_by_bytes, int64_t target_bytes)
+/* What a write is about. */
+struct write {
+    struct lake_table *t;
+    const struct lake_snapshot *s;
+    enum lake_rows whose;
+    const char *const *single;
+    struct lake_rules rules;
+    bool partitioned, many; /* COPY makes a folder of files: one a partition, or of a size each */
+    int64_t file_bytes;     /* 0: no limit */
+    size_t codec;
+    struct lake_new_files *out;
+};
+
+/* delta.parquet.compression.codec, COPY's name for it, and what files are called. */
+static const struct {
+    const char *property, *copy, *suffix;
+} codecs[] = {
+    {"snappy", "snappy", ".snappy.parquet"},
+    {"zstd", "zstd", ".zstd.parquet"},
+    {"gzip", "gzip", ".gz.parquet"},
+    {"lz4", "lz4_raw", ".lz4raw.parquet"},
+    {"lz4_raw", "lz4_raw", ".lz4raw.parquet"},
+    {"brotli", "brotli", ".br.parquet"},
+    {"uncompressed", "uncompressed", ".parquet"},
+    {"none", "uncompressed", ".parquet"},
+};
+
+static void read_properties(struct write *w)
 {
+    const char *codec = lake_property(w->s, "delta.parquet.compression.codec", "snappy");
+
+    for (size_t i = 0; i < IG_COUNT(codecs); i++)
+        if (strcasecmp(codecs[i].property, codec) == 0)
+            w->codec = i;
+    w->file_bytes = w->out->target_bytes;
+    if (!w->file_bytes && !str_to_bytes(str_of(lake_property(w->s, "delta.targetFileSize", "0")), &w->file_bytes))
+        w->file_bytes = 0;
+    w->partitioned = w->s->metadata.n_partition_columns > 0 && !w->single;
+    w->many = w->partitioned || w->file_bytes > 0;
+}
+
+static void add_copy(const struct write *w, const char *query, const char *to, bool end_by_bytes, struct buf *sql)
+{
+    const struct lake_metadata *m = &w->s->metadata;
+    struct buf ids;
+
+    buf_init(&ids, 0);
     buf_printf(sql, "COPY (%s) TO ", query);
     engine_add_literal(sql, str_of(to));
-    buf_puts(sql, " (FORMAT parquet, COMPRESSION snappy, RETURN_STATS, " GREGORIAN);
+    buf_printf(sql, " (FORMAT parquet, COMPRESSION %s, RETURN_STATS, " GREGORIAN, codecs[w->codec].copy);
+    if (lake_add_field_ids(&ids, w->s))
+        buf_printf(sql, ", FIELD_IDS %s", buf_cstr(&ids));
     if (end_by_bytes)
         buf_puts(sql, ", ROW_GROUP_SIZE_BYTES '" ROW_GROUP_BYTES "'");
-    if (target_bytes > 0)
-        buf_printf(sql, ", FILE_SIZE_BYTES %lld, FILENAME_PATTERN 'part_{uuid}'", (long long)target_bytes);
-    if (partitioned) {
+    if (w->partitioned) {
         buf_puts(sql, ", WRITE_PARTITION_COLUMNS false, FILENAME_PATTERN 'part_{uuid}', PARTITION_BY (");
-        for (size_t i = 0; i < s->metadata.n_partition_columns; i++) {
+        for (size_t i = 0; i < m->n_partition_columns; i++) {
             buf_puts(sql, i ? ", " : "");
-            engine_add_name(sql, str_of(s->metadata.partition_columns[i]));
+            engine_add_name(sql, str_of(m->partition_fields[i]->physical));
         }
         buf_putc(sql, ')');
+    } else if (w->many) {
+        buf_printf(sql, ", FILE_SIZE_BYTES %lld, FILENAME_PATTERN 'part_{uuid}'", (long long)w->file_bytes);
     }
     buf_putc(sql, ')');
+    buf_release(&ids);
 }
 
 /* --- what it wrote ----------------------------------------------------------------------------------------- */
@@ -174,7 +202,7 @@ static void read_partition_keys(const struct lake_snapshot *s, struct str json, 
     if (json_begin(&r, &v) && v.type == JSON_OBJECT)
         while (json_next_key(&r, &key) && json_read(&r, &v))
             for (size_t i = 0; i < m->n_partition_columns; i++) {
-                if (!json_key_is(&key, str_of(m->partition_columns[i])) || v.type != JSON_STRING)
+                if (!json_key_is(&key, str_of(m->partition_fields[i]->physical)) || v.type != JSON_STRING)
                     continue;
                 buf_clear(&text);
                 json_unescape(&v, &text);
@@ -214,7 +242,7 @@ static enum ig_code check_single(const struct lake_snapshot *s, const char *cons
         const struct lake_column_stats *c;
 
         buf_clear(&key);
-        engine_add_name(&key, str_of(m->partition_columns[i]));
+        engine_add_name(&key, str_of(m->partition_fields[i]->physical));
         c = lake_find_statistics(columns, n, buf_cstr(&key));
         if (!holds_only(c, m->partition_fields[i]->type, rows, single[i]))
             rc = error_set(err, IG_INVALID, "there are rows outside of the partition %s=%s (%s is from %s to %s)",
@@ -226,58 +254,69 @@ static enum ig_code check_single(const struct lake_snapshot *s, const char *cons
     return rc;
 }
 
-/* Columns that must not be null: the table's schema says so. */
-static enum ig_code check_not_null(const struct lake_snapshot *s, struct str statistics, struct error *err)
+/* Readers of a table with mapped columns take no meaning from folders, nor would its logical names last. */
+static void add_folder(const struct write *w, char *const *values, struct buf *name)
 {
-    const struct schema_type *schema = s->metadata.schema;
-    struct lake_column_stats *columns;
-    enum ig_code rc = IG_OK;
-    struct arena arena;
-    struct buf key;
-    size_t n;
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+    const struct lake_snapshot *s = w->s;
+    uint8_t dice[32];
+    int64_t n = 2;
 
-    arena_init(&arena);
-    buf_init(&key, 0);
-    columns = lake_parse_statistics(&arena, statistics, &n);
-    for (size_t i = 0; i < schema->n_fields && !rc; i++) {
-        const struct lake_column_stats *c;
-
-        if (schema->fields[i].nullable)
-            continue;
-        buf_clear(&key);
-        engine_add_name(&key, str_of(schema->fields[i].name));
-        c = lake_find_statistics(columns, n, buf_cstr(&key));
-        if (c && c->null_count > 0)
-            rc = error_set(err, IG_INVALID, "%lld rows have no %s, which must not be null", (long long)c->null_count,
-                           schema->fields[i].name);
+    if (lake_is_on(s, "delta.randomizeFilePrefixes") || lake_uses(s, "columnMapping")) {
+        (void)!str_to_int64(str_of(lake_property(s, "delta.randomPrefixLength", "2")), 1, (int64_t)sizeof(dice), &n);
+        env_random(w->t->store->env, dice, (size_t)n);
+        for (int64_t i = 0; i < n; i++)
+            buf_putc(name, letters[dice[i] % (sizeof(letters) - 1)]);
+        buf_putc(name, '/');
+        return;
     }
-    buf_release(&key);
-    arena_release(&arena);
-    return rc;
+    for (size_t i = 0; i < s->metadata.n_partition_columns; i++) {
+        lake_add_hive_part(name, s->metadata.partition_columns[i], values[i]);
+        buf_putc(name, '/');
+    }
 }
 
 /* part-00000-UUID-c000.snappy.parquet in the partition's folder. */
-static char *new_name(struct lake_table *t, const struct lake_snapshot *s, char *const *values)
+static char *new_name(const struct write *w, char *const *values)
 {
     char uuid[37];
     struct buf name;
 
     buf_init(&name, 0);
-    for (size_t i = 0; i < s->metadata.n_partition_columns; i++) {
-        lake_add_hive_part(&name, s->metadata.partition_columns[i], values[i]);
-        buf_putc(&name, '/');
-    }
-    env_uuid(t->store->env, uuid);
-    buf_printf(&name, "part-00000-%s-c000.snappy.parquet", uuid);
+    if (w->whose == LAKE_ROWS_CHANGES)
+        buf_puts(&name, "_change_data/");
+    add_folder(w, values, &name);
+    env_uuid(w->t->store->env, uuid);
+    buf_printf(&name, "%s-00000-%s%sc000%s", w->whose == LAKE_ROWS_CHANGES ? "cdc" : "part", uuid,
+               w->whose == LAKE_ROWS_CHANGES ? "." : "-", codecs[w->codec].suffix);
     return buf_take(&name);
 }
 
+/* Gives the file its name in the table. */
+static enum ig_code put_file(const struct write *w, const struct lake_new_file *f, struct str path, struct error *err)
+{
+    char *from = check_malloc(path.n + 1);
+    struct buf object;
+    enum ig_code rc;
+
+    memcpy(from, path.p, path.n);
+    from[path.n] = '\0';
+    buf_init(&object, 0);
+    lake_add_object_name(&object, w->t->path, str_of(f->name));
+    rc = store_put_file(w->t->store, buf_cstr(&object), from, STORE_IF_ABSENT, err);
+    if (rc == IG_UNKNOWN_OUTCOME) /* of a file that no commit will name: nothing has happened */
+        rc = IG_IO;
+    buf_release(&object);
+    free(from);
+    return rc;
+}
+
 /* One row of COPY's answer: filename, count, file_size_bytes, footer_size_bytes, column_statistics, partition_keys. */
-static enum ig_code take_file(struct lake_table *t, const struct lake_snapshot *s, struct engine_rows *rows,
-                              const char *const *single, struct lake_new_files *out, struct error *err)
+static enum ig_code take_file(struct write *w, struct engine_rows *rows, struct error *err)
 {
     struct lake_new_file f = {.rows = engine_int64(rows, 1), .size_bytes = engine_int64(rows, 2)};
-    struct buf statistics, keys, stats, object;
+    const struct lake_snapshot *s = w->s;
+    struct buf statistics, keys, stats;
     enum ig_code rc = IG_OK;
 
     if (f.rows == 0)
@@ -285,88 +324,147 @@ static enum ig_code take_file(struct lake_table *t, const struct lake_snapshot *
     buf_init(&statistics, 0);
     buf_init(&keys, 0);
     buf_init(&stats, 0);
-    buf_init(&object, 0);
     engine_add_json(rows, 4, &statistics);
     engine_add_json(rows, 5, &keys);
     f.n_values = s->metadata.n_partition_columns;
     f.values = check_calloc(f.n_values ? f.n_values : 1, sizeof(*f.values));
-    if (single) {
+    if (w->single) {
         for (size_t i = 0; i < f.n_values; i++)
-            f.values[i] = lake_log_value(s->metadata.partition_fields[i]->type, single[i]);
-        rc = check_single(s, single, f.rows, buf_str(&statistics), err);
+            f.values[i] = lake_log_value(s->metadata.partition_fields[i]->type, w->single[i]);
+        rc = check_single(s, w->single, f.rows, buf_str(&statistics), err);
     } else {
         read_partition_keys(s, buf_str(&keys), &f);
     }
-    if (!rc)
-        rc = check_not_null(s, buf_str(&statistics), err);
+    lake_rules_saw(&w->rules, buf_str(&statistics));
     lake_add_stats(&stats, s, f.rows, buf_str(&statistics));
     f.stats = buf_take(&stats);
-    f.name = new_name(t, s, f.values);
-    f.modified_ms = env_now_ms(t->store->env);
-    lake_add_object_name(&object, t->path, str_of(f.name));
-    if (!rc) {
-        const struct str path = engine_str(rows, 0);
-        char *from = check_malloc(path.n + 1);
-
-        memcpy(from, path.p, path.n);
-        from[path.n] = '\0';
-        rc = store_put_file(t->store, buf_cstr(&object), from, STORE_IF_ABSENT, err);
-        if (rc == IG_UNKNOWN_OUTCOME) /* of a file that no commit will name: nothing has happened */
-            rc = IG_IO;
-        free(from);
-    }
-    out->rows += f.rows;
-    out->bytes += f.size_bytes;
-    vec_push(&out->list, f);
-    buf_release(&object);
+    f.name = new_name(w, f.values);
+    f.modified_ms = env_now_ms(w->t->store->env);
+    if (!rc)
+        rc = put_file(w, &f, engine_str(rows, 0), err);
+    w->out->rows += f.rows;
+    w->out->bytes += f.size_bytes;
+    vec_push(&w->out->list, f);
     buf_release(&keys);
     buf_release(&statistics);
+    return rc;
+}
+
+/* --- the write --------------------------------------------------------------------------------------------- */
+
+/* The rows as files hold them. */
+static enum ig_code add_query(struct write *w, struct arena *a, const char *select, struct buf *sql, struct error *err)
+{
+    struct schema_type known;
+    const struct schema_type *have;
+    struct buf rows;
+    enum ig_code rc;
+
+    IG_TRY(schema_of_query(a, w->t->conn, select, &have, err));
+    known = *have;
+    if (w->whose == LAKE_ROWS_CHANGES) {
+        const struct schema_field *f = schema_find(have, STR("_change_type"));
+
+        IG_ASSERT(f);
+        known.fields = ARENA_ARRAY(a, struct schema_field, have->n_fields);
+        known.n_fields = 0;
+        for (size_t i = 0; i < have->n_fields; i++)
+            if (&have->fields[i] != f)
+                known.fields[known.n_fields++] = have->fields[i];
+    }
+    schema_find_nulls(a, w->t->conn, select, &known, w->s->metadata.schema);
+    IG_TRY(lake_check_columns(w->s, &known, err));
+    IG_TRY(lake_rules_load(a, w->t->conn, w->s, &w->rules, err));
+    buf_init(&rows, 0);
+    rc = lake_add_stored_rows(&w->rules, w->s, &known, select, w->whose, &rows, err);
+    if (!rc && lake_has_physical_names(w->s->metadata.schema))
+        lake_add_physical_rows(sql, w->s->metadata.schema, buf_cstr(&rows),
+                               w->whose == LAKE_ROWS_CHANGES ? "_change_type" : NULL);
+    else
+        buf_add_str(sql, buf_str(&rows));
+    buf_release(&rows);
+    return rc;
+}
+
+static enum ig_code copy_out(struct write *w, const char *query, const char *scratch, struct error *err)
+{
+    struct engine_rows rows = {0};
+    struct error why = {0};
+    bool end_by_bytes = false;
+    struct buf sql;
+    enum ig_code rc;
+
+    buf_init(&sql, 0);
+    rc = may_end_by_bytes(w->t->conn, &end_by_bytes, err);
+    if (!rc) {
+        add_copy(w, query, scratch, end_by_bytes, &sql);
+        rc = buf_check(&sql, err, "the query of a write");
+    }
+    if (!rc) {
+        rc = engine_query(w->t->conn, buf_cstr(&sql), &rows, &why);
+        rc = lake_rules_explain(&w->rules, *w->t->path ? w->t->path : w->t->store->url, rc, &why);
+        if (rc)
+            error_set(err, rc, "%s", why.msg);
+        while (!rc && engine_next(&rows))
+            rc = take_file(w, &rows, err);
+        engine_rows_free(&rows);
+    }
+    buf_release(&sql);
+    return rc;
+}
+
+static enum ig_code write_rows(struct write *w, const char *select, struct error *err)
+{
+    struct buf query, scratch;
+    struct arena arena;
+    enum ig_code rc;
+
+    arena_init(&arena);
+    buf_init(&query, 0);
+    buf_init(&scratch, 0);
+    read_properties(w);
+    rc = add_query(w, &arena, select, &query, err);
+    if (!rc)
+        rc = store_scratch_path(w->t->store, w->many ? "" : ".parquet", &scratch, err);
+    if (!rc) {
+        rc = copy_out(w, buf_cstr(&query), buf_cstr(&scratch), err);
+        if (w->many)
+            (void)!env_remove_tree(w->t->store->env, buf_cstr(&scratch), NULL);
+        else
+            (void)!env_unlink(w->t->store->env, buf_cstr(&scratch), NULL);
+    }
+    if (!rc)
+        rc = lake_rules_metadata(&w->rules, w->s, w->whose, w->out, err);
+    lake_rules_free(&w->rules);
+    buf_release(&scratch);
+    buf_release(&query);
+    arena_release(&arena);
     return rc;
 }
 
 enum ig_code lake_write_files(struct lake_table *t, const struct lake_snapshot *s, const char *select,
                               const char *const *single, struct lake_new_files *out, struct error *err)
 {
-    const bool partitioned = s->metadata.n_partition_columns > 0 && !single;
-    const int64_t target_bytes = partitioned ? 0 : out->target_bytes;
-    const bool folder = partitioned || target_bytes > 0;
-    const struct schema_type *have;
-    struct engine_rows rows = {0};
-    struct buf query, sql, scratch;
-    struct arena arena;
-    bool end_by_bytes = false;
-    enum ig_code rc;
+    struct write w = {.t = t, .s = s, .whose = LAKE_ROWS_GIVEN, .single = single, .out = out};
 
-    arena_init(&arena);
-    buf_init(&query, 0);
-    buf_init(&sql, 0);
-    buf_init(&scratch, 0);
-    rc = schema_of_query(&arena, t->conn, select, &have, err);
-    if (!rc) {
-        schema_find_nulls(&arena, t->conn, select, have, s->metadata.schema);
-        rc = add_select(&query, s, have, select, err);
-    }
-    if (!rc)
-        rc = store_scratch_path(t->store, folder ? "" : ".parquet", &scratch, err);
-    if (!rc)
-        rc = may_end_by_bytes(t->conn, &end_by_bytes, err);
-    if (rc)
-        goto out;
-    add_copy(&sql, s, buf_cstr(&query), buf_cstr(&scratch), partitioned, end_by_bytes, target_bytes);
-    rc = buf_check(&sql, err, "the query of a write");
-    if (!rc)
-        rc = engine_query(t->conn, buf_cstr(&sql), &rows, err);
-    while (!rc && engine_next(&rows))
-        rc = take_file(t, s, &rows, single, out, err);
-    engine_rows_free(&rows);
-    if (folder)
-        (void)!env_remove_tree(t->store->env, buf_cstr(&scratch), NULL);
-    else
-        (void)!env_unlink(t->store->env, buf_cstr(&scratch), NULL);
-out:
-    buf_release(&scratch);
-    buf_release(&sql);
-    buf_release(&query);
-    arena_release(&arena);
-    return rc;
+    return write_rows(&w, select, err);
+}
+
+enum ig_code lake_rewrite_files(struct lake_table *t, const struct lake_snapshot *s, const char *select,
+                                const char *const *single, struct lake_new_files *out, struct error *err)
+{
+    struct write w = {.t = t, .s = s, .whose = LAKE_ROWS_KEPT, .single = single, .out = out};
+
+    if (lake_is_on(s, "delta.enableRowTracking"))
+        return error_set(err, IG_UNSUPPORTED,
+                         "writing rows anew in a table with the feature rowTracking turned on is not supported");
+    return write_rows(&w, select, err);
+}
+
+enum ig_code lake_write_change_data(struct lake_table *t, const struct lake_snapshot *s, const char *select,
+                                    struct lake_new_files *out, struct error *err)
+{
+    struct write w = {.t = t, .s = s, .whose = LAKE_ROWS_CHANGES, .out = out};
+
+    return write_rows(&w, select, err);
 }

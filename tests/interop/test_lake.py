@@ -267,12 +267,12 @@ def test_a_table_written_by_delta_rs_in_turn_with_us(lake):
     assert {"MERGE", "WRITE", "DELETE", "OPTIMIZE"} <= operations
 
 
-def test_features_that_we_would_have_to_honour_are_refused_for_writing(lake):
+def test_constraints_and_append_only_of_delta_rs_are_honoured(lake):
     path = str(lake.folder / "checked")
     deltalake.write_deltalake(path, pa.table({"id": pa.array([1], pa.int64())}))
     deltalake.DeltaTable(path).alter.add_constraint({"positive": "id > 0"})
     assert [r["id"] for r in lake("scan checked | |")] == [1]
-    with pytest.raises(Failed, match="UNSUPPORTED.*checkConstraints"):
+    with pytest.raises(Failed, match=r'INVALID.*the constraint positive \(id > 0\) of the table checked.*{"id":-1}'):
         lake("append checked | | SELECT -1 AS id")
     path = str(lake.folder / "only")
     deltalake.write_deltalake(path, pa.table({"id": pa.array([1], pa.int64())}), configuration={"delta.appendOnly": "true"})
