@@ -162,7 +162,8 @@ static enum ig_code check_written(const struct lake_snapshot *s, const struct re
 {
     for (size_t i = 0; i < files->list.n; i++) {
         const struct lake_new_file *f = &files->list.p[i];
-        const struct lake_entry as_entry = {.values = (const char *const *)f->values};
+        struct lake_values values = {.list = (const char *const *)f->values};
+        const struct lake_entry as_entry = {.values = &values};
 
         if (!is_replaced(s, r, &as_entry))
             return error_set(err, IG_INVALID, "there are rows outside of the partitions to be replaced: %lld of %s",

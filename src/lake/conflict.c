@@ -175,9 +175,10 @@ static bool adds_to_scope(const struct check *k, const struct lake_winner_file *
         return c->scope != LAKE_READ_NOTHING;
     arena_init(&arena);
     {
-        const struct lake_entry as_entry = {.values = values_of(k, &arena, f)};
+        struct lake_values values = {.list = values_of(k, &arena, f)};
+        const struct lake_entry as_entry = {.values = &values};
 
-        if (as_entry.values)
+        if (values.list)
             found = in_partitions(c, &as_entry);
     }
     arena_release(&arena);

@@ -171,13 +171,14 @@ enum ig_code lake_dv_add_condition(const struct lake_snapshot *s, const struct l
     buf_putc(&text, '[');
     for (size_t i = 0; i < n && !rc; i++) {
         buf_puts(&text, i ? "," : "");
-        if (!entries[i]->raw_dv.n) {
+        if (!lake_entry_dv(entries[i]).n) {
             buf_puts(&text, "null");
             continue;
         }
-        rc = lake_dv_locate(s->store, s->table_path, entries[i]->raw_dv, &text, err);
+        rc = lake_dv_locate(s->store, s->table_path, lake_entry_dv(entries[i]), &text, err);
         if (rc)
-            error_context(err, rc, "version %lld, file " STR_FMT, (long long)s->version, STR_ARG(entries[i]->path));
+            error_context(err, rc, "version %lld, file " STR_FMT, (long long)s->version,
+                          STR_ARG(lake_entry_name(entries[i])));
     }
     buf_putc(&text, ']');
     buf_puts(sql, " WHERE " LIVE "(");

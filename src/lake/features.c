@@ -106,7 +106,7 @@ static bool uses_collations(const struct lake_snapshot *s)
 static bool uses_deletion_vectors(const struct lake_snapshot *s)
 {
     for (size_t i = 0; i < s->entries.n; i++)
-        if (s->entries.p[i].live && s->entries.p[i].raw_dv.n)
+        if (s->entries.p[i].live && lake_entry_dv(&s->entries.p[i]).n)
             return true;
     return false;
 }

@@ -1,6 +1,7 @@
 /*
  * What happened when: the commits' own descriptions, newest first, and the version that was the newest at a time.
  */
+#include "lake/action.h"
 #include "lake/lake_internal.h"
 
 #include <stdlib.h>
@@ -12,24 +13,26 @@ static const char *name_of(const struct lake_table *t)
     return *t->path ? t->path : t->store->url;
 }
 
-static enum ig_code read_commit(struct lake_table *t, int64_t version, struct buf *text, struct error *err)
+static enum ig_code read_commit(struct store *st, const char *path, int64_t version, struct buf *text,
+                                struct error *err)
 {
     struct buf name;
     enum ig_code rc;
 
     buf_init(&name, 0);
     buf_clear(text);
-    lake_add_log_name(&name, t->path, version, ".json");
-    rc = store_get(t->store, buf_cstr(&name), text, err);
+    lake_add_log_name(&name, path, version, ".json");
+    rc = store_get(st, buf_cstr(&name), text, err);
     if (!rc && text->n == 0)
         rc = error_set(err, IG_CORRUPT, "%s: the file is empty", buf_cstr(&name));
+    if (!rc)
+        rc = lake_seal_check(buf_str(text), err);
     buf_release(&name);
     return rc;
 }
 
 /* The commit's commitInfo: often the first line, anywhere else in those of old engines. {NULL, 0} if it has none. */
-static enum ig_code find_commit_info(struct lake_table *t, struct str text, int64_t version, struct str *out,
-                                     struct error *err)
+static enum ig_code find_commit_info(struct str text, int64_t version, struct str *out, struct error *err)
 {
     const char *end = text.p + text.n;
     struct json_value v;
@@ -47,8 +50,8 @@ static enum ig_code find_commit_info(struct lake_table *t, struct str text, int6
             continue;
         json_reader_init(&r, action);
         if (!json_read(&r, &v) || !json_end(&r))
-            return error_set(err, IG_CORRUPT, "table %s: version %lld, line %zu: no JSON: %s", name_of(t),
-                             (long long)version, line, r.problem);
+            return error_set(err, IG_CORRUPT, "version %lld, line %zu: no JSON: %s", (long long)version, line,
+                             r.problem);
         if (json_member(action, "commitInfo", &v) && v.type == JSON_OBJECT) {
             *out = v.raw;
             return IG_OK;
@@ -78,19 +81,19 @@ static struct in_commit in_commit_of(const struct lake_snapshot *s)
     return c;
 }
 
-static enum ig_code in_commit_time(struct lake_table *t, int64_t version, int64_t *ms, struct error *err)
+enum ig_code lake_in_commit_time(struct store *st, const char *path, int64_t version, int64_t *ms, struct error *err)
 {
     struct str info = {0};
     struct buf text;
     enum ig_code rc;
 
     buf_init(&text, LAKE_COMMIT_MAX_BYTES);
-    rc = read_commit(t, version, &text, err);
+    rc = read_commit(st, path, version, &text, err);
     if (!rc)
-        rc = find_commit_info(t, buf_str(&text), version, &info, err);
+        rc = find_commit_info(buf_str(&text), version, &info, err);
     if (!rc && !json_member_int64(info, "inCommitTimestamp", ms))
-        rc = error_set(err, IG_CORRUPT, "table %s: version %lld has no in-commit timestamp, which the table asks for",
-                       name_of(t), (long long)version);
+        rc = error_set(err, IG_CORRUPT, "version %lld has no in-commit timestamp, which the table asks for",
+                       (long long)version);
     buf_release(&text);
     return rc;
 }
@@ -107,7 +110,7 @@ static enum ig_code time_of(const struct timeline *l, size_t commit, int64_t *ms
     const int64_t version = l->log->commits.p[commit].version;
 
     if (version >= l->in_commit.from_version)
-        return in_commit_time(l->t, version, ms, err);
+        return lake_in_commit_time(l->t->store, l->t->path, version, ms, err);
     *ms = l->file_times[commit];
     return IG_OK;
 }
@@ -117,7 +120,7 @@ static enum ig_code no_version_at(const struct timeline *l, int64_t time_ms, siz
 {
     char asked[40], has[40];
 
-    return error_set(err, IG_NOT_FOUND, "table %s: the time %s is %s version, %lld of %s", name_of(l->t),
+    return error_set(err, IG_NOT_FOUND, "the time %s is %s version, %lld of %s",
                      timestamp_format(time_ms * MS_IN_US, asked), relation,
                      (long long)l->log->commits.p[commit].version, timestamp_format(commit_ms * MS_IN_US, has));
 }
@@ -150,7 +153,7 @@ static enum ig_code find_version(const struct timeline *l, int64_t time_ms, int6
     while (first < n && l->log->commits.p[first].version < readable)
         first++;
     if (readable < 0 || first == n)
-        return error_set(err, IG_NOT_FOUND, "table %s: no commit is there that tells a time", name_of(l->t));
+        return error_set(err, IG_NOT_FOUND, "no commit is there that tells a time");
     IG_TRY(time_of(l, first, &ms, err));
     if (time_ms < ms)
         return no_version_at(l, time_ms, first, ms, "before the first", err);
@@ -184,7 +187,7 @@ enum ig_code lake_version_at(struct lake_table *t, int64_t time_ms, int64_t *ver
     free(l.file_times);
     lake_log_free(&log);
     lake_snapshot_free(s);
-    return rc;
+    return rc ? error_context(err, rc, "table %s", name_of(t)) : IG_OK;
 }
 
 /* --- the history ------------------------------------------------------------------------------------------- */
@@ -242,9 +245,9 @@ static enum ig_code tell(struct lake_table *t, const struct lake_log_commit *com
     int64_t ms;
 
     arena_init(&arena);
-    rc = read_commit(t, commit->version, text, err);
+    rc = read_commit(t->store, t->path, commit->version, text, err);
     if (!rc)
-        rc = find_commit_info(t, buf_str(text), commit->version, &info, err);
+        rc = find_commit_info(buf_str(text), commit->version, &info, err);
     if (!rc) {
         describe(&arena, info, &e);
         if (json_member_int64(info, "inCommitTimestamp", &ms))
@@ -264,7 +267,7 @@ enum ig_code lake_history(struct lake_table *t, int64_t limit, lake_history_fn *
 
     buf_init(&text, LAKE_COMMIT_MAX_BYTES);
     if (!rc && lake_log_latest(&log) < 0)
-        rc = error_set(err, IG_NOT_FOUND, "table %s: there is no table", name_of(t));
+        rc = error_set(err, IG_NOT_FOUND, "there is no table");
     if (!rc)
         times = lake_log_times(&log);
     for (size_t i = log.commits.n; !rc && i-- > 0 && (limit <= 0 || (int64_t)(log.commits.n - i) <= limit);)
@@ -272,5 +275,5 @@ enum ig_code lake_history(struct lake_table *t, int64_t limit, lake_history_fn *
     free(times);
     buf_release(&text);
     lake_log_free(&log);
-    return rc;
+    return rc ? error_context(err, rc, "table %s", name_of(t)) : IG_OK;
 }

@@ -4,6 +4,7 @@
 #ifndef LAKE_LAKE_INTERNAL_H
 #define LAKE_LAKE_INTERNAL_H
 
+#include "lake/entry.h"
 #include "lake/lake.h"
 #include "lake/schema.h"
 
@@ -28,29 +29,16 @@ struct lake_chunk {
     struct arena arena;
 };
 
-/* A file that the log named: live, or removed not long ago. The texts are JSON as the log has them. */
-struct lake_entry {
-    struct str path;                 /* decoded; with `dv_id` the key */
-    struct str dv_id;                /* of the deletion vector, none without */
-    struct str raw_path, raw_dv;     /* a string's content, an object */
-    struct str raw_values, raw_tags; /* objects */
-    struct str raw_stats;            /* a string's content; its escapes unresolved */
-    const char *const *values;       /* of a live file: one a partition column, NULL for null */
-    struct str clustering_provider;  /* of an add; a string's content */
-    int64_t size_bytes, modified_ms, deleted_ms;
-    int64_t base_row_id, row_commit_version; /* -1: none */
-    int64_t added_in, removed_in;            /* versions, -1 for "not since the checkpoint" */
-    bool live;
-};
-
 struct lake_txn {
     struct str app_id;
     int64_t version, last_updated;
+    int64_t touched_in;
 };
 
 struct lake_domain {
     struct str name, raw; /* the whole action */
     bool removed;
+    int64_t touched_in;
 };
 
 struct lake_metadata {
@@ -169,6 +157,12 @@ enum lake_checkpoint_kind { LAKE_CHECKPOINT_CLASSIC, LAKE_CHECKPOINT_PARTS, LAKE
 
 struct lake_log_commit {
     int64_t version, mtime_ms, size_bytes;
+    bool has_checksum; /* VERSION.crc is there */
+};
+
+struct lake_log_compacted {
+    int64_t from, to;
+    char *name; /* the object's */
 };
 
 struct lake_log_checkpoint {
@@ -181,13 +175,21 @@ struct lake_log_checkpoint {
 struct lake_log {
     VEC(struct lake_log_commit) commits;         /* by version */
     VEC(struct lake_log_checkpoint) checkpoints; /* by version, parts in order */
+    VEC(struct lake_log_compacted) compacted;
+    int64_t listed_from; /* older versions were not looked at */
 };
 
+/* What is there of the versions from `from` on. */
+IG_MUST_CHECK enum ig_code lake_log_list_from(struct store *st, const char *table_path, int64_t from,
+                                              struct lake_log *log, struct error *err);
 IG_MUST_CHECK enum ig_code lake_log_list(struct store *st, const char *table_path, struct lake_log *log,
                                          struct error *err);
 void lake_log_free(struct lake_log *log);
 /* The time of each commit in log->commits, by its file; each later than the one before. The caller free()s it. */
 int64_t *lake_log_times(const struct lake_log *log);
+/* A commit's own timestamp. IG_CORRUPT if it has none. */
+IG_MUST_CHECK enum ig_code lake_in_commit_time(struct store *st, const char *table_path, int64_t version, int64_t *ms,
+                                               struct error *err);
 /* The oldest version that the log still gives whole, -1 if none. */
 int64_t lake_log_first_readable(const struct lake_log *log);
 /* Is the checkpoint that begins at log->checkpoints.p[i] whole? */
@@ -206,24 +208,27 @@ struct lake_snapshot *lake_snapshot_ref(struct lake_snapshot *s);
 /* The newest snapshot, from the table's cache where that is still true. */
 IG_MUST_CHECK enum ig_code lake_snapshot_latest(struct lake_table *t, struct lake_snapshot **out, struct error *err);
 
+struct lake_actions;
+
 /* A chunk that the snapshot will release. */
 struct lake_chunk *lake_chunk_new(struct lake_snapshot *s);
-/* Applies the actions of a commit (version >= 0), or of a checkpoint (LAKE_REPLAY_CHECKPOINT); `text` is in the chunk.
- * IG_CORRUPT names the line. */
+/* One version (or a whole checkpoint, LAKE_REPLAY_CHECKPOINT) that is being applied: what it says twice is IG_CORRUPT.
+ * The actions' texts live in a chunk of the snapshot. */
 #define LAKE_REPLAY_CHECKPOINT (-1)
+struct lake_replay {
+    struct lake_snapshot *s;
+    int64_t version;
+    bool has_metadata, has_protocol;
+    VEC(uint32_t) replaced; /* entries that have to be gone at the end */
+};
+void lake_replay_begin(struct lake_replay *r, struct lake_snapshot *s, int64_t version);
+IG_MUST_CHECK enum ig_code lake_replay_actions(struct lake_replay *r, const struct lake_actions *actions,
+                                               struct error *err);
+/* Always to be called, also after an error. */
+IG_MUST_CHECK enum ig_code lake_replay_end(struct lake_replay *r, struct error *err);
+/* All of that for a commit's text. IG_CORRUPT names the line. */
 IG_MUST_CHECK enum ig_code lake_replay_text(struct lake_snapshot *s, struct lake_chunk *chunk, struct str text,
                                             int64_t version, struct error *err);
-/* A file as a checkpoint's columns have it; texts are copied. Objects are JSON, none is {NULL, 0}. */
-struct lake_file_row {
-    bool live;
-    struct str path, stats;
-    struct str values, tags, dv;
-    struct str clustering_provider;
-    int64_t size_bytes, time_ms;             /* modified, or deleted */
-    int64_t base_row_id, row_commit_version; /* -1: none */
-};
-IG_MUST_CHECK enum ig_code lake_replay_file(struct lake_snapshot *s, struct lake_chunk *chunk,
-                                            const struct lake_file_row *row, struct error *err);
 /* Interprets protocol and metadata once all is applied. IG_UNSUPPORTED names a reader feature. */
 IG_MUST_CHECK enum ig_code lake_replay_finish(struct lake_snapshot *s, struct error *err);
 /* All parts of the checkpoint at log->checkpoints.p[first]. */
@@ -235,66 +240,6 @@ const struct lake_entry *lake_snapshot_find(const struct lake_snapshot *s, struc
 
 const char *lake_property(const struct lake_snapshot *s, const char *key, const char *otherwise);
 bool lake_has_feature(const char *const *features, size_t n, const char *name);
-/* What an entry says. Read it by these: the struct is going to change. */
-static inline bool lake_entry_is_live(const struct lake_entry *e)
-{
-    return e->live;
-}
-/* The path, decoded, with a NUL behind it: relative to the table, or absolute (a shallow clone's). */
-static inline struct str lake_entry_name(const struct lake_entry *e)
-{
-    return e->path;
-}
-/* The path as the log spells it, within quotes. */
-static inline struct str lake_entry_raw_path(const struct lake_entry *e)
-{
-    return e->raw_path;
-}
-/* The deletion vector's descriptor, a JSON object, and its unique id; none without. */
-static inline struct str lake_entry_dv(const struct lake_entry *e)
-{
-    return e->raw_dv;
-}
-static inline struct str lake_entry_dv_id(const struct lake_entry *e)
-{
-    return e->dv_id;
-}
-/* JSON objects; tags may be none. */
-static inline struct str lake_entry_raw_values(const struct lake_entry *e)
-{
-    return e->raw_values.n ? e->raw_values : STR("{}");
-}
-static inline struct str lake_entry_raw_tags(const struct lake_entry *e)
-{
-    return e->raw_tags;
-}
-/* Of a live file: one text a partition column, NULL for null. */
-static inline const char *const *lake_entry_values(const struct lake_entry *e)
-{
-    return e->values;
-}
-static inline int64_t lake_entry_size(const struct lake_entry *e)
-{
-    return e->size_bytes;
-}
-static inline int64_t lake_entry_modified_ms(const struct lake_entry *e)
-{
-    return e->modified_ms;
-}
-static inline int64_t lake_entry_deleted_ms(const struct lake_entry *e)
-{
-    return e->deleted_ms;
-}
-/* Row tracking: -1 if the log has none. */
-int64_t lake_entry_base_row_id(const struct lake_entry *e);
-int64_t lake_entry_row_commit_version(const struct lake_entry *e);
-/* add.clusteringProvider, none without. */
-struct str lake_entry_clustering_provider(const struct lake_entry *e);
-/* The file's statistics as JSON, none without. */
-void lake_entry_add_stats(const struct lake_entry *e, struct buf *out);
-int64_t lake_entry_rows(const struct lake_entry *e);
-/* Rows that its deletion vector marks. */
-int64_t lake_entry_deleted_rows(const struct lake_entry *e);
 /* Has the entry all of the partition values? */
 bool lake_entry_matches(const struct lake_snapshot *s, const struct lake_entry *e, const struct lake_partition *only,
                         size_t n);

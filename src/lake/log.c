@@ -9,7 +9,8 @@
 
 struct collector {
     struct lake_log *log;
-    size_t skip; /* length of the folder's name */
+    size_t skip;          /* length of the folder's name */
+    int64_t has_checksum; /* the last version whose .crc was seen: it is listed before the commit */
 };
 
 /* "00000000000000000003" + rest. */
@@ -49,50 +50,91 @@ static bool parse_checkpoint(struct str rest, struct lake_log_checkpoint *c)
     return false;
 }
 
+static char *name_copy(struct str name)
+{
+    char *copy = check_malloc(name.n + 1);
+
+    memcpy(copy, name.p, name.n);
+    copy[name.n] = '\0';
+    return copy;
+}
+
+/* ".00000000000000000009.compacted.json" */
+static bool parse_compacted(struct str rest, int64_t *to)
+{
+    if (rest.n < 1 || rest.p[0] != '.')
+        return false;
+    rest.p++;
+    rest.n--;
+    return parse_version(&rest, to) && str_is(rest, ".compacted.json");
+}
+
 static enum ig_code collect(void *ctx, const struct store_object *object, struct error *err)
 {
     struct collector *into = ctx;
     struct str name = {object->name.p + into->skip, object->name.n - into->skip};
     struct lake_log_checkpoint checkpoint = {0};
+    struct lake_log_compacted compacted;
     int64_t version;
 
     (void)err;
-    if (!parse_version(&name, &version))
+    if (!parse_version(&name, &version) || version < into->log->listed_from)
         return IG_OK;
     if (str_is(name, ".json")) {
-        const struct lake_log_commit commit = {version, object->mtime_ms, object->size_bytes};
+        const struct lake_log_commit commit = {version, object->mtime_ms, object->size_bytes,
+                                               into->has_checksum == version};
 
         vec_push(&into->log->commits, commit);
     } else if (object->size_bytes > 0 && parse_checkpoint(name, &checkpoint)) {
         checkpoint.version = version;
-        checkpoint.name = check_malloc(object->name.n + 1);
-        memcpy(checkpoint.name, object->name.p, object->name.n);
-        checkpoint.name[object->name.n] = '\0';
+        checkpoint.name = name_copy(object->name);
         vec_push(&into->log->checkpoints, checkpoint);
+    } else if (str_is(name, ".crc")) {
+        into->has_checksum = version;
+    } else if (object->size_bytes > 0 && parse_compacted(name, &compacted.to)) {
+        compacted.from = version;
+        compacted.name = name_copy(object->name);
+        vec_push(&into->log->compacted, compacted);
     }
     return IG_OK;
 }
 
-enum ig_code lake_log_list(struct store *st, const char *table_path, struct lake_log *log, struct error *err)
+enum ig_code lake_log_list_from(struct store *st, const char *table_path, int64_t from, struct lake_log *log,
+                                struct error *err)
 {
-    struct collector into = {log, 0};
-    struct buf prefix;
+    struct collector into = {.log = log, .has_checksum = -1};
+    struct buf prefix, after;
     enum ig_code rc;
 
     buf_init(&prefix, 0);
+    buf_init(&after, 0);
+    log->listed_from = from;
     lake_add_log_name(&prefix, table_path, -1, "");
+    lake_add_log_name(&after, table_path, from, "");
     into.skip = prefix.n;
-    rc = store_list(st, buf_cstr(&prefix), collect, &into, err);
+    if (from > 0)
+        rc = store_list_from(st, buf_cstr(&prefix), buf_cstr(&after), collect, &into, err);
+    else
+        rc = store_list(st, buf_cstr(&prefix), collect, &into, err);
+    buf_release(&after);
     buf_release(&prefix);
     return rc;
+}
+
+enum ig_code lake_log_list(struct store *st, const char *table_path, struct lake_log *log, struct error *err)
+{
+    return lake_log_list_from(st, table_path, 0, log, err);
 }
 
 void lake_log_free(struct lake_log *log)
 {
     for (size_t i = 0; i < log->checkpoints.n; i++)
         free(log->checkpoints.p[i].name);
+    for (size_t i = 0; i < log->compacted.n; i++)
+        free(log->compacted.p[i].name);
     vec_free(&log->checkpoints);
     vec_free(&log->commits);
+    vec_free(&log->compacted);
 }
 
 const struct lake_log_commit *lake_log_commit_of(const struct lake_log *log, int64_t version)

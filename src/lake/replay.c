@@ -1,26 +1,14 @@
 /*
- * Actions, one JSON object a line, applied to a snapshot in the order of the log.
+ * Actions applied to a snapshot in the order of the versions, and what they mean once all are there.
  */
+#include "lake/action.h"
 #include "lake/features.h"
+#include "lake/lake_internal.h"
 #include "lake/mapping.h"
 
 #include <stdlib.h>
 
-/* What one commit, or one checkpoint, may say only once. */
-struct replay {
-    struct lake_snapshot *s;
-    struct lake_chunk *chunk;
-    int64_t version;
-    bool has_metadata, has_protocol;
-    struct buf scratch;
-};
-
 /* --- the table of files ------------------------------------------------------------------------------------ */
-
-static uint64_t key_hash(struct str path, struct str dv_id)
-{
-    return hash_fnv1a(path.p, path.n) ^ (dv_id.n ? hash_fnv1a(dv_id.p, dv_id.n) * 31 : 0);
-}
 
 static void slots_rebuild(struct lake_snapshot *s, size_t n_slots)
 {
@@ -28,7 +16,7 @@ static void slots_rebuild(struct lake_snapshot *s, size_t n_slots)
     s->slots = check_calloc(n_slots, sizeof(*s->slots));
     s->n_slots = n_slots;
     for (size_t i = 0; i < s->entries.n; i++) {
-        size_t at = key_hash(s->entries.p[i].path, s->entries.p[i].dv_id) & (n_slots - 1);
+        size_t at = s->entries.p[i].hash & (n_slots - 1);
 
         while (s->slots[at])
             at = (at + 1) & (n_slots - 1);
@@ -36,35 +24,44 @@ static void slots_rebuild(struct lake_snapshot *s, size_t n_slots)
     }
 }
 
-/* The entry of a key, made if it is not there. */
-static struct lake_entry *entry_of(struct lake_snapshot *s, struct str path, struct str dv_id)
+/* What the table has under a path. */
+struct found {
+    struct lake_entry *same;        /* with the same deletion vector */
+    const struct lake_entry *other; /* live, with another one */
+    size_t slot;                    /* free */
+};
+
+static struct found find(struct lake_snapshot *s, const struct lake_entry *like)
 {
-    struct lake_entry fresh = {
-        .path = path, .dv_id = dv_id, .added_in = -1, .removed_in = -1, .base_row_id = -1, .row_commit_version = -1};
+    struct found found = {0};
     size_t at;
 
     if (s->entries.n * 2 >= s->n_slots)
         slots_rebuild(s, s->n_slots ? s->n_slots * 2 : 64);
-    at = key_hash(path, dv_id) & (s->n_slots - 1);
-    for (; s->slots[at]; at = (at + 1) & (s->n_slots - 1)) {
+    for (at = like->hash & (s->n_slots - 1); s->slots[at]; at = (at + 1) & (s->n_slots - 1)) {
         struct lake_entry *e = &s->entries.p[s->slots[at] - 1];
 
-        if (str_eq(e->path, path) && str_eq(e->dv_id, dv_id))
-            return e;
+        if (e->hash != like->hash || !str_eq(lake_entry_name(e), lake_entry_name(like)))
+            continue;
+        if (str_eq(lake_entry_dv_id(e), lake_entry_dv_id(like)))
+            found.same = e;
+        else if (e->live)
+            found.other = e;
     }
-    vec_push(&s->entries, fresh);
-    s->slots[at] = (uint32_t)s->entries.n;
-    return &s->entries.p[s->entries.n - 1];
+    found.slot = at;
+    return found;
 }
 
 const struct lake_entry *lake_snapshot_find(const struct lake_snapshot *s, struct str name, struct str dv_id)
 {
-    size_t at = s->n_slots ? key_hash(name, dv_id) & (s->n_slots - 1) : 0;
+    const uint32_t hash = hash_crc32c(0, name.p, name.n);
 
-    for (; s->n_slots && s->slots[at]; at = (at + 1) & (s->n_slots - 1)) {
+    if (!s->n_slots)
+        return NULL;
+    for (size_t at = hash & (s->n_slots - 1); s->slots[at]; at = (at + 1) & (s->n_slots - 1)) {
         const struct lake_entry *e = &s->entries.p[s->slots[at] - 1];
 
-        if (str_eq(e->path, name) && str_eq(e->dv_id, dv_id))
+        if (e->hash == hash && str_eq(lake_entry_name(e), name) && str_eq(lake_entry_dv_id(e), dv_id))
             return e->live ? e : NULL;
     }
     return NULL;
@@ -72,339 +69,214 @@ const struct lake_entry *lake_snapshot_find(const struct lake_snapshot *s, struc
 
 /* --- one action -------------------------------------------------------------------------------------------- */
 
-static struct str text_of(struct replay *r, const struct json_value *v)
+static enum ig_code twice(const struct lake_entry *e, const char *what, struct error *err)
 {
-    if (!v->escaped)
-        return v->raw;
-    buf_clear(&r->scratch);
-    json_unescape(v, &r->scratch);
-    return arena_str(&r->chunk->arena, buf_str(&r->scratch));
+    return error_set(err, IG_CORRUPT, "the file %s is %s", e->path, what);
 }
 
-static bool integer_of(const struct json_value *v, int64_t *out)
+static void put_entry(struct lake_snapshot *s, const struct found *found, const struct lake_entry *e)
 {
-    return v->type == JSON_NUMBER && str_to_int64(v->raw, INT64_MIN, INT64_MAX, out);
-}
-
-/* storageType + pathOrInlineDv + "@" + offset, as the protocol says. */
-static struct str dv_id_of(struct replay *r, struct str raw)
-{
-    int64_t offset;
-
-    if (!raw.n)
-        return (struct str){0};
-    buf_clear(&r->scratch);
-    json_member_string(raw, "storageType", &r->scratch);
-    json_member_string(raw, "pathOrInlineDv", &r->scratch);
-    if (json_member_int64(raw, "offset", &offset))
-        buf_printf(&r->scratch, "@%lld", (long long)offset);
-    return arena_str(&r->chunk->arena, buf_str(&r->scratch));
-}
-
-/* e->path as the log has it -> as the store has it, with a NUL. */
-static enum ig_code decode_path(struct replay *r, struct lake_entry *e, struct error *err)
-{
-    if (!memchr(e->path.p, '%', e->path.n)) {
-        e->path = arena_str(&r->chunk->arena, e->path);
-        return IG_OK;
+    if (found->same) {
+        *found->same = *e;
+        return;
     }
-    buf_clear(&r->scratch);
-    if (!lake_decode_uri(e->path, &r->scratch))
-        return error_set(err, IG_CORRUPT, "the path \"" STR_FMT "\" is not well encoded", STR_ARG(e->path));
-    e->path = arena_str(&r->chunk->arena, buf_str(&r->scratch));
-    return IG_OK;
+    IG_ASSERT(s->entries.n < UINT32_MAX - 1);
+    vec_push(&s->entries, *e);
+    s->slots[found->slot] = (uint32_t)s->entries.n;
 }
 
-static enum ig_code read_file_action(struct replay *r, struct json_reader *in, struct lake_entry *e, struct error *err)
+static enum ig_code apply_add(struct lake_replay *r, const struct lake_action *action, struct error *err)
 {
-    struct json_value key, v, path = {0};
+    const struct found found = find(r->s, &action->u.file);
+    struct lake_entry e = action->u.file;
 
-    while (json_next_key(in, &key) && json_read(in, &v)) {
-        if (v.type == JSON_NULL)
-            continue;
-        if (str_is(key.raw, "path") && v.type == JSON_STRING)
-            path = v;
-        else if (str_is(key.raw, "partitionValues") && v.type == JSON_OBJECT)
-            e->raw_values = v.raw;
-        else if (str_is(key.raw, "size"))
-            integer_of(&v, &e->size_bytes);
-        else if (str_is(key.raw, "modificationTime"))
-            integer_of(&v, &e->modified_ms);
-        else if (str_is(key.raw, "deletionTimestamp"))
-            integer_of(&v, &e->deleted_ms);
-        else if (str_is(key.raw, "stats") && v.type == JSON_STRING)
-            e->raw_stats = v.raw;
-        else if (str_is(key.raw, "tags") && v.type == JSON_OBJECT)
-            e->raw_tags = v.raw;
-        else if (str_is(key.raw, "deletionVector") && v.type == JSON_OBJECT)
-            e->raw_dv = v.raw;
-        else if (str_is(key.raw, "baseRowId"))
-            integer_of(&v, &e->base_row_id);
-        else if (str_is(key.raw, "defaultRowCommitVersion"))
-            integer_of(&v, &e->row_commit_version);
-        else if (str_is(key.raw, "clusteringProvider") && v.type == JSON_STRING)
-            e->clustering_provider = v.raw;
-    }
-    if (in->problem)
-        return IG_OK; /* told by the caller, with its place */
-    if (path.type != JSON_STRING || path.raw.n == 0)
-        return error_set(err, IG_CORRUPT, "a file without a path");
-    e->raw_path = path.raw;
-    e->path = text_of(r, &path);
-    e->dv_id = dv_id_of(r, e->raw_dv);
-    return decode_path(r, e, err);
-}
-
-static enum ig_code add_entry(struct replay *r, struct lake_entry *read, struct error *err)
-{
-    struct lake_entry *e = entry_of(r->s, read->path, read->dv_id);
-
-    if (r->version >= 0 && e->added_in == r->version)
-        return error_set(err, IG_CORRUPT, "the file " STR_FMT " is added twice", STR_ARG(read->path));
-    if (!e->live)
+    e.touched_in = r->version;
+    e.live = e.added = true;
+    if (found.same && found.same->touched_in == r->version && found.same->added)
+        return twice(&e, "added twice", err);
+    if (found.same && found.same->touched_in == r->version && found.same->removed)
+        return twice(&e, "added and removed in one version", err);
+    if (!found.same || !found.same->live)
         r->s->n_live++;
-    read->live = true;
-    read->added_in = r->version;
-    read->removed_in = e->removed_in;
-    *e = *read;
+    if (found.other) /* it has to be removed by the same commit, maybe behind this line */
+        vec_push(&r->replaced, (uint32_t)(found.other - r->s->entries.p));
+    put_entry(r->s, &found, &e);
     return IG_OK;
 }
 
-static enum ig_code remove_entry(struct replay *r, struct lake_entry *read, struct error *err)
+static enum ig_code apply_remove(struct lake_replay *r, const struct lake_action *action, struct error *err)
 {
-    struct lake_entry *e = entry_of(r->s, read->path, read->dv_id);
+    const struct found found = find(r->s, &action->u.file);
+    struct lake_entry e = action->u.file;
 
-    if (r->version >= 0 && e->removed_in == r->version)
-        return error_set(err, IG_CORRUPT, "the file " STR_FMT " is removed twice", STR_ARG(read->path));
-    /* A commit's actions have no order: what it adds is live, even if it says "remove" of the same file behind. */
-    if (r->version >= 0 && e->added_in == r->version) {
-        e->removed_in = r->version;
-        return IG_OK;
-    }
-    if (e->live)
+    e.touched_in = r->version;
+    e.removed = true;
+    if (found.same && found.same->touched_in == r->version && found.same->removed)
+        return twice(&e, "removed twice", err);
+    if (found.same && found.same->touched_in == r->version && found.same->added)
+        return twice(&e, "added and removed in one version", err);
+    if (found.same && found.same->live)
         r->s->n_live--;
-    read->added_in = e->added_in;
-    read->removed_in = r->version;
-    read->live = false;
-    if (!read->raw_values.n)
-        read->raw_values = e->raw_values;
-    *e = *read;
+    if (found.same) { /* what a remove of an old engine does not say */
+        e.values = e.values ? e.values : found.same->values;
+        e.size_bytes = action->says_size ? e.size_bytes : found.same->size_bytes;
+    }
+    e.shape = NULL;
+    e.stats = NULL;
+    e.stats_n = 0;
+    e.rows = -1;
+    put_entry(r->s, &found, &e);
     return IG_OK;
 }
 
-static enum ig_code apply_add(struct replay *r, struct json_reader *in, struct error *err)
+static const char *text_copy(struct lake_snapshot *s, struct str object, const char *name, struct str *out)
 {
-    struct lake_entry read = {.base_row_id = -1, .row_commit_version = -1};
+    struct buf text;
 
-    IG_TRY(read_file_action(r, in, &read, err));
-    return in->problem ? IG_OK : add_entry(r, &read, err);
+    buf_init(&text, 0);
+    *out = (struct str){NULL, 0};
+    if (json_member_string(object, name, &text))
+        *out = arena_str(s->arena, buf_str(&text));
+    buf_release(&text);
+    return out->p;
 }
 
-static enum ig_code apply_remove(struct replay *r, struct json_reader *in, struct error *err)
+static enum ig_code apply_txn(struct lake_replay *r, struct str raw, struct error *err)
 {
-    struct lake_entry read = {.base_row_id = -1, .row_commit_version = -1};
+    struct lake_txn txn = {.last_updated = -1, .touched_in = r->version};
 
-    IG_TRY(read_file_action(r, in, &read, err));
-    return in->problem ? IG_OK : remove_entry(r, &read, err);
-}
-
-/* A text as JSON spells it within quotes. */
-static struct str escaped(struct replay *r, struct str text)
-{
-    if (!text.p)
-        return text;
-    buf_clear(&r->scratch);
-    json_add_string(&r->scratch, text);
-    return arena_str(&r->chunk->arena, (struct str){r->scratch.p + 1, r->scratch.n - 2});
-}
-
-static struct str object_copy(struct replay *r, struct str object)
-{
-    return object.n && object.p[0] == '{' ? arena_str(&r->chunk->arena, object) : (struct str){0};
-}
-
-enum ig_code lake_replay_file(struct lake_snapshot *s, struct lake_chunk *chunk, const struct lake_file_row *row,
-                              struct error *err)
-{
-    struct replay r = {.s = s, .chunk = chunk, .version = LAKE_REPLAY_CHECKPOINT};
-    struct lake_entry read = {
-        .size_bytes = row->size_bytes, .base_row_id = row->base_row_id, .row_commit_version = row->row_commit_version};
-    enum ig_code rc;
-
-    buf_init(&r.scratch, 0);
-    read.modified_ms = row->live ? row->time_ms : 0;
-    read.deleted_ms = row->live ? 0 : row->time_ms;
-    read.raw_values = object_copy(&r, row->values);
-    read.raw_tags = object_copy(&r, row->tags);
-    read.raw_dv = object_copy(&r, row->dv);
-    read.raw_stats = escaped(&r, row->stats);
-    read.clustering_provider = escaped(&r, row->clustering_provider);
-    read.raw_path = escaped(&r, row->path);
-    read.path = row->path;
-    read.dv_id = dv_id_of(&r, read.raw_dv);
-    if (row->path.n == 0)
-        rc = error_set(err, IG_CORRUPT, "a file without a path");
-    else
-        rc = decode_path(&r, &read, err);
-    if (!rc)
-        rc = row->live ? add_entry(&r, &read, err) : remove_entry(&r, &read, err);
-    buf_release(&r.scratch);
-    return rc;
-}
-
-static enum ig_code apply_txn(struct replay *r, struct json_reader *in, struct error *err)
-{
-    struct lake_txn txn = {.last_updated = -1};
-    struct json_value key, v;
-    bool has_version = false;
-
-    while (json_next_key(in, &key) && json_read(in, &v)) {
-        if (str_is(key.raw, "appId") && v.type == JSON_STRING)
-            txn.app_id = text_of(r, &v);
-        else if (str_is(key.raw, "version"))
-            has_version = integer_of(&v, &txn.version);
-        else if (str_is(key.raw, "lastUpdated"))
-            integer_of(&v, &txn.last_updated);
-    }
-    if (!in->problem && (!txn.app_id.p || !has_version))
+    if (!text_copy(r->s, raw, "appId", &txn.app_id) || !json_member_int64(raw, "version", &txn.version))
         return error_set(err, IG_CORRUPT, "a txn without appId or version");
+    (void)!json_member_int64(raw, "lastUpdated", &txn.last_updated);
     for (size_t i = 0; i < r->s->txns.n; i++) {
-        if (str_eq(r->s->txns.p[i].app_id, txn.app_id)) {
-            r->s->txns.p[i] = txn;
-            return IG_OK;
-        }
+        struct lake_txn *have = &r->s->txns.p[i];
+
+        if (!str_eq(have->app_id, txn.app_id))
+            continue;
+        if (have->touched_in == r->version)
+            return error_set(err, IG_CORRUPT, "two txn of the application " STR_FMT, STR_ARG(txn.app_id));
+        *have = txn;
+        return IG_OK;
     }
     vec_push(&r->s->txns, txn);
     return IG_OK;
 }
 
-/* Keeps the object's text, to be read when all is there. */
-static enum ig_code apply_metadata(struct replay *r, struct str raw, struct error *err)
+static enum ig_code apply_domain(struct lake_replay *r, struct str raw, struct error *err)
 {
-    if (r->has_metadata)
-        return error_set(err, IG_CORRUPT, "two metaData actions");
-    r->has_metadata = true;
-    r->s->metadata = (struct lake_metadata){.raw = raw};
-    return IG_OK;
-}
-
-static enum ig_code apply_protocol(struct replay *r, struct str raw, struct error *err)
-{
-    if (r->has_protocol)
-        return error_set(err, IG_CORRUPT, "two protocol actions");
-    r->has_protocol = true;
-    r->s->protocol = (struct lake_protocol){.raw = raw};
-    return IG_OK;
-}
-
-static enum ig_code apply_domain(struct replay *r, struct str raw, struct error *err)
-{
-    struct lake_domain domain = {.raw = raw};
+    struct lake_domain domain = {.raw = raw, .touched_in = r->version};
     struct json_value v;
 
-    if (!json_member(raw, "domain", &v) || v.type != JSON_STRING)
+    if (!text_copy(r->s, raw, "domain", &domain.name))
         return error_set(err, IG_CORRUPT, "a domainMetadata without a domain");
-    domain.name = text_of(r, &v);
     domain.removed = json_member(raw, "removed", &v) && v.type == JSON_TRUE;
     for (size_t i = 0; i < r->s->domains.n; i++) {
-        if (str_eq(r->s->domains.p[i].name, domain.name)) {
-            r->s->domains.p[i] = domain;
-            return IG_OK;
-        }
+        struct lake_domain *have = &r->s->domains.p[i];
+
+        if (!str_eq(have->name, domain.name))
+            continue;
+        if (have->touched_in == r->version)
+            return error_set(err, IG_CORRUPT, "two domainMetadata of " STR_FMT, STR_ARG(domain.name));
+        *have = domain;
+        return IG_OK;
     }
     vec_push(&r->s->domains, domain);
     return IG_OK;
 }
 
-static enum ig_code apply_commit_info(struct replay *r, struct str raw, struct error *err)
+/* Metadata and protocol: the object's text is kept, to be read when all is there. */
+static enum ig_code apply_once(bool *seen, const char *name, struct error *err)
 {
-    int64_t ms;
-
-    (void)err;
-    r->s->in_commit_ms = json_member_int64(raw, "inCommitTimestamp", &ms) ? ms : -1;
-    if (r->s->in_commit_ms >= 0 || json_member_int64(raw, "timestamp", &ms))
-        r->s->commit_time_ms = ms;
+    if (*seen)
+        return error_set(err, IG_CORRUPT, "two %s actions", name);
+    *seen = true;
     return IG_OK;
 }
 
-/* Files are read member by member, the rest as a whole; what is not named here has no effect on a reader. */
-static const struct {
-    const char *name;
-    enum ig_code (*stream)(struct replay *r, struct json_reader *in, struct error *err);
-    enum ig_code (*whole)(struct replay *r, struct str raw, struct error *err);
-} actions[] = {
-    {"add", apply_add, NULL},
-    {"remove", apply_remove, NULL},
-    {"txn", apply_txn, NULL},
-    {"metaData", NULL, apply_metadata},
-    {"protocol", NULL, apply_protocol},
-    {"domainMetadata", NULL, apply_domain},
-    {"commitInfo", NULL, apply_commit_info},
-};
-
-static enum ig_code apply_member(struct replay *r, struct json_reader *in, struct str name, struct error *err)
+static enum ig_code apply(struct lake_replay *r, const struct lake_action *action, struct error *err)
 {
-    struct json_value v;
-
-    for (size_t i = 0; i < IG_COUNT(actions); i++) {
-        if (!str_is(name, actions[i].name))
-            continue;
-        if (actions[i].whole) {
-            if (!json_read(in, &v) || v.type == JSON_NULL)
-                return IG_OK;
-            return actions[i].whole(r, v.raw, err);
-        }
-        if (!json_begin(in, &v) || v.type == JSON_NULL)
-            return IG_OK;
-        if (v.type != JSON_OBJECT)
-            return error_set(err, IG_CORRUPT, "\"%s\" is no object", actions[i].name);
-        return actions[i].stream(r, in, err);
+    switch (action->kind) {
+    case LAKE_ADD:
+        return apply_add(r, action, err);
+    case LAKE_REMOVE:
+        return apply_remove(r, action, err);
+    case LAKE_TXN:
+        return apply_txn(r, action->u.raw, err);
+    case LAKE_DOMAIN:
+        return apply_domain(r, action->u.raw, err);
+    case LAKE_METADATA:
+        IG_TRY(apply_once(&r->has_metadata, "metaData", err));
+        r->s->metadata = (struct lake_metadata){.raw = action->u.raw};
+        return IG_OK;
+    case LAKE_PROTOCOL:
+        IG_TRY(apply_once(&r->has_protocol, "protocol", err));
+        r->s->protocol = (struct lake_protocol){.raw = action->u.raw};
+        return IG_OK;
+    case LAKE_CDC:
+    case LAKE_COMMIT_INFO:
+    case LAKE_CHECKPOINT_METADATA:
+    case LAKE_SIDECAR:
+    case LAKE_ACTION_KINDS:
+        break;
     }
-    (void)!json_read(in, &v);
     return IG_OK;
 }
 
-static enum ig_code apply_line(struct replay *r, struct str line, struct error *err)
+void lake_replay_begin(struct lake_replay *r, struct lake_snapshot *s, int64_t version)
 {
-    struct json_reader in;
-    struct json_value v, key;
+    *r = (struct lake_replay){.s = s, .version = version};
+    if (!s->arena)
+        s->arena = &lake_chunk_new(s)->arena;
+}
 
-    json_reader_init(&in, line);
-    if (json_begin(&in, &v) && v.type != JSON_OBJECT)
-        return error_set(err, IG_CORRUPT, "no JSON object");
-    while (json_next_key(&in, &key))
-        IG_TRY(apply_member(r, &in, key.raw, err));
-    if (!json_end(&in))
-        return error_set(err, IG_CORRUPT, "no JSON: %s at byte %zu", in.problem ? in.problem : "something follows",
-                         in.at);
+enum ig_code lake_replay_actions(struct lake_replay *r, const struct lake_actions *actions, struct error *err)
+{
+    for (size_t i = 0; i < actions->list.n; i++) {
+        const struct lake_action *action = &actions->list.p[i];
+        const enum ig_code rc = apply(r, action, err);
+
+        if (rc)
+            return action->line ? error_context(err, rc, "line %u", (unsigned)action->line) : rc;
+    }
     return IG_OK;
+}
+
+/* A file is live with one deletion vector: who gives it another one removes it with the old one. */
+enum ig_code lake_replay_end(struct lake_replay *r, struct error *err)
+{
+    enum ig_code rc = IG_OK;
+
+    for (size_t i = 0; i < r->replaced.n && !rc; i++) {
+        const struct lake_entry *e = &r->s->entries.p[r->replaced.p[i]];
+
+        if (e->live)
+            rc = error_set(err, IG_CORRUPT, "the file %s is there twice, with two deletion vectors", e->path);
+    }
+    vec_free(&r->replaced);
+    return rc;
 }
 
 enum ig_code lake_replay_text(struct lake_snapshot *s, struct lake_chunk *chunk, struct str text, int64_t version,
                               struct error *err)
 {
-    struct replay r = {.s = s, .chunk = chunk, .version = version};
-    const char *p = text.p, *end = text.p + text.n;
-    enum ig_code rc = IG_OK;
-    size_t line = 0;
+    struct lake_actions actions = {0};
+    struct lake_parser parser;
+    struct lake_replay r;
+    enum ig_code rc, end;
 
-    buf_init(&r.scratch, 0);
-    while (p < end && !rc) {
-        const char *newline = memchr(p, '\n', (size_t)(end - p));
-        const char *stop = newline ? newline : end;
-
-        line++;
-        while (p < stop && (*p == ' ' || *p == '\r' || *p == '\t'))
-            p++;
-        if (p < stop) {
-            rc = apply_line(&r, (struct str){p, (size_t)(stop - p)}, err);
-            if (rc)
-                error_context(err, rc, "line %zu", line);
-        }
-        p = stop + 1;
-    }
-    buf_release(&r.scratch);
-    return rc;
+    lake_parser_init(&parser, &chunk->arena);
+    lake_replay_begin(&r, s, version);
+    rc = lake_seal_check(text, err);
+    if (!rc)
+        rc = lake_parse_actions(&parser, text, &actions, err);
+    if (!rc)
+        rc = lake_replay_actions(&r, &actions, err);
+    end = lake_replay_end(&r, rc ? NULL : err);
+    if (parser.in_commit_ms >= 0)
+        s->in_commit_ms = parser.in_commit_ms;
+    vec_free(&actions.list);
+    lake_parser_release(&parser);
+    return rc ? rc : end;
 }
 
 /* --- what the actions mean --------------------------------------------------------------------------------- */
@@ -527,39 +399,115 @@ static enum ig_code finish_metadata(struct lake_snapshot *s, struct error *err)
     return IG_OK;
 }
 
+/* --- partition values -------------------------------------------------------------------------------------- */
+
+/* Values that an older snapshot has resolved for other partition columns -> our own copies. */
+struct copies {
+    VEC(struct lake_values *) from, to; /* a hash table by address */
+    size_t n;
+};
+
+static void copies_put(struct copies *c, struct lake_values *from, struct lake_values *to)
+{
+    size_t at = (size_t)hash_fnv1a(&from, sizeof(from)) & (c->from.n - 1);
+
+    while (c->from.p[at])
+        at = (at + 1) & (c->from.n - 1);
+    c->from.p[at] = from;
+    c->to.p[at] = to;
+    c->n++;
+}
+
+static struct lake_values *copy_of(struct lake_snapshot *s, struct copies *c, struct lake_values *from)
+{
+    struct lake_values *to;
+
+    if (c->n * 2 >= c->from.n) {
+        const size_t cap = c->from.n ? c->from.n * 2 : 64;
+        struct copies grown = {0};
+
+        grown.from.p = check_calloc(cap, sizeof(*grown.from.p));
+        grown.to.p = check_calloc(cap, sizeof(*grown.to.p));
+        grown.from.n = grown.to.n = cap;
+        for (size_t i = 0; i < c->from.n; i++)
+            if (c->from.p[i])
+                copies_put(&grown, c->from.p[i], c->to.p[i]);
+        vec_free(&c->from);
+        vec_free(&c->to);
+        *c = grown;
+    }
+    for (size_t at = (size_t)hash_fnv1a(&from, sizeof(from)) & (c->from.n - 1); c->from.p[at];
+         at = (at + 1) & (c->from.n - 1))
+        if (c->from.p[at] == from)
+            return c->to.p[at];
+    to = ARENA_NEW(s->arena, struct lake_values);
+    to->raw = from->raw;
+    copies_put(c, from, to);
+    return to;
+}
+
 /* partitionValues as an array in the order of the partition columns. The empty string is null. */
-static enum ig_code resolve_values(struct lake_snapshot *s, struct lake_entry *e, struct buf *text, struct error *err)
+static enum ig_code resolve(struct lake_snapshot *s, struct lake_values *values, struct buf *text, struct error *err)
 {
     const struct lake_metadata *m = &s->metadata;
-    const char **values = ARENA_ARRAY(s->arena, const char *, m->n_partition_columns);
+    const char **list = ARENA_ARRAY(s->arena, const char *, m->n_partition_columns);
     size_t found = 0;
     struct json_value key, v;
     struct json_reader r;
 
-    json_reader_init(&r, e->raw_values.n ? e->raw_values : STR("{}"));
+    json_reader_init(&r, values->raw);
     json_begin(&r, &v);
     while (json_next_key(&r, &key) && json_read(&r, &v)) {
         for (size_t i = 0; i < m->n_partition_columns; i++) {
             if (!json_key_is(&key, str_of(m->partition_fields[i]->physical)))
                 continue;
+            if (v.type != JSON_STRING && v.type != JSON_NULL)
+                return error_set(err, IG_CORRUPT, "a partition value is no text: " STR_FMT, STR_ARG(values->raw));
             found++;
             buf_clear(text);
             if (v.type == JSON_STRING)
                 json_unescape(&v, text);
-            values[i] = text->n ? arena_strndup(s->arena, buf_cstr(text), text->n) : NULL;
+            list[i] = text->n ? arena_strndup(s->arena, buf_cstr(text), text->n) : NULL;
         }
     }
-    if (found < m->n_partition_columns)
-        return error_set(err, IG_CORRUPT, "the file " STR_FMT " lacks a partition value", STR_ARG(e->path));
-    e->values = values;
+    if (found != m->n_partition_columns)
+        return error_set(err, IG_CORRUPT, "%s: " STR_FMT,
+                         found < m->n_partition_columns ? "a partition value is missing" : "a partition value is twice",
+                         STR_ARG(values->raw));
+    values->list = list;
+    values->resolved_for = m->partition_fields;
     return IG_OK;
+}
+
+static enum ig_code resolve_all(struct lake_snapshot *s, struct error *err)
+{
+    struct copies copies = {0};
+    enum ig_code rc = IG_OK;
+    struct buf text;
+
+    buf_init(&text, 0);
+    for (size_t i = 0; i < s->entries.n && !rc; i++) {
+        struct lake_entry *e = &s->entries.p[i];
+
+        if (!e->live || (e->values && e->values->resolved_for == s->metadata.partition_fields))
+            continue;
+        if (!e->values)
+            rc = error_set(err, IG_CORRUPT, "a partition value is missing");
+        else if (e->values->list) /* of other partition columns, in a snapshot that others may be reading */
+            e->values = copy_of(s, &copies, e->values);
+        if (!rc && e->values->resolved_for != s->metadata.partition_fields)
+            rc = resolve(s, e->values, &text, err);
+        if (rc)
+            error_context(err, rc, "the file %s", e->path);
+    }
+    vec_free(&copies.from);
+    vec_free(&copies.to);
+    buf_release(&text);
+    return rc;
 }
 
 enum ig_code lake_replay_finish(struct lake_snapshot *s, struct error *err)
 {
-    enum ig_code rc = IG_OK;
-    struct buf text;
-
     s->arena = &lake_chunk_new(s)->arena;
     if (!s->protocol.reader) {
         IG_TRY(finish_protocol(s, err));
@@ -567,18 +515,9 @@ enum ig_code lake_replay_finish(struct lake_snapshot *s, struct error *err)
     }
     if (!s->metadata.schema) {
         IG_TRY(finish_metadata(s, err));
-        for (size_t i = 0; i < s->entries.n; i++)
-            s->entries.p[i].values = NULL; /* of other partition columns */
         IG_TRY(lake_check_readable(s, err));
         IG_TRY(lake_mapping_apply(s, err));
     }
     IG_TRY(lake_check_readable(s, err));
-    if (s->metadata.n_partition_columns == 0)
-        return IG_OK;
-    buf_init(&text, 0);
-    for (size_t i = 0; i < s->entries.n && !rc; i++)
-        if (s->entries.p[i].live && !s->entries.p[i].values)
-            rc = resolve_values(s, &s->entries.p[i], &text, err);
-    buf_release(&text);
-    return rc;
+    return s->metadata.n_partition_columns ? resolve_all(s, err) : IG_OK;
 }

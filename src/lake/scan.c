@@ -58,7 +58,7 @@ static enum ig_code fetch_entries(const struct lake_snapshot *s, const struct la
     arena_init(&arena);
     buf_init(&name, 0);
     for (size_t i = 0; i < n; i++) {
-        const struct str path = entries[i]->path;
+        const struct str path = lake_entry_name(entries[i]);
 
         if (path.n == 0 || path.p[0] == '/' || memchr(path.p, ':', path.n))
             continue;
@@ -76,7 +76,7 @@ static enum ig_code fetch_entries(const struct lake_snapshot *s, const struct la
 enum ig_code lake_entry_path(const struct lake_snapshot *s, const struct lake_entry *e, struct buf *out,
                              struct error *err)
 {
-    return lake_local_path(s->store, s->table_path, e->path, out, err);
+    return lake_local_path(s->store, s->table_path, lake_entry_name(e), out, err);
 }
 
 static bool is_partition_column(const struct lake_snapshot *s, const struct schema_field *f, size_t *index)
@@ -152,26 +152,27 @@ static bool few_partitions(const struct lake_snapshot *s, const struct lake_entr
     for (size_t i = 0; i < n && s->metadata.n_partition_columns; i++) {
         size_t k = 0;
 
-        while (k < n_seen && !same_values(s, seen[k], entries[i]->values))
+        while (k < n_seen && !same_values(s, seen[k], lake_entry_values(entries[i])))
             k++;
         if (k < n_seen)
             continue;
         if (n_seen == CONSTANT_PARTITIONS_MAX)
             return false;
-        seen[n_seen++] = entries[i]->values;
+        seen[n_seen++] = lake_entry_values(entries[i]);
     }
     return true;
 }
 
 static struct arm *arm_for(struct scan *c, const struct lake_entry *e, const struct lake_layout *layout)
 {
-    const bool has_dv = e->raw_dv.n > 0;
-    const struct arm fresh = {.layout = layout, .values = c->constants ? e->values : NULL, .has_dv = has_dv};
+    const bool has_dv = lake_entry_dv(e).n > 0;
+    const struct arm fresh = {.layout = layout, .values = c->constants ? lake_entry_values(e) : NULL, .has_dv = has_dv};
 
     for (size_t i = c->arms.n; i-- > 0;) {
         struct arm *a = &c->arms.p[i];
 
-        if (a->layout == layout && a->has_dv == has_dv && (!c->constants || same_values(c->s, a->values, e->values)))
+        if (a->layout == layout && a->has_dv == has_dv &&
+            (!c->constants || same_values(c->s, a->values, lake_entry_values(e))))
             return a;
     }
     vec_push(&c->arms, fresh);
@@ -282,7 +283,7 @@ static void add_join(const struct scan *c, const struct arm *arm, struct buf *sq
         buf_printf(sql, "%s(%zu::UBIGINT, %lld::BIGINT", i ? ", " : "", i, (long long)(e - c->s->entries.p));
         for (size_t k = 0; k < m->n_partition_columns && !arm->values; k++) {
             buf_puts(sql, ", ");
-            lake_add_constant(sql, m->partition_fields[k]->type, e->values[k]);
+            lake_add_constant(sql, m->partition_fields[k]->type, lake_entry_values(e)[k]);
         }
         buf_putc(sql, ')');
     }

@@ -3,7 +3,7 @@
  * cached; and what can be asked of them.
  */
 #include "lake/dv.h"
-#include "lake/lake_internal.h"
+#include "lake/load.h"
 
 #include <stdlib.h>
 #include <strings.h>
@@ -100,54 +100,6 @@ struct lake_snapshot *lake_snapshot_copy(const struct lake_snapshot *s)
 
 /* --- opening ----------------------------------------------------------------------------------------------- */
 
-static enum ig_code apply_commit(struct lake_snapshot *s, struct lake_chunk *chunk,
-                                 const struct lake_log_commit *commit, struct buf *text, struct error *err)
-{
-    struct buf name;
-    enum ig_code rc;
-
-    buf_init(&name, 0);
-    buf_clear(text);
-    lake_add_log_name(&name, s->table_path, commit->version, ".json");
-    s->commit_time_ms = commit->mtime_ms;
-    rc = store_get(s->store, buf_cstr(&name), text, err);
-    if (!rc && text->n == 0)
-        rc = error_set(err, IG_CORRUPT, "the file is empty");
-    if (!rc)
-        rc = lake_replay_text(s, chunk, arena_str(&chunk->arena, buf_str(text)), commit->version, err);
-    if (!rc) {
-        s->version = commit->version;
-        s->log_mtime_ms = commit->mtime_ms;
-        s->log_size_bytes = commit->size_bytes;
-    }
-    if (rc)
-        error_context(err, rc, "%s", buf_cstr(&name));
-    buf_release(&name);
-    return rc;
-}
-
-/* Commits from `from` to `to`, all of which must be there. */
-static enum ig_code apply_commits(struct lake_snapshot *s, const struct lake_log *log, int64_t from, int64_t to,
-                                  struct error *err)
-{
-    struct lake_chunk *chunk = lake_chunk_new(s);
-    enum ig_code rc = IG_OK;
-    struct buf text;
-
-    buf_init(&text, LAKE_COMMIT_MAX_BYTES);
-    for (int64_t version = from; version <= to && !rc; version++) {
-        const struct lake_log_commit *commit = lake_log_commit_of(log, version);
-
-        if (commit)
-            rc = apply_commit(s, chunk, commit, &text, err);
-        else
-            rc = error_set(err, IG_CORRUPT, "version %lld is missing in %s/" LAKE_LOG_DIR, (long long)version,
-                           *s->table_path ? s->table_path : s->store->url);
-    }
-    buf_release(&text);
-    return rc;
-}
-
 static bool commits_are_there(const struct lake_log *log, int64_t from, int64_t to)
 {
     for (int64_t version = from; version <= to; version++)
@@ -156,70 +108,117 @@ static bool commits_are_there(const struct lake_log *log, int64_t from, int64_t 
     return true;
 }
 
-static enum ig_code from_checkpoint(struct lake_snapshot *s, struct engine_conn *c, const struct lake_log *log,
-                                    size_t i, int64_t version, struct error *err)
+/* The time of the newest commit, if it was not among those that were read. */
+static enum ig_code find_time(struct lake_snapshot *s, struct error *err)
 {
-    const struct lake_log_checkpoint *checkpoint = &log->checkpoints.p[i];
-    const struct lake_log_commit *commit = lake_log_commit_of(log, checkpoint->version);
+    const bool in_commit = strcmp(lake_property(s, "delta.enableInCommitTimestamps", "false"), "true") == 0;
 
-    IG_TRY(lake_checkpoint_read(s, c, log, i, err));
-    s->version = checkpoint->version;
-    s->commit_time_ms = commit ? commit->mtime_ms : 0;
-    s->log_mtime_ms = commit ? commit->mtime_ms : -1;
-    s->log_size_bytes = commit ? commit->size_bytes : 0;
-    IG_TRY(apply_commits(s, log, checkpoint->version + 1, version, err));
-    return lake_replay_finish(s, err);
-}
+    if (in_commit && s->in_commit_ms < 0 && s->log_mtime_ms >= 0) {
+        const enum ig_code rc = lake_in_commit_time(s->store, s->table_path, s->version, &s->in_commit_ms, err);
 
-static enum ig_code from_beginning(struct lake_snapshot *s, const struct lake_log *log, int64_t version,
-                                   struct error *err)
-{
-    if (!lake_log_commit_of(log, 0)) {
-        const int64_t first = log->commits.n ? log->commits.p[0].version : -1;
-
-        return error_set(err, IG_NOT_FOUND, "version %lld is not there any more: the log begins at %lld",
-                         (long long)version, (long long)first);
+        if (rc && rc != IG_CORRUPT) /* one without it: its rows are not in doubt */
+            return rc;
     }
-    IG_TRY(apply_commits(s, log, 0, version, err));
-    return lake_replay_finish(s, err);
+    if (in_commit && s->in_commit_ms >= 0)
+        s->commit_time_ms = s->in_commit_ms;
+    return IG_OK;
 }
 
-/* From the newest checkpoint that can be read, down to the first commit. */
+static enum ig_code finish(struct lake_snapshot *s, const struct lake_log *log, struct error *err)
+{
+    const struct lake_log_commit *commit = lake_log_commit_of(log, s->version);
+
+    IG_TRY(lake_replay_finish(s, err));
+    IG_TRY(find_time(s, err));
+    return commit && commit->has_checksum ? lake_verify_checksum(s, err) : IG_OK;
+}
+
+struct opening {
+    struct lake_table *t;
+    const struct lake_log *log;
+    int64_t version;
+    size_t checkpoint; /* that it begins with, log->checkpoints.n: none */
+    bool compacted;    /* compaction files may be used */
+};
+
+/* Version 0 is gone, and no checkpoint leads to the version: the log was cleaned up to a later one, or has a gap. */
+static enum ig_code no_beginning(const struct opening *o, struct error *err)
+{
+    const int64_t first = lake_log_first_readable(o->log);
+    int64_t version = o->version;
+
+    if (first > o->version)
+        return error_set(err, IG_NOT_FOUND, "version %lld is not there any more: the log begins at %lld",
+                         (long long)o->version, (long long)first);
+    while (version > 0 && lake_log_commit_of(o->log, version))
+        version--;
+    return error_set(err, IG_CORRUPT, "version %lld is missing in %s/" LAKE_LOG_DIR ", and no checkpoint has it",
+                     (long long)version, *o->t->path ? o->t->path : o->t->store->url);
+}
+
+static enum ig_code load(const struct opening *o, struct lake_snapshot *s, struct error *err)
+{
+    int64_t from = 0;
+
+    if (o->checkpoint < o->log->checkpoints.n) {
+        const struct lake_log_checkpoint *checkpoint = &o->log->checkpoints.p[o->checkpoint];
+        const struct lake_log_commit *commit = lake_log_commit_of(o->log, checkpoint->version);
+
+        IG_TRY(lake_checkpoint_read(s, o->t->conn, o->log, o->checkpoint, err));
+        s->version = checkpoint->version;
+        s->commit_time_ms = commit ? commit->mtime_ms : 0;
+        s->log_mtime_ms = commit ? commit->mtime_ms : -1;
+        s->log_size_bytes = commit ? commit->size_bytes : 0;
+        from = checkpoint->version + 1;
+    } else if (!lake_log_commit_of(o->log, 0)) {
+        return no_beginning(o, err);
+    }
+    IG_TRY(lake_load_commits(s, o->log, from, o->version, o->compacted, err));
+    return finish(s, o->log, err);
+}
+
+static enum ig_code try_load(const struct opening *o, struct lake_snapshot **out, struct error *err)
+{
+    struct lake_snapshot *s = lake_snapshot_new(o->t->store, o->t->path);
+    const enum ig_code rc = load(o, s, err);
+
+    if (rc)
+        lake_snapshot_free(s);
+    else
+        *out = s;
+    return rc;
+}
+
+/* From the newest checkpoint that can be read, down to the first commit. What is broken is got around if the rest of
+ * the log says all that it said; else the newest checkpoint's error is the answer. */
 static enum ig_code build(struct lake_table *t, const struct lake_log *log, int64_t version, struct lake_snapshot **out,
                           struct error *err)
 {
-    struct lake_snapshot *s = NULL;
-    struct error broken = {0};
+    struct opening o = {.t = t, .log = log, .version = version};
+    struct error first = {0}, later = {0};
     enum ig_code rc = IG_CORRUPT;
 
-    for (size_t i = log->checkpoints.n; i-- > 0 && rc == IG_CORRUPT;) {
-        const struct lake_log_checkpoint *c = &log->checkpoints.p[i];
+    for (size_t i = log->checkpoints.n + 1; i-- > 0 && rc == IG_CORRUPT;) {
+        const bool whole_log = i == 0;
 
-        if (c->version > version || !lake_log_checkpoint_is_whole(log, i) ||
-            !commits_are_there(log, c->version + 1, version))
-            continue;
-        lake_snapshot_free(s);
-        s = lake_snapshot_new(t->store, t->path);
-        rc = from_checkpoint(s, t->conn, log, i, version, &broken);
-    }
-    if (rc == IG_CORRUPT) {
-        struct error none = {0};
+        o.checkpoint = whole_log ? log->checkpoints.n : i - 1;
+        if (!whole_log) {
+            const struct lake_log_checkpoint *c = &log->checkpoints.p[o.checkpoint];
 
-        lake_snapshot_free(s);
-        s = lake_snapshot_new(t->store, t->path);
-        rc = from_beginning(s, log, version, &none);
-        /* The broken checkpoint is the cause, if there was one and the commits before it are gone. */
-        if (rc && broken.code && rc == IG_NOT_FOUND)
-            rc = IG_CORRUPT;
-        else
-            broken = none;
+            if (c->version > version || !lake_log_checkpoint_is_whole(log, o.checkpoint) ||
+                !commits_are_there(log, c->version + 1, version))
+                continue;
+        } else if (first.code && !commits_are_there(log, 0, version)) {
+            break;
+        }
+        for (int compacted = log->compacted.n > 0; compacted >= 0 && rc == IG_CORRUPT; compacted--) {
+            o.compacted = compacted;
+            rc = try_load(&o, out, first.code ? &later : &first);
+        }
     }
-    if (rc) {
-        lake_snapshot_free(s);
-        return error_set(err, rc, "%s", broken.msg);
-    }
-    *out = s;
-    return IG_OK;
+    return rc ? error_set(err, rc == IG_CORRUPT || !later.code ? first.code : rc, "%s",
+                          rc == IG_CORRUPT || !later.code ? first.msg : later.msg)
+              : IG_OK;
 }
 
 /* Goes on from the cached snapshot if its last commit is still the file that was read. */
@@ -230,10 +229,9 @@ static enum ig_code extend(const struct lake_snapshot *cached, const struct lake
     enum ig_code rc;
 
     s->n_extensions = cached->n_extensions + 1;
-    rc = apply_commits(s, log, cached->version + 1, version, err);
-
+    rc = lake_load_commits(s, log, cached->version + 1, version, false, err);
     if (!rc)
-        rc = lake_replay_finish(s, err);
+        rc = finish(s, log, err);
     if (rc)
         lake_snapshot_free(s);
     else
@@ -252,42 +250,102 @@ static bool cache_is_usable(const struct lake_snapshot *cached, const struct lak
            commits_are_there(log, cached->version + 1, version);
 }
 
-static enum ig_code open_version(struct lake_table *t, const struct lake_log *log, int64_t version,
-                                 struct lake_snapshot **out, struct error *err)
-{
-    const int64_t latest = lake_log_latest(log);
+/* --- which part of the log has to be listed ---------------------------------------------------------------- */
 
-    if (latest < 0)
-        return error_set(err, IG_NOT_FOUND, "there is no table");
-    if (version > latest)
-        return error_set(err, IG_NOT_FOUND, "version %lld is not there: the newest is %lld", (long long)version,
-                         (long long)latest);
-    version = version < 0 ? latest : version;
-    if (cache_is_usable(t->cached, log, version)) {
-        if (t->cached->version == version) {
+/* The version that _last_checkpoint names, -1 if there is none or it can not be read: it is a hint and no more. */
+static int64_t hinted_version(struct lake_table *t)
+{
+    int64_t version = -1;
+    struct buf name, text;
+
+    buf_init(&name, 0);
+    buf_init(&text, (size_t)1 << 20);
+    lake_add_log_name(&name, t->path, -1, "_last_checkpoint");
+    if (store_get(t->store, buf_cstr(&name), &text, NULL) != IG_OK ||
+        !json_member_int64(buf_str(&text), "version", &version) || version < 0)
+        version = -1;
+    buf_release(&text);
+    buf_release(&name);
+    return version;
+}
+
+static bool has_whole_checkpoint(const struct lake_log *log)
+{
+    for (size_t i = 0; i < log->checkpoints.n; i++)
+        if (lake_log_checkpoint_is_whole(log, i))
+            return true;
+    return false;
+}
+
+/* The newest version, from a log that is listed from the cached snapshot's version or the newest checkpoint on. *done
+ * is false if that was not enough. */
+static enum ig_code open_newest(struct lake_table *t, struct lake_snapshot **out, bool *done, struct error *err)
+{
+    const bool cached = t->cached && t->cached->n_extensions < EXTENSIONS_MAX;
+    const int64_t from = cached ? t->cached->version : hinted_version(t);
+    struct lake_log log = {0};
+    enum ig_code rc = IG_OK;
+
+    *done = false;
+    if (from <= 0)
+        return IG_OK;
+    rc = lake_log_list_from(t->store, t->path, from, &log, err);
+    if (!rc && cached && cache_is_usable(t->cached, &log, lake_log_latest(&log))) {
+        *done = true;
+        if (t->cached->version == lake_log_latest(&log))
             *out = lake_snapshot_ref(t->cached);
-            return IG_OK;
-        }
-        return extend(t->cached, log, version, out, err);
+        else
+            rc = extend(t->cached, &log, lake_log_latest(&log), out, err);
+    } else if (!rc && !cached && has_whole_checkpoint(&log)) {
+        rc = build(t, &log, lake_log_latest(&log), out, err);
+        *done = rc != IG_CORRUPT && rc != IG_NOT_FOUND;
+        rc = *done ? rc : IG_OK;
     }
-    return build(t, log, version, out, err);
+    lake_log_free(&log);
+    return rc;
+}
+
+static enum ig_code open_version(struct lake_table *t, int64_t version, struct lake_snapshot **out, struct error *err)
+{
+    struct lake_log log = {0};
+    enum ig_code rc = lake_log_list(t->store, t->path, &log, err);
+    const int64_t latest = rc ? -1 : lake_log_latest(&log);
+
+    if (!rc && latest < 0)
+        rc = error_set(err, IG_NOT_FOUND, "there is no table");
+    else if (!rc && version > latest)
+        rc = error_set(err, IG_NOT_FOUND, "version %lld is not there: the newest is %lld", (long long)version,
+                       (long long)latest);
+    version = version < 0 ? latest : version;
+    if (rc)
+        goto out;
+    if (!cache_is_usable(t->cached, &log, version))
+        rc = build(t, &log, version, out, err);
+    else if (t->cached->version == version)
+        *out = lake_snapshot_ref(t->cached);
+    else
+        rc = extend(t->cached, &log, version, out, err);
+out:
+    lake_log_free(&log);
+    return rc;
 }
 
 enum ig_code lake_snapshot_open(struct lake_table *t, int64_t version, struct lake_snapshot **out, struct error *err)
 {
-    struct lake_log log = {0};
-    enum ig_code rc = lake_log_list(t->store, t->path, &log, err);
+    enum ig_code rc = IG_OK;
+    bool done = false;
 
     *out = NULL;
-    if (!rc)
-        rc = open_version(t, &log, version, out, err);
+    if (version == LAKE_LATEST)
+        rc = open_newest(t, out, &done, err);
+    if (!rc && !done)
+        rc = open_version(t, version, out, err);
     if (!rc)
         (*out)->opened_ms = env_monotonic_ms(t->store->env);
     if (!rc && version == LAKE_LATEST && *out != t->cached) {
         lake_snapshot_free(t->cached);
         t->cached = lake_snapshot_ref(*out);
     }
-    lake_log_free(&log);
     if (rc)
         error_context(err, rc, "table %s", *t->path ? t->path : t->store->url);
     return rc;
@@ -364,42 +422,6 @@ const char *lake_property(const struct lake_snapshot *s, const char *key, const 
     return otherwise;
 }
 
-void lake_entry_add_stats(const struct lake_entry *e, struct buf *out)
-{
-    const struct json_value v = {.type = JSON_STRING, .raw = e->raw_stats, .escaped = true};
-
-    if (e->raw_stats.n)
-        json_unescape(&v, out);
-}
-
-int64_t lake_entry_base_row_id(const struct lake_entry *e)
-{
-    return e->base_row_id;
-}
-
-int64_t lake_entry_row_commit_version(const struct lake_entry *e)
-{
-    return e->row_commit_version;
-}
-
-struct str lake_entry_clustering_provider(const struct lake_entry *e)
-{
-    return e->clustering_provider;
-}
-
-int64_t lake_entry_rows(const struct lake_entry *e)
-{
-    int64_t rows = -1;
-    struct buf stats;
-
-    buf_init(&stats, 0);
-    lake_entry_add_stats(e, &stats);
-    if (!json_member_int64(buf_str(&stats), "numRecords", &rows))
-        rows = -1;
-    buf_release(&stats);
-    return rows;
-}
-
 void lake_file_add_stats(const struct lake_file *f, struct buf *out)
 {
     lake_entry_add_stats(f->entry, out);
@@ -410,14 +432,14 @@ enum ig_code lake_files(const struct lake_snapshot *s, lake_file_fn *each, void 
     for (size_t i = 0; i < s->entries.n; i++) {
         const struct lake_entry *e = &s->entries.p[i];
         const struct lake_file f = {
-            .name = e->path.p,
+            .name = e->path,
             .size_bytes = e->size_bytes,
-            .rows = e->live ? lake_entry_rows(e) : -1,
-            .modified_ms = e->modified_ms,
+            .rows = lake_entry_rows(e),
+            .modified_ms = lake_entry_modified_ms(e),
             .deleted_rows = lake_entry_deleted_rows(e),
             .has_deletion_vector = lake_entry_dv(e).n != 0,
             .entry = e,
-            .partition_values = e->values,
+            .partition_values = lake_entry_values(e),
         };
 
         if (e->live)
@@ -493,7 +515,7 @@ bool lake_entry_matches(const struct lake_snapshot *s, const struct lake_entry *
     for (size_t i = 0; i < n; i++)
         for (size_t k = 0; k < s->metadata.n_partition_columns; k++)
             if (strcasecmp(only[i].column, s->metadata.partition_columns[k]) == 0 &&
-                !lake_value_eq(s->metadata.partition_fields[k]->type, only[i].value, e->values[k]))
+                !lake_value_eq(s->metadata.partition_fields[k]->type, only[i].value, e->values->list[k]))
                 return false;
     return true;
 }

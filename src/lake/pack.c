@@ -1,0 +1,211 @@
+/*
+ * Statistics in less memory. The files of a table have the same columns, so their statistics are the same text but for
+ * the values: that text, the shape, is kept once, with a hole where a value was; a file keeps its values, one behind
+ * the other. Put together they are the text as it was, byte for byte.
+ */
+#include "lake/entry.h"
+
+#define HOLE '\x01' /* in no JSON: control characters are escaped there */
+
+struct lake_shape {
+    struct str text;
+    uint32_t hash;
+};
+
+/* What the scan of a text found out. */
+struct scan {
+    struct buf *shape, *values;
+    unsigned depth;
+    bool wants_rows; /* the next value is numRecords */
+    int64_t rows;
+};
+
+static bool is_space(char c)
+{
+    return c == ' ' || c == '\n' || c == '\r' || c == '\t';
+}
+
+/* Behind the string that begins at p; NULL if it has no end, or holds what JSON does not. */
+static const char *string_end(const char *p, const char *end)
+{
+    for (p++; p < end && *p != '"'; p++) {
+        if ((unsigned char)*p < 0x20)
+            return NULL;
+        p += *p == '\\';
+    }
+    return p < end ? p + 1 : NULL;
+}
+
+static bool is_key(const char *p, const char *end)
+{
+    while (p < end && is_space(*p))
+        p++;
+    return p < end && *p == ':';
+}
+
+static void put_value(struct scan *s, struct str value)
+{
+    if (s->wants_rows && !str_to_int64(value, 0, INT64_MAX, &s->rows))
+        s->rows = -1;
+    s->wants_rows = false;
+    buf_putc(s->shape, HOLE);
+    buf_add_str(s->values, value);
+    buf_putc(s->values, HOLE);
+}
+
+/* A string or a bare word; behind it, NULL if it is none. */
+static const char *take(struct scan *s, const char *p, const char *end)
+{
+    const char *from = p;
+    struct str text;
+
+    if (*p == '"') {
+        p = string_end(p, end);
+        if (!p)
+            return NULL;
+        text = (struct str){from, (size_t)(p - from)};
+        if (is_key(p, end)) {
+            s->wants_rows = s->depth == 1 && str_is(text, "\"numRecords\"");
+            buf_add_str(s->shape, text);
+            return p;
+        }
+    } else {
+        while (p < end && (unsigned char)*p > 0x20 && !strchr(",]}:[{\"", *p))
+            p++;
+        if (p == from)
+            return NULL;
+        text = (struct str){from, (size_t)(p - from)};
+    }
+    put_value(s, text);
+    return p;
+}
+
+/* False: this is nothing to be taken apart. */
+static bool scan(struct scan *s, struct str json)
+{
+    const char *p = json.p, *end = json.p + json.n;
+
+    while (p < end) {
+        switch (*p) {
+        case '{':
+        case '[':
+            s->depth++;
+            s->wants_rows = false;
+            buf_putc(s->shape, *p++);
+            break;
+        case '}':
+        case ']':
+            if (s->depth-- == 0)
+                return false;
+            buf_putc(s->shape, *p++);
+            break;
+        case ',':
+        case ':':
+        case ' ':
+        case '\n':
+        case '\r':
+        case '\t':
+            buf_putc(s->shape, *p++);
+            break;
+        default:
+            p = take(s, p, end);
+            if (!p)
+                return false;
+        }
+    }
+    return s->depth == 0;
+}
+
+static void grow(struct lake_intern *in)
+{
+    const size_t cap = in->shapes.n ? in->shapes.n * 2 : 64;
+    struct lake_shape **slots = check_calloc(cap, sizeof(struct lake_shape *));
+
+    for (size_t i = 0; i < in->shapes.n; i++) {
+        struct lake_shape *shape = in->shapes.p[i];
+        size_t at;
+
+        if (!shape)
+            continue;
+        for (at = shape->hash & (cap - 1); slots[at]; at = (at + 1) & (cap - 1))
+            ;
+        slots[at] = shape;
+    }
+    free(in->shapes.p);
+    in->shapes.p = slots;
+    in->shapes.n = in->shapes.cap = cap;
+}
+
+static struct lake_shape *shape_of(struct lake_intern *in, struct str text)
+{
+    struct lake_shape *shape;
+    uint32_t hash;
+    size_t at;
+
+    if (in->last_shape && str_eq(in->last_shape->text, text))
+        return in->last_shape;
+    if (in->n_shapes * 2 >= in->shapes.n)
+        grow(in);
+    hash = hash_crc32c(0, text.p, text.n);
+    for (at = hash & (in->shapes.n - 1); (shape = in->shapes.p[at]) != NULL; at = (at + 1) & (in->shapes.n - 1))
+        if (shape->hash == hash && str_eq(shape->text, text))
+            break;
+    if (!shape) {
+        shape = ARENA_NEW(in->arena, struct lake_shape);
+        shape->text = arena_str(in->arena, text);
+        shape->hash = hash;
+        in->shapes.p[at] = shape;
+        in->n_shapes++;
+    }
+    in->last_shape = shape;
+    return shape;
+}
+
+void lake_stats_pack(struct lake_intern *in, struct str json, struct lake_entry *out)
+{
+    struct scan s = {.shape = &in->text, .values = &in->other, .rows = -1};
+    struct str kept = json;
+
+    out->rows = -1;
+    out->shape = NULL;
+    out->stats = NULL;
+    out->stats_n = 0;
+    if (json.n == 0 || json.n > UINT32_MAX)
+        return;
+    buf_clear(&in->text);
+    buf_clear(&in->other);
+    if (scan(&s, json) && !in->text.overflow && !in->other.overflow) {
+        out->rows = s.rows;
+        out->shape = shape_of(in, buf_str(&in->text));
+        kept = buf_str(&in->other);
+    }
+    out->stats = arena_strndup(in->arena, kept.p, kept.n);
+    out->stats_n = (uint32_t)kept.n;
+    if (kept.n == 0)
+        out->stats_n = 0;
+}
+
+void lake_entry_add_stats(const struct lake_entry *e, struct buf *out)
+{
+    const char *value = e->stats, *values_end = e->stats + e->stats_n;
+    const char *p, *end;
+
+    if (!e->shape) {
+        buf_add(out, e->stats, e->stats_n);
+        return;
+    }
+    p = e->shape->text.p;
+    end = p + e->shape->text.n;
+    while (p < end) {
+        const char *hole = memchr(p, HOLE, (size_t)(end - p)), *stop;
+
+        buf_add(out, p, (size_t)((hole ? hole : end) - p));
+        if (!hole)
+            return;
+        stop = memchr(value, HOLE, (size_t)(values_end - value));
+        IG_ASSERT(stop);
+        buf_add(out, value, (size_t)(stop - value));
+        value = stop + 1;
+        p = hole + 1;
+    }
+}
