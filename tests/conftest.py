@@ -1,5 +1,6 @@
 """What all tests share. Everything runs from the outside: the built program, and foreign clients."""
 
+import hashlib
 import os
 import pathlib
 import random
@@ -90,5 +91,26 @@ def spark4(tmp_path_factory):
     from support.spark4 import Spark4
 
     it = Spark4(SOURCE_DIR / ".deps", tmp_path_factory.mktemp("spark4"))
+    yield it
+    it.close()
+
+
+@pytest.fixture(scope="session")
+def moto(tmp_path_factory):
+    """An S3 server on loopback."""
+    from support.s3 import Moto
+
+    it = Moto(tmp_path_factory.mktemp("moto") / "log")
+    yield it
+    it.close()
+
+
+@pytest.fixture
+def s3(moto, tmp_path, request):
+    """A fresh bucket of it."""
+    from support.s3 import S3
+
+    name = "b-" + hashlib.sha256(request.node.nodeid.encode()).hexdigest()[:20] + f"-{os.getpid()}"
+    it = S3(moto, name, tmp_path / "cache")
     yield it
     it.close()
