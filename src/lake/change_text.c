@@ -117,6 +117,25 @@ static void add_fresh_row_ids(struct writer *w, int64_t rows)
     w->row_high += rows;
 }
 
+static void add_stats_of(struct writer *w, const struct lake_entry *e);
+
+/* What a file that is added under another name has from where it was. */
+static void add_likeness(struct writer *w, const struct lake_new_file *f)
+{
+    const struct lake_entry *e = f->like;
+    struct buf *out = w->out;
+
+    if (!f->stats)
+        add_stats_of(w, e);
+    if (!f->tags && lake_entry_raw_tags(e).n)
+        buf_printf(out, ",\"tags\":" STR_FMT, STR_ARG(lake_entry_raw_tags(e)));
+    if (f->dv)
+        buf_printf(out, ",\"deletionVector\":%s", f->dv);
+    add_row_ids(w, lake_entry_base_row_id(e), lake_entry_row_commit_version(e));
+    if (!f->clustering_provider && lake_entry_clustering_provider(e).n)
+        buf_printf(out, ",\"clusteringProvider\":\"" STR_FMT "\"", STR_ARG(lake_entry_clustering_provider(e)));
+}
+
 static void add_add(struct writer *w, const struct lake_new_file *f)
 {
     struct buf *out = w->out;
@@ -124,7 +143,10 @@ static void add_add(struct writer *w, const struct lake_new_file *f)
     buf_puts(out, "{\"add\":{\"path\":");
     add_path(w, f->name);
     buf_puts(out, ",\"partitionValues\":");
-    add_values(w, f->values);
+    if (f->like)
+        buf_add_str(out, lake_entry_raw_values(f->like));
+    else
+        add_values(w, f->values);
     buf_printf(out, ",\"size\":%lld,\"modificationTime\":%lld,\"dataChange\":%s", (long long)f->size_bytes,
                (long long)f->modified_ms, bool_text(!w->c->no_data_change));
     if (f->stats) {
@@ -133,7 +155,9 @@ static void add_add(struct writer *w, const struct lake_new_file *f)
     }
     if (f->tags)
         buf_printf(out, ",\"tags\":%s", f->tags);
-    if (has_row_ids(w))
+    if (f->like)
+        add_likeness(w, f);
+    else if (has_row_ids(w))
         add_fresh_row_ids(w, f->rows);
     if (f->clustering_provider) {
         buf_puts(out, ",\"clusteringProvider\":");

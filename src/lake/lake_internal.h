@@ -148,6 +148,9 @@ void lake_presence_close(struct lake_presence *p);
 IG_MUST_CHECK enum ig_code lake_presence_of(struct lake_presence *p, struct str name, int64_t size,
                                             enum lake_presence_state *out, struct error *err);
 
+/* IG_EXISTS if there is a table. */
+IG_MUST_CHECK enum ig_code lake_check_free(struct lake_table *t, struct error *err);
+
 /* Is the file not the table's data: hidden, the log, an index? Change data and partitions' folders are not hidden. */
 bool lake_is_hidden(const struct lake_snapshot *s, struct str name);
 
@@ -278,6 +281,10 @@ struct lake_new_file {
     /* What most files do not have, NULL: */
     char *tags;                /* JSON object of strings */
     char *clustering_provider; /* only for files that we clustered */
+    /* Another table's file under this name: what is not said above (partition values, statistics, tags, row ids) is as it
+     * says; its deletion vector is `dv`, a JSON object. */
+    const struct lake_entry *like;
+    char *dv;
 };
 
 struct lake_new_files {
@@ -285,6 +292,7 @@ struct lake_new_files {
     int64_t rows, bytes;
     int64_t target_bytes; /* asked for: a file ends when it has about so many bytes; 0: at the end of the rows */
     char *metadata;       /* the metaData's object that must go along: identity columns took values. NULL: none */
+    int64_t group_rows;   /* asked for with it: rows of a row group, behind which a file can end; 0: the engine's */
 };
 
 /* Writes the rows of a query, which has the table's columns by name (some may be missing: they get their defaults, are

@@ -137,4 +137,47 @@ struct lake_restored {
 IG_MUST_CHECK enum ig_code lake_restore(struct lake_table *t, const struct lake_restore *o, struct lake_restored *out,
                                         struct error *err);
 
+/* --- clone (clone.c) ----------------------------------------------------------------------------------------- */
+
+/*
+ * A table of its own that begins as a version of another one. Shallow: it names the other table's files by their whole
+ * paths, and copies none; a vacuum of the other table can take them away. Deep: files are copied, and it stands alone.
+ * Columns, properties, protocol and domains are the other's; its history begins anew. IG_EXISTS: there is a table.
+ */
+struct lake_clone {
+    bool deep;
+    lake_progress_fn *progress;
+    void *ctx;
+};
+struct lake_cloned {
+    int64_t version;
+    int64_t files, bytes, copied_files, copied_bytes;
+};
+IG_MUST_CHECK enum ig_code lake_clone(struct lake_table *from, const struct lake_snapshot *s, struct lake_table *to,
+                                      const struct lake_clone *o, struct lake_cloned *out, struct error *err);
+
+/* --- convert (convert.c) ------------------------------------------------------------------------------------- */
+
+/*
+ * Makes a table of a folder of Parquet files: nothing is copied or moved, a log is written beside them. The columns are
+ * those of all files together (one type a column), the partitions those of the folders' names (column=value), the
+ * statistics those of the files' footers. IG_EXISTS: it is a table already.
+ */
+struct lake_convert {
+    const struct lake_property *partition_types; /* name and type; those not named: DATE and BIGINT if all values are
+                                                    such, else VARCHAR */
+    size_t n_partition_types;
+    bool without_stats;
+    bool naive_is_utc; /* times without a zone become Delta's `timestamp`, so that the protocol stays (1, 2) */
+    bool dry_run;
+    lake_progress_fn *progress;
+    void *ctx;
+};
+struct lake_converted {
+    int64_t version;
+    int64_t files, bytes, rows;
+};
+IG_MUST_CHECK enum ig_code lake_convert(struct lake_table *t, const struct lake_convert *o, struct lake_converted *out,
+                                        struct error *err);
+
 #endif

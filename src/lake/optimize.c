@@ -11,6 +11,8 @@
 
 #define COMMIT_BYTES ((int64_t)16 << 30)
 #define COMMIT_TRIES 10
+#define ENGINE_GROUP_ROWS 122880
+#define ENGINE_VECTOR_ROWS 2048
 
 struct optimizer {
     struct lake_table *t;
@@ -50,6 +52,24 @@ static void mark_ordered(const struct optimizer *x, struct lake_new_files *files
     }
 }
 
+/* A file ends behind a row group: small targets need small ones. */
+static int64_t group_rows(const struct optimize_plan *p, const struct optimize_bin *bin)
+{
+    int64_t rows = 0, of_target;
+
+    for (size_t i = 0; i < bin->n; i++) {
+        const int64_t n = lake_entry_rows(bin->entries[i]);
+
+        if (n < 0)
+            return 0;
+        rows += n;
+    }
+    of_target = (int64_t)((double)rows * (double)p->target_bytes / (double)(bin->bytes > 0 ? bin->bytes : 1) / 4);
+    if (of_target >= ENGINE_GROUP_ROWS)
+        return 0;
+    return of_target < ENGINE_VECTOR_ROWS ? ENGINE_VECTOR_ROWS : of_target / ENGINE_VECTOR_ROWS * ENGINE_VECTOR_ROWS;
+}
+
 static enum ig_code write_bin(struct optimizer *x, struct optimize_bin *bin, struct error *err)
 {
     const struct optimize_plan *p = &x->plan;
@@ -63,7 +83,11 @@ static enum ig_code write_bin(struct optimizer *x, struct optimize_bin *bin, str
     buf_printf(&sql, "SELECT * FROM %s", buf_cstr(&from));
     if (!rc && ordered)
         rc = optimize_add_order(x->t, buf_cstr(&from), p->order_by, p->n_order_by, &sql, err);
-    bin->out.target_bytes = ordered ? p->target_bytes : 0;
+    bin->out.target_bytes = p->target_bytes * 2; /* one file, a little over the target if it comes so */
+    if (ordered) {
+        bin->out.target_bytes = p->target_bytes;
+        bin->out.group_rows = group_rows(p, bin);
+    }
     if (!rc)
         rc = lake_rewrite_files(x->t, p->s, buf_cstr(&sql), p->s->metadata.n_partition_columns ? bin->values : NULL,
                                 &bin->out, err);
