@@ -448,7 +448,6 @@ static enum ig_code write_rows(struct write *w, const char *select, struct error
 enum ig_code lake_write_files(struct lake_table *t, const struct lake_snapshot *s, const char *select,
                               const char *const *single, struct lake_new_files *out, struct error *err)
 {
-<<<<<<< HEAD
     struct write w = {.t = t, .s = s, .whose = LAKE_ROWS_GIVEN, .single = single, .out = out};
 
     return write_rows(&w, select, err);
@@ -471,47 +470,4 @@ enum ig_code lake_write_change_data(struct lake_table *t, const struct lake_snap
     struct write w = {.t = t, .s = s, .whose = LAKE_ROWS_CHANGES, .out = out};
 
     return write_rows(&w, select, err);
-=======
-    const bool partitioned = s->metadata.n_partition_columns > 0 && !single;
-    const bool folder = partitioned || out->target_bytes > 0;
-    const struct schema_type *have;
-    struct engine_rows rows = {0};
-    struct buf query, sql, scratch;
-    struct arena arena;
-    bool end_by_bytes = false;
-    enum ig_code rc;
-
-    arena_init(&arena);
-    buf_init(&query, 0);
-    buf_init(&sql, 0);
-    buf_init(&scratch, 0);
-    rc = schema_of_query(&arena, t->conn, select, &have, err);
-    if (!rc) {
-        schema_find_nulls(&arena, t->conn, select, have, s->metadata.schema);
-        rc = add_select(&query, s, have, select, err);
-    }
-    if (!rc)
-        rc = store_scratch_path(t->store, folder ? "" : ".parquet", &scratch, err);
-    if (!rc)
-        rc = may_end_by_bytes(t->conn, &end_by_bytes, err);
-    if (rc)
-        goto out;
-    add_copy(&sql, s, buf_cstr(&query), buf_cstr(&scratch), partitioned, end_by_bytes, out);
-    rc = buf_check(&sql, err, "the query of a write");
-    if (!rc)
-        rc = engine_query(t->conn, buf_cstr(&sql), &rows, err);
-    while (!rc && engine_next(&rows))
-        rc = take_file(t, s, &rows, single, out, err);
-    engine_rows_free(&rows);
-    if (folder)
-        (void)!env_remove_tree(t->store->env, buf_cstr(&scratch), NULL);
-    else
-        (void)!env_unlink(t->store->env, buf_cstr(&scratch), NULL);
-out:
-    buf_release(&scratch);
-    buf_release(&sql);
-    buf_release(&query);
-    arena_release(&arena);
-    return rc;
->>>>>>> c4e1d95 (lake: clone and convert)
 }
