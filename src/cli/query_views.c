@@ -11,6 +11,8 @@
 /* Names that a user's own CREATE TABLE may take are in this schema, which is looked at last. */
 #define BARE_SCHEMA "_ingot"
 
+#define BRONZE_END "], union_by_name = true, hive_partitioning = false)"
+
 /* --- Delta tables ---------------------------------------------------------------------------------------------- */
 
 static bool is_asked_for(const struct query_views *v, const char *name)
@@ -86,50 +88,94 @@ static bool is_gold_table(const struct conf *conf, const char *name)
 
 /* --- bronze ---------------------------------------------------------------------------------------------------- */
 
+/* The date is in the objects' names; a local copy of a remote one has another, so each date is an arm of its own:
+ *   SELECT *, DATE '2024-01-15' AS order_date FROM read_parquet([...]) UNION ALL BY NAME ... */
 struct bronze_files {
-    struct store *st;
-    struct buf *from;
-    size_t n;
+    struct query_views *v;
+    const char *prefix, *date_column;
+    VEC(const char *) names;
 };
 
 static enum ig_code add_bronze_file(void *ctx, const struct store_object *object, struct error *err)
 {
     struct bronze_files *files = ctx;
-    struct buf name, path;
-    enum ig_code rc = IG_OK;
 
-    if (!str_has_suffix(object->name, ".parquet"))
-        return IG_OK;
-    buf_init(&name, 0);
+    (void)err;
+    if (str_has_suffix(object->name, ".parquet"))
+        vec_push(&files->names, arena_strndup(files->v->arena, object->name.p, object->name.n));
+    return IG_OK;
+}
+
+/* "DATE" of bronze/DOMAIN/COLUMN=DATE/...; none if it is not there. */
+static struct str date_of(const struct bronze_files *files, const char *name)
+{
+    const size_t n = strlen(files->date_column);
+
+    name += strlen(files->prefix);
+    if (strncmp(name, files->date_column, n) != 0 || name[n] != '=')
+        return (struct str){NULL, 0};
+    name += n + 1;
+    return (struct str){name, strcspn(name, "/")};
+}
+
+static enum ig_code add_bronze_arms(struct bronze_files *files, struct buf *from, struct error *err)
+{
+    struct str open_date = {NULL, 0};
+    enum ig_code rc = IG_OK;
+    struct buf path;
+    bool open = false;
+
     buf_init(&path, 0);
-    buf_add_str(&name, object->name);
-    rc = store_local_path(files->st, buf_cstr(&name), &path, err);
-    if (!rc) {
-        buf_puts(files->from, files->n++ ? ", " : "");
-        engine_add_literal(files->from, buf_str(&path));
+    for (size_t i = 0; i < files->names.n && !rc; i++) {
+        const struct str date = date_of(files, files->names.p[i]);
+
+        if (open && str_eq(date, open_date)) {
+            buf_puts(from, ", ");
+        } else {
+            if (open)
+                buf_puts(from, BRONZE_END);
+            buf_puts(from, open ? " UNION ALL BY NAME SELECT *, " : "SELECT *, ");
+            if (date.p)
+                engine_add_literal(from, date);
+            else
+                buf_puts(from, "NULL");
+            buf_puts(from, "::DATE AS ");
+            engine_add_name(from, str_of(files->date_column));
+            buf_puts(from, " FROM read_parquet([");
+            open = true;
+            open_date = date;
+        }
+        buf_clear(&path);
+        rc = store_local_path(files->v->store, files->names.p[i], &path, err);
+        if (!rc)
+            engine_add_literal(from, buf_str(&path));
     }
+    if (open)
+        buf_puts(from, BRONZE_END);
     buf_release(&path);
-    buf_release(&name);
     return rc;
 }
 
 static enum ig_code make_bronze(struct query_views *v, const struct conf_domain *d, struct error *err)
 {
     struct buf from;
-    struct bronze_files files = {v->store, &from, 0};
-    const char *prefix = arena_printf(v->arena, "bronze/%s/", d->name);
+    struct bronze_files files = {
+        .v = v, .prefix = arena_printf(v->arena, "bronze/%s/", d->name), .date_column = d->bronze.date_column};
     enum ig_code rc;
 
     buf_init(&from, 0);
-    buf_puts(&from, "read_parquet([");
-    rc = store_list(v->store, prefix, add_bronze_file, &files, err);
-    buf_puts(&from, "], union_by_name = true, hive_partitioning = true, hive_types = {");
-    engine_add_literal(&from, str_of(d->bronze.date_column));
-    buf_puts(&from, ": DATE})");
-    if (!rc && files.n == 0)
+    rc = store_list(v->store, files.prefix, add_bronze_file, &files, err);
+    if (!rc)
+        rc = store_fetch(v->store, files.names.p, files.names.n, err);
+    buf_putc(&from, '(');
+    if (!rc)
+        rc = add_bronze_arms(&files, &from, err);
+    buf_putc(&from, ')');
+    if (!rc && files.names.n == 0)
         vec_push(&v->empty, arena_printf(v->arena, "bronze.%s", d->name));
     else if (!rc)
         rc = make_view(v, "bronze", d->name, buf_cstr(&from), err);
+    vec_free(&files.names);
     buf_release(&from);
     return rc;
 }
@@ -222,7 +268,7 @@ static enum ig_code path_of_place(struct arena *a, const char *place, const char
 
     if (colon && !str_has_prefix(str_of(place), "file://"))
         return error_set(err, IG_UNSUPPORTED,
-                         "delta('%s'): tables are read from this machine's files: a path, or file:///PATH", place);
+                         "delta('%s'): a table is a path, file:///PATH, s3://BUCKET/PATH or gs://BUCKET/PATH", place);
     if (!str_has_prefix(str_of(place), "file:")) {
         *out = place;
         return IG_OK;
@@ -281,7 +327,7 @@ static enum ig_code see_version(void *ctx, const struct store_object *object, st
 static enum ig_code no_such_version(struct query_views *v, struct store *st, const char *name, int64_t version,
                                     const char *place, struct error *err)
 {
-    const char *prefix = arena_printf(v->arena, "%s/_delta_log/", name);
+    const char *prefix = arena_printf(v->arena, "%s%s_delta_log/", name, *name ? "/" : "");
     struct version_range range = {strlen(prefix), -1, -1, -1};
     int64_t first;
 
@@ -295,46 +341,75 @@ static enum ig_code no_such_version(struct query_views *v, struct store *st, con
                      (long long)version, (long long)first, (long long)range.last_commit);
 }
 
-static enum ig_code scan_folder(struct query_views *v, const struct query_delta *d, char *folder, struct buf *from,
-                                struct error *err)
+/* The FROM item of the table `path` of a store. */
+static enum ig_code scan_place(struct query_views *v, const struct query_delta *d, struct store *st, const char *path,
+                               struct buf *from, struct error *err)
 {
-    char *slash = strrchr(folder, '/');
-    struct store *st = NULL;
-    enum ig_code rc;
+    const enum ig_code rc = add_scan(v, st, path, d->version < 0 ? LAKE_LATEST : d->version, from, err);
 
-    if (!slash || !slash[1])
-        return error_set(err, IG_INVALID, "delta('%s') is no table", d->place);
-    *slash = '\0';
-    rc = store_open(v->env, arena_printf(v->arena, "file:%s/", folder), &st, err);
-    if (!rc)
-        rc = add_scan(v, st, slash + 1, d->version < 0 ? LAKE_LATEST : d->version, from, err);
     if (rc == IG_NOT_FOUND)
-        rc = no_such_version(v, st, slash + 1, d->version, d->place, err);
-    else if (rc)
-        rc = error_context(err, rc, "delta('%s')", d->place);
-    store_free(st);
-    return rc;
+        return no_such_version(v, st, path, d->version, d->place, err);
+    return rc ? error_context(err, rc, "delta('%s')", d->place) : IG_OK;
 }
 
-static enum ig_code make_delta(struct query_views *v, size_t i, struct error *err)
+static enum ig_code scan_folder(struct query_views *v, const struct query_delta *d, struct buf *from, struct error *err)
 {
-    const struct query_delta *d = &v->text->deltas.p[i];
     const char *path = NULL;
-    char name[16], *folder;
-    struct buf from;
+    struct store *st = NULL;
+    char *folder, *slash;
     enum ig_code rc;
 
     IG_TRY(path_of_place(v->arena, d->place, &path, err));
     folder = realpath(path, NULL);
     if (!folder)
         return error_set(err, IG_NOT_FOUND, "delta('%s'): there is no such folder", d->place);
+    slash = strrchr(folder, '/');
+    if (!slash || !slash[1]) {
+        free(folder);
+        return error_set(err, IG_INVALID, "delta('%s') is no table", d->place);
+    }
+    *slash = '\0';
+    rc = store_open(v->env, arena_printf(v->arena, "file:%s/", folder), &st, err);
+    if (!rc)
+        rc = scan_place(v, d, st, slash + 1, from, err);
+    store_free(st);
+    free(folder);
+    return rc;
+}
+
+static bool is_remote(const char *place)
+{
+    return str_has_prefix(str_of(place), "s3://") || str_has_prefix(str_of(place), "s3a://") ||
+           str_has_prefix(str_of(place), "gs://");
+}
+
+/* A store whose root is the table. It stays open: the engine reads the copies that it keeps. */
+static enum ig_code scan_remote(struct query_views *v, const struct query_delta *d, struct buf *from, struct error *err)
+{
+    struct store *st = NULL;
+
+    if (v->store) {
+        IG_TRY(store_elsewhere(v->store, d->place, &st, err));
+    } else {
+        IG_TRY(store_open(v->env, d->place, &st, err));
+        vec_push(&v->opened, st);
+    }
+    return scan_place(v, d, st, "", from, err);
+}
+
+static enum ig_code make_delta(struct query_views *v, size_t i, struct error *err)
+{
+    const struct query_delta *d = &v->text->deltas.p[i];
+    struct buf from;
+    enum ig_code rc;
+    char name[16];
+
     buf_init(&from, 0);
     query_delta_view(i, name);
-    rc = scan_folder(v, d, folder, &from, err);
+    rc = is_remote(d->place) ? scan_remote(v, d, &from, err) : scan_folder(v, d, &from, err);
     if (!rc)
         rc = make_view(v, BARE_SCHEMA, name, buf_cstr(&from), err);
     buf_release(&from);
-    free(folder);
     return rc;
 }
 
@@ -353,5 +428,8 @@ enum ig_code query_views_make(struct query_views *v, struct error *err)
 
 void query_views_free(struct query_views *v)
 {
+    for (size_t i = 0; i < v->opened.n; i++)
+        store_free(v->opened.p[i]);
+    vec_free(&v->opened);
     vec_free(&v->empty);
 }

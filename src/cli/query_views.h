@@ -18,6 +18,7 @@ struct query_views {
     struct arena *arena;
     /* Tables that the configuration knows and that have no data yet. */
     VEC(const char *) empty;
+    VEC(struct store *) opened; /* of delta('s3://...') and delta('gs://...') */
 };
 
 /*

@@ -39,7 +39,7 @@ int cli_lake_open_project(struct cli_lake *l)
 
     if (status || !l->conf || l->store)
         return status;
-    return store_open(l->c->env, l->conf->store_url, &l->store, &err) ? cli_error(l->c, &err) : CLI_OK;
+    return platform_open_store(l->c->env, l->conf, &l->store, &err) ? cli_error(l->c, &err) : CLI_OK;
 }
 
 int cli_lake_open_engine(struct cli_lake *l, const char *memory)

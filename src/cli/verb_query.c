@@ -110,7 +110,7 @@ static int open_project(struct query *q)
     if (rc)
         return cli_error(q->c, &err);
     status = cli_load_project(q->c, &q->conf);
-    if (!status && store_open(q->c->env, q->conf->store_url, &q->store, &err))
+    if (!status && platform_open_store(q->c->env, q->conf, &q->store, &err))
         status = cli_error(q->c, &err);
     return status;
 }

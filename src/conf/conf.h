@@ -244,7 +244,7 @@ struct conf {
     const char *root; /* absolute path of the project folder */
     /* URLs as written, relative file: paths made absolute */
     const char *log_url;       /* file:DIR: the broker inside; kafka://HOST:PORT[,...][?property=value&...] */
-    const char *store_url;     /* file:DIR */
+    const char *store_url;     /* file:DIR, s3://BUCKET/PREFIX?options, gs://... */
     const char *warehouse_url; /* duckdb:FILE, or "" for none */
     const char *data_dir;      /* state, locks, scratch files: ROOT/data */
     struct conf_broker broker; /* how the broker inside is reached, and by whom */

@@ -156,6 +156,17 @@ static void check_url(struct load *l, const struct node *map, const char *key, c
         load_problem(l, at, "%s: %s is not a place that this version knows; %s", key, node_shown(l->arena, at), wanted);
 }
 
+/* s3:// and gs:// : what can be seen without the store's own code. Keys never stand in the URL: they would be shown. */
+static void check_bucket(struct load *l, const struct node *at, const char *place)
+{
+    const size_t n = strcspn(place, "/?");
+
+    if (n == 0)
+        load_problem(l, at, "store: %s names no bucket", node_shown(l->arena, at));
+    else if (memchr(place, '@', n))
+        load_problem(l, at, "store: keys do not belong into the URL; they come from the environment (docs/stores.md)");
+}
+
 /* What comes through a variable into a property of a URL is one value, whatever is in it: a password may hold '&'. */
 static void encode_variables(struct load *l, const struct node *at)
 {
@@ -213,7 +224,11 @@ static void read_urls(struct load *l, const struct node *map)
     else if (!is_kafka(conf->log_url + 8))
         load_problem(l, node_get(map, "log"), "log: %s is not like kafka://HOST:PORT[,HOST:PORT...][?property=value]",
                      node_shown(l->arena, node_get(map, "log")));
-    check_url(l, map, "store", &conf->store_url, "file:", "write file:FOLDER");
+    if (strncmp(conf->store_url, "s3://", 5) == 0 || strncmp(conf->store_url, "gs://", 5) == 0)
+        check_bucket(l, node_get(map, "store"), conf->store_url + 5);
+    else
+        check_url(l, map, "store", &conf->store_url,
+                  "file:", "write file:FOLDER, s3://BUCKET/PREFIX or gs://BUCKET/PREFIX");
     if (strcmp(conf->warehouse_url, "none") == 0) {
         conf->warehouse_url = "";
         if (!node_get(map, "warehouse")->written)

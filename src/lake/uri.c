@@ -153,26 +153,28 @@ static bool within_store(const struct store *st, struct str url, struct str *nam
     return true;
 }
 
-/* An object elsewhere: a store of its folder is opened with this one's access. */
+/* An object elsewhere: a store of its bucket is opened with this one's access. */
 static enum ig_code foreign_path(struct store *st, struct str url, struct buf *out, struct error *err)
 {
     struct store *other = NULL;
-    struct buf folder;
-    enum ig_code rc;
+    struct buf whole;
+    enum ig_code rc = IG_INVALID;
     char *slash;
 
-    buf_init(&folder, 0);
+    buf_init(&whole, 0);
     if (str_has_prefix(url, "s3a://") || str_has_prefix(url, "s3n://"))
-        buf_printf(&folder, "s3" STR_FMT, (int)(url.n - 3), url.p + 3);
+        buf_printf(&whole, "s3" STR_FMT, (int)(url.n - 3), url.p + 3);
     else
-        buf_add_str(&folder, url);
-    slash = strrchr(folder.p, '/');
-    *slash = '\0';
-    rc = store_open_like(st, folder.p, &other, err);
-    if (!rc)
-        rc = store_local_path(other, slash + 1, out, err);
-    store_free(other);
-    buf_release(&folder);
+        buf_add_str(&whole, url);
+    slash = strstr(whole.p, "://");
+    slash = slash ? strchr(slash + 3, '/') : NULL;
+    if (slash) {
+        *slash = '\0';
+        rc = store_elsewhere(st, whole.p, &other, err);
+        if (!rc)
+            rc = store_local_path(other, slash + 1, out, err);
+    }
+    buf_release(&whole);
     return rc;
 }
 

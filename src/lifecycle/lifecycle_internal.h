@@ -11,6 +11,7 @@
 /* --- meta.c: rows of partition_meta --- */
 
 struct meta {
+    struct store *store;
     struct engine_conn *conn;
     struct lake_table *table;
     bool exists; /* the table is known to be there */

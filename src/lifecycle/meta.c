@@ -27,7 +27,7 @@ static const char *const meta_key[] = {"domain", "partition_date"};
 
 enum ig_code meta_open(struct meta *m, const struct stage_context *x, struct error *err)
 {
-    *m = (struct meta){0};
+    *m = (struct meta){.store = x->store};
     enum ig_code rc = engine_connect(x->engine, &m->conn, err);
     if (rc == IG_OK)
         rc = lake_open(x->store, m->conn, LIFECYCLE_META_PATH, &m->table, err);
@@ -125,6 +125,7 @@ static enum ig_code read_rows(struct meta *m, const char *sql, struct lifecycle_
 
 enum ig_code meta_read(struct meta *m, struct lifecycle_rows *out, struct error *err)
 {
+    const uint64_t hold = store_hold_begin(m->store);
     struct lake_snapshot *snapshot = NULL;
     struct buf sql;
     buf_init(&sql, 0);
@@ -147,6 +148,7 @@ enum ig_code meta_read(struct meta *m, struct lifecycle_rows *out, struct error 
         rc = read_rows(m, buf_cstr(&sql), out, err);
 out:
     lake_snapshot_free(snapshot);
+    store_hold_end(m->store, hold);
     buf_release(&sql);
     return rc == IG_OK ? IG_OK : error_context(err, rc, "read %s", LIFECYCLE_META_PATH);
 }
@@ -241,6 +243,7 @@ enum ig_code meta_write(struct meta *m, struct lifecycle_row *const *rows, size_
     META_COLUMNS(X)
 #undef X
     buf_puts(&sql, ")");
+    const uint64_t hold = store_hold_begin(m->store);
     const struct lake_merge merge = {.select = buf_cstr(&sql), .key = meta_key, .n_key = IG_COUNT(meta_key)};
     enum ig_code rc = buf_check(&sql, err, "the rows of partition_meta");
     if (rc == IG_OK && !m->exists)
@@ -248,6 +251,7 @@ enum ig_code meta_write(struct meta *m, struct lifecycle_row *const *rows, size_
     m->exists = rc == IG_OK;
     if (rc == IG_OK)
         rc = lake_merge(m->table, &merge, &anywhere, &done, err);
+    store_hold_end(m->store, hold);
     buf_release(&sql);
     return rc == IG_OK ? IG_OK : error_context(err, rc, "write %s", LIFECYCLE_META_PATH);
 }

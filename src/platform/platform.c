@@ -21,9 +21,21 @@ static enum ig_code open_engine(struct platform *p, struct error *err)
     return rc;
 }
 
+enum ig_code platform_open_store(struct env *env, const struct conf *conf, struct store **out, struct error *err)
+{
+    struct buf cache;
+    enum ig_code rc;
+
+    buf_init(&cache, 0);
+    buf_printf(&cache, "%s/cache", conf->data_dir);
+    rc = store_open_in(env, conf->store_url, buf_cstr(&cache), out, err);
+    buf_release(&cache);
+    return rc;
+}
+
 static enum ig_code open_lake(struct platform *p, struct error *err)
 {
-    IG_TRY(store_open(p->env, p->conf->store_url, &p->store, err));
+    IG_TRY(platform_open_store(p->env, p->conf, &p->store, err));
     IG_TRY(open_engine(p, err));
     if (p->conf->warehouse_url && *p->conf->warehouse_url)
         IG_TRY(warehouse_open(p->env, p->conf->warehouse_url, &p->warehouse, err));

@@ -67,6 +67,10 @@ struct platform_endpoint {
 IG_MUST_CHECK enum ig_code platform_endpoint(struct env *env, const struct conf *conf, struct platform_endpoint *out,
                                              struct error *err);
 
+/* Opens the configured store; copies of remote objects are kept in data/cache if the URL does not say where. */
+IG_MUST_CHECK enum ig_code platform_open_store(struct env *env, const struct conf *conf, struct store **out,
+                                               struct error *err);
+
 /* Appends the path of a scratch folder of this process alone, data/tmp/WHAT-PID, for an engine to spill to (which makes
  * and removes it); removes those of processes that are dead. */
 IG_MUST_CHECK enum ig_code platform_scratch(struct env *env, const struct conf *conf, const char *what, struct buf *out,

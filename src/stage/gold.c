@@ -350,11 +350,13 @@ enum ig_code stage_gold(const struct stage_context *x, const struct conf_domain 
 {
     struct gold_run g = {.x = x, .d = d, .dates = dates, .n_dates = n};
     enum ig_code rc;
+    uint64_t hold;
 
     memset(rows, 0, n * sizeof(*rows));
     *checks_run = 0;
     if (n == 0 || (d->n_gold == 0 && d->n_checks == 0))
         return IG_OK;
+    hold = store_hold_begin(x->store);
     rc = engine_connect(x->engine, &g.c, err);
     for (size_t i = 0; i < d->n_gold && !rc; i++)
         rc = build_table(&g, &d->gold[i], rows, err);
@@ -362,5 +364,6 @@ enum ig_code stage_gold(const struct stage_context *x, const struct conf_domain 
         rc = run_checks(&g, checks_run, err);
     tables_source_close(&g.silver);
     engine_disconnect(g.c);
+    store_hold_end(x->store, hold);
     return rc;
 }

@@ -40,13 +40,16 @@ enum ig_code stage_load(const struct stage_context *x, const struct conf_domain 
 {
     struct engine_conn *c = NULL;
     enum ig_code rc;
+    uint64_t hold;
 
     *rows = 0;
     if (!x->warehouse)
         return IG_OK;
+    hold = store_hold_begin(x->store);
     rc = engine_connect(x->engine, &c, err);
     for (size_t i = 0; i < d->n_gold && !rc; i++)
         rc = load_table(x, c, d, &d->gold[i], rows, err);
     engine_disconnect(c);
+    store_hold_end(x->store, hold);
     return rc;
 }

@@ -132,6 +132,7 @@ enum ig_code stage_silver(const struct stage_context *x, const struct conf_domai
                           struct error *err)
 {
     struct silver_run s = {.x = x, .d = d, .date = date, .again = again, .result = out};
+    const uint64_t hold = store_hold_begin(x->store);
     enum ig_code rc;
 
     *out = (struct stage_silver_result){0};
@@ -149,6 +150,7 @@ enum ig_code stage_silver(const struct stage_context *x, const struct conf_domai
         out->n_touched_dates = 0;
     }
     engine_disconnect(s.c);
+    store_hold_end(x->store, hold);
     buf_release(&s.bronze);
     buf_release(&s.path);
     return rc;

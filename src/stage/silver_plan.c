@@ -21,6 +21,7 @@ static enum ig_code add_local_path(struct silver_run *s, const char *name, struc
 static enum ig_code add_files(struct silver_run *s, const char *const *files, size_t n, struct buf *sql,
                               struct error *err)
 {
+    IG_TRY(store_fetch(s->x->store, files, n, err));
     buf_puts(sql, "read_parquet([");
     for (size_t i = 0; i < n; i++) {
         buf_puts(sql, i ? ", " : "");

@@ -117,51 +117,60 @@ enum ig_code tables_need_columns(struct engine_conn *c, const char *select, cons
 /* --- bronze files ---------------------------------------------------------------------------------------------- */
 
 struct file_list {
-    struct store *store;
-    struct buf *paths, *names;
-    size_t n;
+    struct arena arena;
+    VEC(const char *) names;
 };
 
 static enum ig_code add_file(void *ctx, const struct store_object *object, struct error *err)
 {
     struct file_list *list = ctx;
-    struct buf name, path;
-    enum ig_code rc;
 
-    if (!str_has_suffix(object->name, ".parquet"))
-        return IG_OK;
-    buf_init(&name, 0);
+    (void)err;
+    if (str_has_suffix(object->name, ".parquet"))
+        vec_push(&list->names, arena_strndup(&list->arena, object->name.p, object->name.n));
+    return IG_OK;
+}
+
+static enum ig_code add_paths(const struct stage_context *x, const struct file_list *files, struct buf *list,
+                              struct error *err)
+{
+    struct buf path;
+    enum ig_code rc = store_fetch(x->store, files->names.p, files->names.n, err);
+
     buf_init(&path, 0);
-    buf_add_str(&name, object->name);
-    rc = store_local_path(list->store, buf_cstr(&name), &path, err);
-    buf_puts(list->paths, list->n ? ", " : "");
-    engine_add_literal(list->paths, buf_str(&path));
-    if (list->names) {
-        buf_puts(list->names, list->n ? "\n" : "");
-        buf_add_str(list->names, object->name);
+    for (size_t i = 0; i < files->names.n && !rc; i++) {
+        buf_clear(&path);
+        rc = store_local_path(x->store, files->names.p[i], &path, err);
+        buf_puts(list, i ? ", " : "");
+        engine_add_literal(list, buf_str(&path));
     }
-    list->n++;
     buf_release(&path);
-    buf_release(&name);
     return rc;
 }
 
 enum ig_code tables_add_bronze_files(const struct stage_context *x, const struct conf_domain *d, int32_t date,
                                      struct buf *list, struct buf *names, size_t *n, struct error *err)
 {
-    struct file_list files = {x->store, list, names, 0};
+    struct file_list files = {.names = {0}};
     struct buf prefix;
     enum ig_code rc;
 
+    arena_init(&files.arena);
     buf_init(&prefix, 0);
     if (date == DATE_NONE)
         buf_printf(&prefix, "bronze/%s/", d->name);
     else
         stage_bronze_prefix(d, date, &prefix);
-    buf_putc(list, '[');
     rc = store_list(x->store, buf_cstr(&prefix), add_file, &files, err);
+    buf_putc(list, '[');
+    if (!rc)
+        rc = add_paths(x, &files, list, err);
     buf_putc(list, ']');
-    *n = files.n;
+    for (size_t i = 0; names && i < files.names.n; i++)
+        buf_printf(names, "%s%s", i ? "\n" : "", files.names.p[i]);
+    *n = files.names.n;
+    vec_free(&files.names);
+    arena_release(&files.arena);
     buf_release(&prefix);
     return rc;
 }

@@ -115,14 +115,21 @@ void trace_add_where(const struct trace_place *p, struct buf *sql)
 enum ig_code trace_add_bronze(struct trace *t, const struct conf_domain *d, struct buf *sql, size_t *n,
                               struct error *err)
 {
-    struct buf files;
+    struct buf files, names;
     enum ig_code rc;
 
     buf_init(&files, 0);
-    rc = tables_add_bronze_files(t->x, d, DATE_NONE, &files, NULL, n, err);
-    if (!rc && *n > 0)
-        buf_printf(sql, "read_parquet(%s, union_by_name = true, filename = true, hive_partitioning = false)",
+    buf_init(&names, 0);
+    rc = tables_add_bronze_files(t->x, d, DATE_NONE, &files, &names, n, err);
+    if (!rc && *n > 0) { /* the objects' names: a local copy has another */
+        buf_puts(sql, "(SELECT *, string_split(");
+        engine_add_literal(sql, buf_str(&names));
+        buf_printf(sql,
+                   ", chr(10))[file_index::BIGINT + 1] AS filename FROM read_parquet(%s, union_by_name = true, "
+                   "hive_partitioning = false))",
                    buf_cstr(&files));
+    }
+    buf_release(&names);
     buf_release(&files);
     return rc;
 }

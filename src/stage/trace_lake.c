@@ -86,66 +86,67 @@ out:
 struct file_search {
     struct trace_looking *k;
     const char *table;
-    struct buf *list;
     const char *date;
-    size_t n;
+    VEC(const char *) names, objects; /* relative to the table, and to the store */
 };
 
 static enum ig_code add_data_file(void *ctx, const struct lake_file *f, struct error *err)
 {
     struct file_search *s = ctx;
-    struct buf path;
-    enum ig_code rc;
+    struct arena *a = &s->k->t->arena;
 
+    (void)err;
     if (s->date && (!f->partition_values || !f->partition_values[0] || strcmp(f->partition_values[0], s->date) != 0))
         return IG_OK;
-    buf_init(&path, 0);
-    rc = store_local_path(s->k->t->x->store, arena_printf(&s->k->t->arena, "%s/%s", s->table, f->name), &path, err);
-    buf_puts(s->list, s->n++ ? ", " : "");
-    engine_add_literal(s->list, buf_str(&path));
-    buf_release(&path);
-    return rc;
+    vec_push(&s->names, arena_strdup(a, f->name));
+    vec_push(&s->objects, arena_printf(a, "%s/%s", s->table, f->name));
+    return IG_OK;
 }
 
-/* A path becomes the name relative to the table's folder. */
-static void cut_to_table(struct buf *path, const char *table)
+/* The engine says which path has the record: its name. */
+static enum ig_code ask_engine(struct file_search *s, struct buf *out, struct error *err)
 {
-    const size_t n = strlen(table);
-    const char *found = NULL;
+    struct trace_looking *k = s->k;
+    struct store *st = k->t->x->store;
+    struct buf found, *paths = check_calloc(s->names.n, sizeof(*paths));
+    enum ig_code rc = store_fetch(st, s->objects.p, s->objects.n, err);
 
-    for (const char *at = strstr(buf_cstr(path), table); at; at = strstr(at + 1, table))
-        if (at[n] == '/')
-            found = at + n + 1;
-    if (found) {
-        char *name = check_strdup(found);
-
-        buf_clear(path);
-        buf_puts(path, name);
-        free(name);
+    buf_init(&found, 0);
+    buf_clear(&k->sql);
+    buf_puts(&k->sql, "SELECT filename FROM read_parquet([");
+    for (size_t i = 0; i < s->names.n && !rc; i++) {
+        buf_init(&paths[i], 0);
+        rc = store_local_path(st, s->objects.p[i], &paths[i], err);
+        buf_puts(&k->sql, i ? ", " : "");
+        engine_add_literal(&k->sql, buf_str(&paths[i]));
     }
+    buf_puts(&k->sql, "], filename = true, union_by_name = true)");
+    trace_add_where(k->p, &k->sql);
+    if (!rc)
+        rc = engine_query_str(k->t->c, buf_cstr(&k->sql), &found, err);
+    for (size_t i = 0; i < s->names.n; i++) {
+        if (!rc && str_eq(buf_str(&paths[i]), buf_str(&found)))
+            buf_puts(out, s->names.p[i]);
+        buf_release(&paths[i]);
+    }
+    buf_release(&found);
+    free(paths);
+    return rc;
 }
 
 /* The data file of the table that has the record, "" if it can not be told. */
 static enum ig_code find_data_file(struct trace_looking *k, const char *table, const struct lake_snapshot *s,
                                    struct buf *out, struct error *err)
 {
-    struct buf list;
     char date[16];
-    struct file_search search = {k, table, &list, k->date == DATE_NONE ? NULL : date_format(k->date, date), 0};
-    enum ig_code rc;
+    struct file_search search = {
+        .k = k, .table = table, .date = k->date == DATE_NONE ? NULL : date_format(k->date, date)};
+    enum ig_code rc = lake_files(s, add_data_file, &search, err);
 
-    buf_init(&list, 0);
-    rc = lake_files(s, add_data_file, &search, err);
-    if (!rc && search.n) {
-        buf_clear(&k->sql);
-        buf_printf(&k->sql, "SELECT filename FROM read_parquet([%s], filename = true, union_by_name = true)",
-                   buf_cstr(&list));
-        trace_add_where(k->p, &k->sql);
-        rc = engine_query_str(k->t->c, buf_cstr(&k->sql), out, err);
-    }
-    if (!rc)
-        cut_to_table(out, table);
-    buf_release(&list);
+    if (!rc && search.names.n)
+        rc = ask_engine(&search, out, err);
+    vec_free(&search.objects);
+    vec_free(&search.names);
     return rc == IG_NOT_FOUND ? IG_OK : rc;
 }
 

@@ -51,9 +51,28 @@ enum ig_code cache_open(struct env *env, const char *dir, int64_t max_bytes, str
     return IG_OK;
 }
 
+struct cache *cache_share(struct cache *c)
+{
+    pthread_mutex_lock(&c->guard);
+    c->n_shared++;
+    pthread_mutex_unlock(&c->guard);
+    return c;
+}
+
+static bool is_still_shared(struct cache *c)
+{
+    bool shared;
+
+    pthread_mutex_lock(&c->guard);
+    shared = c->n_shared > 0;
+    c->n_shared -= shared;
+    pthread_mutex_unlock(&c->guard);
+    return shared;
+}
+
 void cache_close(struct cache *c)
 {
-    if (!c)
+    if (!c || is_still_shared(c))
         return;
     if (c->life)
         (void)!env_remove_tree(c->env, c->pins_dir, NULL);

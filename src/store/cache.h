@@ -24,7 +24,9 @@ struct cache;
 /* `dir` is made if missing, readable by its owner alone. max_bytes 0: CACHE_BYTES_DEFAULT. */
 IG_MUST_CHECK enum ig_code cache_open(struct env *env, const char *dir, int64_t max_bytes, struct cache **out,
                                       struct error *err);
-/* Drops this process's pins. NULL is fine. */
+/* One more who closes it. */
+struct cache *cache_share(struct cache *c);
+/* The last one drops this process's pins. NULL is fine. */
 void cache_close(struct cache *c);
 
 /* Appends the folder to use when none is named: $XDG_CACHE_HOME/ingot, ~/.cache/ingot, or one below /tmp. */

@@ -35,6 +35,7 @@ struct cache {
     size_t n_pins, n_slots;
     VEC(uint64_t) holds; /* open ones */
     uint64_t last_hold;
+    unsigned n_shared; /* closed so often without effect */
 };
 
 /* DIR/boot-ID of this boot, with its folders; those of earlier boots are removed. Makes and locks the pins folder. */

@@ -479,7 +479,7 @@ enum ig_code store_file_open(struct env *env, const char *url, const char *locat
     if (!*location)
         return error_set(err, IG_INVALID, "store \"%s\": a folder is missing", url);
     f = check_calloc(1, sizeof(*f));
-    f->base = (struct store){&file_ops, env, without_trailing_slashes(url)};
+    f->base = (struct store){.ops = &file_ops, .env = env, .url = without_trailing_slashes(url)};
     f->root = without_trailing_slashes(location);
     rc = env_make_dirs(env, f->root, err);
     if (rc) {

@@ -446,7 +446,9 @@ static enum ig_code open_like(struct store *st, const char *url, struct store **
 
     IG_TRY(remote_url_parse(url, known_options, &u, err));
     remote_url_inherit(&u, &gcs_of(st)->remote.url);
-    return open_url(st->env, &u, out, err);
+    IG_TRY(open_url(st->env, &u, out, err));
+    remote_share_cache(*out, st);
+    return IG_OK;
 }
 
 enum ig_code store_gcs_open(struct env *env, const char *url, struct store **out, struct error *err)

@@ -24,7 +24,7 @@ static struct remote_store *remote_of(struct store *st)
 
 void remote_store_init(struct remote_store *r, const struct store_ops *ops, struct env *env, struct remote_url *url)
 {
-    r->base = (struct store){ops, env, check_strdup(url->whole)};
+    r->base = (struct store){.ops = ops, .env = env, .url = check_strdup(url->whole)};
     r->place = check_strdup(url->whole);
     r->url = *url;
     *url = (struct remote_url){0};
@@ -34,6 +34,7 @@ void remote_store_init(struct remote_store *r, const struct store_ops *ops, stru
 void remote_store_release(struct remote_store *r)
 {
     cache_close(r->cache);
+    free(r->cache_dir);
     pthread_mutex_destroy(&r->cache_lock);
     remote_url_release(&r->url);
     free(r->base.url);
@@ -68,8 +69,8 @@ static enum ig_code open_cache(struct remote_store *r, struct error *err)
     buf_init(&dir, 0);
     if (bytes_text && (!str_to_bytes(str_of(bytes_text), &bytes) || bytes <= 0))
         rc = error_set(err, IG_INVALID, "store %s: cache_bytes=%s is not a size like 16GiB", r->base.url, bytes_text);
-    if (named)
-        buf_puts(&dir, named);
+    if (named || r->cache_dir)
+        buf_puts(&dir, named ? named : r->cache_dir);
     else
         cache_add_default_dir(&dir);
     if (!rc)
@@ -88,6 +89,20 @@ static enum ig_code cache_of(struct remote_store *r, struct cache **out, struct 
     *out = r->cache;
     pthread_mutex_unlock(&r->cache_lock);
     return rc;
+}
+
+void remote_default_cache(struct store *st, const char *dir)
+{
+    remote_of(st)->cache_dir = check_strdup(dir);
+}
+
+void remote_share_cache(struct store *st, struct store *from)
+{
+    struct cache *c = NULL;
+
+    /* without one, each tries for itself when it needs it, and says why not */
+    if (cache_of(remote_of(from), &c, NULL) == IG_OK)
+        remote_of(st)->cache = cache_share(c);
 }
 
 struct piecewise {

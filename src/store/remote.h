@@ -57,6 +57,7 @@ struct remote_store {
     char *place;                /* names the store for the cache: the URL, and the endpoint where it is not its own */
     pthread_mutex_t cache_lock; /* guards what follows */
     struct cache *cache;        /* opened at first use */
+    char *cache_dir;            /* NULL: the user's cache folder */
 };
 
 /* Takes the URL over. */
@@ -66,6 +67,11 @@ void remote_store_release(struct remote_store *r);
 void remote_store_set_place(struct remote_store *r, const char *scheme, const char *host, const char *base);
 /* Copies the options of access and cache of another store that this URL does not give itself (for open_like). */
 void remote_url_inherit(struct remote_url *u, const struct remote_url *from);
+
+/* Where copies are kept if the URL's options do not say. */
+void remote_default_cache(struct store *st, const char *dir);
+/* `st`, just opened, has its copies where `from` has them, and as long. */
+void remote_share_cache(struct store *st, struct store *from);
 
 /* The object's full key: prefix and name. */
 void remote_add_key(const struct remote_store *r, const char *name, struct buf *out);

@@ -322,7 +322,9 @@ static enum ig_code s3_open_like(struct store *st, const char *url, struct store
     pthread_mutex_unlock(&s->lock);
     IG_TRY(remote_url_parse(url, s3_url_options, &parsed, err));
     remote_url_inherit(&parsed, &s->remote.url);
-    return s3_open(st->env, &parsed, &opening, out, err);
+    IG_TRY(s3_open(st->env, &parsed, &opening, out, err));
+    remote_share_cache(*out, st);
+    return IG_OK;
 }
 
 static const struct store_ops s3_ops = {

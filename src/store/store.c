@@ -1,7 +1,9 @@
 #include "store/store.h"
 
+#include "store/remote.h"
 #include "store/store_internal.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 
 bool store_name_ok(const char *name)
@@ -59,10 +61,23 @@ enum ig_code store_open(struct env *env, const char *url, struct store **out, st
                      (int)strcspn(url, "?@"), url, (int)n, url);
 }
 
+enum ig_code store_open_in(struct env *env, const char *url, const char *cache_dir, struct store **out,
+                           struct error *err)
+{
+    IG_TRY(store_open(env, url, out, err));
+    if (cache_dir && (*out)->ops->remote)
+        remote_default_cache(*out, cache_dir);
+    return IG_OK;
+}
+
 void store_free(struct store *st)
 {
-    if (st)
+    while (st) {
+        struct store *next = st->elsewhere;
+
         st->ops->free(st);
+        st = next;
+    }
 }
 
 enum ig_code store_get(struct store *st, const char *name, struct buf *out, struct error *err)
@@ -188,6 +203,24 @@ enum ig_code store_open_like(struct store *st, const char *url, struct store **o
     if (st->ops->open_like && strncmp(url, st->ops->scheme, n) == 0 && url[n] == ':' && !strchr(url, '?'))
         return st->ops->open_like(st, url, out, err);
     return store_open(st->env, url, out, err);
+}
+
+enum ig_code store_elsewhere(struct store *st, const char *url, struct store **out, struct error *err)
+{
+    struct store *first = st->elsewhere, *opened = NULL;
+
+    for (struct store *known = first; known; known = known->elsewhere) {
+        if (strcmp(known->url, url) == 0) {
+            *out = known;
+            return IG_OK;
+        }
+    }
+    IG_TRY(store_open_like(st, url, &opened, err));
+    do /* another thread may have opened the same: then there are two, which does no harm */
+        opened->elsewhere = first;
+    while (!atomic_compare_exchange_weak(&st->elsewhere, &first, opened));
+    *out = opened;
+    return IG_OK;
 }
 
 uint64_t store_hold_begin(struct store *st)

@@ -69,10 +69,15 @@ struct store {
     const struct store_ops *ops;
     struct env *env;
     char *url; /* as given, without a trailing slash and without options: "s3://bucket/prefix" */
+    _Atomic(struct store *) elsewhere; /* what store_elsewhere() opened, linked by this member */
 };
 
 /* Opens the store that a URL names: "file:DIR" or a plain path (made if missing). Other schemes are IG_UNSUPPORTED. */
 IG_MUST_CHECK enum ig_code store_open(struct env *env, const char *url, struct store **out, struct error *err);
+/* The same; copies of remote objects are kept in `cache_dir` if the URL does not name a folder for them. NULL: in the
+ * user's cache folder. */
+IG_MUST_CHECK enum ig_code store_open_in(struct env *env, const char *url, const char *cache_dir, struct store **out,
+                                         struct error *err);
 void store_free(struct store *st); /* NULL is fine */
 
 /* Is this a name as described above? */
@@ -118,6 +123,8 @@ IG_MUST_CHECK enum ig_code store_probe(struct store *st, struct error *err);
 /* Opens another URL with this store's way of access (endpoint, region, credentials) where it is of the same kind and
  * says nothing else itself: for files of a table that lie elsewhere. */
 IG_MUST_CHECK enum ig_code store_open_like(struct store *st, const char *url, struct store **out, struct error *err);
+/* The same, opened at most once for a URL and freed with `st`: local paths that it gives last as long as st's own. */
+IG_MUST_CHECK enum ig_code store_elsewhere(struct store *st, const char *url, struct store **out, struct error *err);
 /* Where the engine can read the object: the file itself, or a cached copy. Names may be absent (no check is made). */
 IG_MUST_CHECK enum ig_code store_local_path(struct store *st, const char *name, struct buf *out, struct error *err);
 /* A piece of work that uses local paths, from before it asks for them until the engine is through with them. Copies of

@@ -58,10 +58,15 @@ static void urls(void **state)
     expect_ingot("log: kafka://me:secret@a:9092\n",
                  "ingot.yml:1:6: log: 'kafka://***@a:9092': a user and password are properties, like "
                  "kafka://HOST:PORT?sasl.username=...&sasl.password=${PASSWORD}\n");
-    expect_ingot("store: s3://bucket\n", "ingot.yml:1:8: store: 's3://bucket' is not a place that this version knows; "
-                                         "write file:FOLDER\n");
+    expect_ingot("store: s3://bucket/prefix?region=eu-west-1\n", "");
+    expect_ingot("store: gs://bucket\n", "");
+    expect_ingot("store: gs:///prefix\n", "ingot.yml:1:8: store: 'gs:///prefix' names no bucket\n");
+    expect_ingot("store: s3://key:hunter2@bucket\n", "ingot.yml:1:8: store: keys do not belong into the URL; they come "
+                                                     "from the environment (docs/stores.md)\n");
+    expect_ingot("store: ftp://host\n", "ingot.yml:1:8: store: 'ftp://host' is not a place that this version knows; "
+                                        "write file:FOLDER, s3://BUCKET/PREFIX or gs://BUCKET/PREFIX\n");
     expect_ingot("store: \"file:\"\n", "ingot.yml:1:8: store: 'file:' is not a place that this version knows; write "
-                                       "file:FOLDER\n");
+                                       "file:FOLDER, s3://BUCKET/PREFIX or gs://BUCKET/PREFIX\n");
     expect_ingot("warehouse: postgres://u:hunter2@h/db\n",
                  "ingot.yml:1:12: warehouse: 'postgres://***@h/db' is not a place that this version knows; write "
                  "duckdb:FILE or none\n");
