@@ -90,7 +90,7 @@ def test_mistakes_about_tables_are_named(ingot, table, tmp_path):
         ("FROM delta(nope)", "in quotes"),
         ("FROM delta('no/such')", "no such folder"),
         (f"FROM delta('{quoted(tmp_path)}')", "no Delta table"),
-        ("FROM delta('gs:///t')", "gs:///t", "bucket"),
+        ("FROM delta('gs:///t')", "gs:///t", "gs://BUCKET/PREFIX"),
         ("FROM delta('https://host/t')", "https://host/t"),
         ("FROM delta('file://host/t')", "host"),
         (f"SELECT nope\nFROM delta('{t}')\nWHERE true", "LINE 1", "nope"),
