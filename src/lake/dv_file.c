@@ -223,7 +223,7 @@ static enum ig_code read_dv(struct store *st, const char *table_path, struct str
             error_context(err, rc, "deletion vector %s", buf_cstr(&d.text));
     }
     if (!rc)
-        rc = read_located(st->env, &d, buf_cstr(&path), out, err);
+        rc = read_located(st ? st->env : NULL, &d, buf_cstr(&path), out, err);
     if (!rc && located) {
         buf_printf(located, "\"storageType\":\"%c\",\"pathOrInlineDv\":", d.type == 'i' ? 'i' : 'p');
         json_add_string(located, d.type == 'i' ? buf_str(&d.text) : buf_str(&path));

@@ -1,5 +1,7 @@
 #include "lake/script.h"
 
+#include "lake/prune.h"
+
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -131,6 +133,39 @@ static enum ig_code run_scan(struct script *s, struct lake_table *t, struct line
     return rc;
 }
 
+/* "where NAME | PREDICATE | QUERY of t": the rows that it is true for. Without a query: how many files and rows there
+ * are, how many files are read for it, and how many rows are got. */
+static enum ig_code run_where(struct script *s, struct lake_table *t, struct line *l, struct buf *out,
+                              struct error *err)
+{
+    const struct lake_scan scan = {.where = l->parts[1], .file_column = true};
+    const struct lake_entry **entries = NULL;
+    struct lake_snapshot *snapshot = NULL;
+    size_t n = 0, kept;
+    struct buf sql;
+    enum ig_code rc;
+
+    IG_TRY(lake_snapshot_open(t, l->version, &snapshot, err));
+    entries = check_calloc(snapshot->entries.n + 1, 2 * sizeof(struct lake_entry *));
+    for (size_t i = 0; i < snapshot->entries.n; i++)
+        if (snapshot->entries.p[i].live)
+            entries[n++] = &snapshot->entries.p[i];
+    kept = lake_prune(snapshot, l->parts[1], entries, n, entries + n);
+    buf_init(&sql, 0);
+    buf_puts(&sql, "WITH t AS (SELECT * FROM ");
+    rc = lake_add_scan(snapshot, &scan, &sql, err);
+    if (*l->parts[2])
+        buf_printf(&sql, ") %s", l->parts[2]);
+    else
+        buf_printf(&sql, ") SELECT %zu AS files, %zu AS kept, count(*) AS n FROM t", n, kept);
+    if (!rc)
+        rc = engine_print(s->conn, buf_cstr(&sql), ENGINE_PRINT_JSON, 0, out, err);
+    lake_snapshot_free(snapshot);
+    buf_release(&sql);
+    free(entries);
+    return rc;
+}
+
 static enum ig_code print_file(void *ctx, const struct lake_file *f, struct error *err)
 {
     struct buf *out = ctx;
@@ -185,6 +220,8 @@ static enum ig_code run_table(struct script *s, struct lake_table *t, struct lin
     }
     if (strcmp(l->verb, "scan") == 0)
         return run_scan(s, t, l, out, err);
+    if (strcmp(l->verb, "where") == 0)
+        return run_where(s, t, l, out, err);
     if (strcmp(l->verb, "files") == 0)
         return run_files(t, l, out, err);
     if (strcmp(l->verb, "checkpoint") == 0)
