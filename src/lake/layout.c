@@ -13,13 +13,13 @@
 struct node {
     const char *name;
     int64_t id, n_children;
-    bool variant;                /* marked as such */
     const struct node *children; /* the first; the others follow, each behind all of the one before */
     const struct node *end;      /* behind the last of what is below */
 };
 
 struct file_columns {
     VEC(struct node) nodes; /* depth first; the root is the first */
+    bool native_variants;   /* they are marked as such */
 };
 
 struct match {
@@ -27,7 +27,7 @@ struct match {
     struct arena *arena;
     bool by_id;
     bool irregular;
-    bool native, plain; /* kinds of variants seen */
+    bool native_variants;
 };
 
 static enum ig_code match_type(struct match *m, const struct schema_type *type, const struct node *node,
@@ -118,10 +118,8 @@ static const struct node *element_node(const struct node *list)
 
 static enum ig_code match_variant(struct match *m, const struct node *node, struct error *err)
 {
-    if (!node->variant && child_by_name(node, "typed_value"))
+    if (!m->native_variants && child_by_name(node, "typed_value"))
         return error_set(err, IG_UNSUPPORTED, "the file uses the feature variantShredding without marking it");
-    m->native = m->native || node->variant;
-    m->plain = m->plain || !node->variant;
     return IG_OK;
 }
 
@@ -189,25 +187,39 @@ static enum ig_code match_file(const struct lake_snapshot *s, struct match *m, s
     own = ARENA_NEW(m->arena, struct lake_layout);
     if (match_struct(m, s->metadata.schema, &f->nodes.p[0], &own->schema, err))
         return error_context(err, err ? err->code : IG_CORRUPT, "%s", m->path);
-    if (m->native && m->plain)
-        return error_set(err, IG_UNSUPPORTED, "%s: some of its variants are marked as such, some are not", m->path);
-    own->native_variants = m->native;
-    *out = m->irregular ? own : &usual[m->native];
+    own->native_variants = m->native_variants;
+    *out = m->irregular ? own : &usual[m->native_variants];
     return IG_OK;
 }
 
-/* One row of parquet_schema: file, name, children, field id, logical type. */
+/* One row of parquet_schema: file, name, children, field id. */
 static void add_node(struct arena *a, struct engine_rows *rows, struct file_columns *f)
 {
-    const struct str name = engine_str(rows, 1), logical = engine_str(rows, 4);
+    const struct str name = engine_str(rows, 1);
     const struct node node = {
         .name = arena_strndup(a, name.p ? name.p : "", name.n),
         .n_children = engine_int64(rows, 2),
         .id = engine_is_null(rows, 3) ? NO_ID : engine_int64(rows, 3),
-        .variant = str_has_prefix(logical, "Variant"),
     };
 
     vec_push(&f->nodes, node);
+}
+
+/* parquet_schema does not tell the mark of a variant; the types of the columns do. */
+static enum ig_code find_marks(struct engine_conn *c, const char *path, bool *marked, struct error *err)
+{
+    enum ig_code rc;
+    int64_t n = 0;
+    struct buf sql;
+
+    buf_init(&sql, 0);
+    buf_puts(&sql, "SELECT count(*) FROM (DESCRIBE SELECT * FROM read_parquet(");
+    lake_add_path_literal(&sql, str_of(path));
+    buf_puts(&sql, ")) WHERE regexp_matches(column_type, '(^|[ (])VARIANT($|[],)[])')");
+    rc = engine_query_int64(c, buf_cstr(&sql), &n, err);
+    *marked = n > 0;
+    buf_release(&sql);
+    return rc;
 }
 
 static enum ig_code read_footers(struct engine_conn *c, const char *const *paths, size_t n, struct arena *a,
@@ -220,13 +232,15 @@ static enum ig_code read_footers(struct engine_conn *c, const char *const *paths
     buf_init(&sql, 0);
     for (size_t i = 0; i < n && !rc; i++) {
         buf_clear(&sql);
-        buf_puts(&sql, "SELECT file_name, name, num_children, field_id, logical_type FROM parquet_schema(");
+        buf_puts(&sql, "SELECT file_name, name, num_children, field_id FROM parquet_schema(");
         lake_add_path_literal(&sql, str_of(paths[i]));
         buf_putc(&sql, ')');
         rc = engine_query(c, buf_cstr(&sql), &rows, err);
         while (!rc && engine_next(&rows))
             add_node(a, &rows, &files[i]);
         engine_rows_free(&rows);
+        if (!rc)
+            rc = find_marks(c, paths[i], &files[i].native_variants, err);
         if (rc)
             rc = error_context(err, rc == IG_INVALID ? IG_CORRUPT : rc, "%s", paths[i]);
     }
@@ -279,7 +293,7 @@ enum ig_code lake_layouts(const struct lake_snapshot *s, const char *const *path
     files = check_calloc(n, sizeof(*files));
     rc = read_all(paths, n, a, files, err);
     for (size_t i = 0; i < n && !rc; i++) {
-        struct match m = {.path = paths[i], .arena = a, .by_id = by_id};
+        struct match m = {.path = paths[i], .arena = a, .by_id = by_id, .native_variants = files[i].native_variants};
 
         rc = match_file(s, &m, &files[i], usual, &out[i], err);
     }

@@ -37,6 +37,6 @@ for line in sys.stdin:
         rows = [r.asDict(recursive=True) for r in spark.sql(json.loads(line)["sql"]).collect()]
         answer = {"rows": rows}
     except Exception as e:  # whatever Spark says is the answer
-        answer = {"error": str(e)[:4000]}
+        answer = {"error": str(e)[:600]}
     print(json.dumps(answer, default=str), file=answers)
 spark.stop()
