@@ -86,7 +86,8 @@ def test_we_read_what_spark_4_reads(spark4, ingot, tmp_path, name):
     assert latest >= 2
     for version in {latest, latest // 2}:
         theirs = spark4(f"SELECT {columns} FROM delta.`{path}` VERSION AS OF {version}")
-        sql = f"SELECT {columns} FROM delta('{path}', version => {version})"
+        ours_columns = columns.replace("to_json(v)", "v::JSON")  # DuckDB's to_json prints a variant before
+        sql = f"SELECT {ours_columns} FROM delta('{path}', version => {version})"
         ours = ingot.run("--json", "query", sql).rows()
         assert canonical(ours) == canonical(theirs), version
     assert spark4(f"SELECT count(*) AS n FROM delta.`{path}`")[0]["n"] > 0, "the test sees rows"
