@@ -342,63 +342,68 @@ bool json_end(struct json_reader *r)
     return true;
 }
 
-static void add_code_point(struct buf *out, unsigned c)
+static char *put_code_point(char *to, unsigned c)
 {
-    char p[4];
-
     if (c < 0x80) {
-        buf_putc(out, (char)c);
+        *to++ = (char)c;
     } else if (c < 0x800) {
-        p[0] = (char)(0xc0 | c >> 6);
-        p[1] = (char)(0x80 | (c & 63));
-        buf_add(out, p, 2);
+        *to++ = (char)(0xc0 | c >> 6);
+        *to++ = (char)(0x80 | (c & 63));
     } else if (c < 0x10000) {
-        p[0] = (char)(0xe0 | c >> 12);
-        p[1] = (char)(0x80 | (c >> 6 & 63));
-        p[2] = (char)(0x80 | (c & 63));
-        buf_add(out, p, 3);
+        *to++ = (char)(0xe0 | c >> 12);
+        *to++ = (char)(0x80 | (c >> 6 & 63));
+        *to++ = (char)(0x80 | (c & 63));
     } else {
-        p[0] = (char)(0xf0 | c >> 18);
-        p[1] = (char)(0x80 | (c >> 12 & 63));
-        p[2] = (char)(0x80 | (c >> 6 & 63));
-        p[3] = (char)(0x80 | (c & 63));
-        buf_add(out, p, 4);
+        *to++ = (char)(0xf0 | c >> 18);
+        *to++ = (char)(0x80 | (c >> 12 & 63));
+        *to++ = (char)(0x80 | (c >> 6 & 63));
+        *to++ = (char)(0x80 | (c & 63));
     }
+    return to;
 }
 
-/* The text was validated when it was read. */
+/* At a \u escape. */
+static const char *take_code_point(const char *p, const char *end, unsigned *c)
+{
+    *c = (unsigned)hex4(p + 2, end);
+    p += 6;
+    if (*c < 0xd800 || *c >= 0xdc00)
+        return p;
+    *c = 0x10000 + ((*c - 0xd800) << 10) + ((unsigned)hex4(p + 2, end) - 0xdc00);
+    return p + 6;
+}
+
+/* The text was validated when it was read. Nothing gets longer. */
 void json_unescape(const struct json_value *v, struct buf *out)
 {
-    static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
+    static const char from[] = "\"\\/bfnrt", plain[] = "\"\\/\b\f\n\r\t";
     const char *p = v->raw.p, *end = p + v->raw.n;
+    unsigned c;
+    char *to;
 
     if (!v->escaped) {
         buf_add_str(out, v->raw);
         return;
     }
+    to = buf_reserve(out, v->raw.n);
+    if (!to)
+        return;
     while (p < end) {
-        const char *backslash = memchr(p, '\\', (size_t)(end - p));
-        unsigned c;
-
-        if (!backslash) {
-            buf_add(out, p, (size_t)(end - p));
-            return;
-        }
-        buf_add(out, p, (size_t)(backslash - p));
-        p = backslash;
-        if (p[1] != 'u') {
-            buf_putc(out, to[strchr(from, p[1]) - from]);
+        if (*p != '\\') {
+            *to++ = *p++;
+        } else if (p[1] == '"') {
+            *to++ = '"';
             p += 2;
-            continue;
+        } else if (p[1] != 'u') {
+            *to++ = plain[strchr(from, p[1]) - from];
+            p += 2;
+        } else {
+            p = take_code_point(p, end, &c);
+            to = put_code_point(to, c);
         }
-        c = (unsigned)hex4(p + 2, end);
-        p += 6;
-        if (c >= 0xd800 && c < 0xdc00) {
-            c = 0x10000 + ((c - 0xd800) << 10) + ((unsigned)hex4(p + 2, end) - 0xdc00);
-            p += 6;
-        }
-        add_code_point(out, c);
     }
+    out->n = (size_t)(to - out->p);
+    *to = '\0';
 }
 
 bool json_key_is(const struct json_value *key, struct str name)

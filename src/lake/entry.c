@@ -122,6 +122,13 @@ static enum ig_code decode_path(struct lake_intern *in, struct str path, struct 
             return error_set(err, IG_CORRUPT, "the path \"" STR_FMT "\" is not well encoded", STR_ARG(path));
         path = buf_str(&in->text);
     }
+    if (str_has_prefix(path, "file:/")) { /* file:/x, file:///x and /x are one file */
+        path = (struct str){path.p + 5, path.n - 5};
+        while (path.n > 1 && path.p[1] == '/') {
+            path.p++;
+            path.n--;
+        }
+    }
     if (memchr(path.p, '\0', path.n))
         return error_set(err, IG_CORRUPT, "a path with a zero byte");
     e->path = arena_strndup(in->arena, path.p, path.n);

@@ -221,6 +221,7 @@ struct lake_chunk *lake_chunk_new(struct lake_snapshot *s);
 struct lake_replay {
     struct lake_snapshot *s;
     int64_t version;
+    bool compacted; /* of a range of versions: files that came and went in it are named only as removed */
     bool has_metadata, has_protocol;
     VEC(uint32_t) replaced; /* entries that have to be gone at the end */
 };

@@ -146,6 +146,7 @@ static enum ig_code apply_piece(struct loader *l, struct piece *piece, struct er
     if (piece->rc)
         return error_set(err, piece->rc, "%s", piece->error->msg);
     lake_replay_begin(&r, s, version);
+    r.compacted = piece->compacted != NULL;
     rc = lake_replay_actions(&r, &piece->actions, err);
     end = lake_replay_end(&r, rc ? NULL : err);
     if (rc || end)

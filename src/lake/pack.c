@@ -10,6 +10,7 @@
 struct lake_shape {
     struct str text;
     uint32_t hash;
+    size_t rows_hole; /* which of the holes is numRecords, SIZE_MAX: none */
 };
 
 /* What the scan of a text found out. */
@@ -18,7 +19,14 @@ struct scan {
     unsigned depth;
     bool wants_rows; /* the next value is numRecords */
     int64_t rows;
+    size_t n_values, rows_hole;
 };
+
+/* The characters that end a bare word: what is between values, and all up to the space. */
+static bool ends_word(char c)
+{
+    return (unsigned char)c <= 0x20 || c == ',' || c == ']' || c == '}' || c == ':' || c == '[' || c == '{' || c == '"';
+}
 
 static bool is_space(char c)
 {
@@ -31,7 +39,8 @@ static const char *string_end(const char *p, const char *end)
     for (p++; p < end && *p != '"'; p++) {
         if ((unsigned char)*p < 0x20)
             return NULL;
-        p += *p == '\\';
+        if (*p == '\\')
+            p++;
     }
     return p < end ? p + 1 : NULL;
 }
@@ -47,7 +56,10 @@ static void put_value(struct scan *s, struct str value)
 {
     if (s->wants_rows && !str_to_int64(value, 0, INT64_MAX, &s->rows))
         s->rows = -1;
+    if (s->wants_rows)
+        s->rows_hole = s->n_values;
     s->wants_rows = false;
+    s->n_values++;
     buf_putc(s->shape, HOLE);
     buf_add_str(s->values, value);
     buf_putc(s->values, HOLE);
@@ -70,7 +82,7 @@ static const char *take(struct scan *s, const char *p, const char *end)
             return p;
         }
     } else {
-        while (p < end && (unsigned char)*p > 0x20 && !strchr(",]}:[{\"", *p))
+        while (p < end && !ends_word(*p))
             p++;
         if (p == from)
             return NULL;
@@ -136,7 +148,7 @@ static void grow(struct lake_intern *in)
     in->shapes.n = in->shapes.cap = cap;
 }
 
-static struct lake_shape *shape_of(struct lake_intern *in, struct str text)
+static struct lake_shape *shape_of(struct lake_intern *in, struct str text, size_t rows_hole)
 {
     struct lake_shape *shape;
     uint32_t hash;
@@ -154,6 +166,7 @@ static struct lake_shape *shape_of(struct lake_intern *in, struct str text)
         shape = ARENA_NEW(in->arena, struct lake_shape);
         shape->text = arena_str(in->arena, text);
         shape->hash = hash;
+        shape->rows_hole = rows_hole;
         in->shapes.p[at] = shape;
         in->n_shapes++;
     }
@@ -161,9 +174,45 @@ static struct lake_shape *shape_of(struct lake_intern *in, struct str text)
     return shape;
 }
 
+/* Most texts have the shape of the one before: then only the values are picked, into `to` (room for the text and its
+ * holes). Returns how much that is, 0 if the shape is another one. */
+static size_t pick(const struct lake_shape *shape, struct str json, char *to, int64_t *rows)
+{
+    const char *p = json.p, *end = json.p + json.n, *s = shape->text.p, *shape_end = s + shape->text.n;
+    char *const start = to;
+
+    for (size_t hole = 0;; hole++) {
+        const char *stop = memchr(s, HOLE, (size_t)(shape_end - s)), *from;
+        const size_t n = (size_t)((stop ? stop : shape_end) - s);
+
+        if ((size_t)(end - p) < n || memcmp(p, s, n) != 0)
+            return 0;
+        p += n;
+        if (!stop)
+            return p == end ? (size_t)(to - start) : 0;
+        s = stop + 1;
+        from = p;
+        if (p < end && *p == '"') {
+            p = string_end(p, end);
+            if (!p || is_key(p, end))
+                return 0;
+        } else {
+            while (p < end && !ends_word(*p))
+                p++;
+            if (p == from)
+                return 0;
+        }
+        if (hole == shape->rows_hole && !str_to_int64((struct str){from, (size_t)(p - from)}, 0, INT64_MAX, rows))
+            *rows = -1;
+        memcpy(to, from, (size_t)(p - from));
+        to += p - from;
+        *to++ = HOLE;
+    }
+}
+
 void lake_stats_pack(struct lake_intern *in, struct str json, struct lake_entry *out)
 {
-    struct scan s = {.shape = &in->text, .values = &in->other, .rows = -1};
+    struct scan s = {.shape = &in->text, .values = &in->other, .rows = -1, .rows_hole = SIZE_MAX};
     struct str kept = json;
 
     out->rows = -1;
@@ -174,9 +223,19 @@ void lake_stats_pack(struct lake_intern *in, struct str json, struct lake_entry 
         return;
     buf_clear(&in->text);
     buf_clear(&in->other);
+    if (in->last_shape && buf_reserve(&in->other, json.n * 2)) {
+        in->other.n = pick(in->last_shape, json, in->other.p, &out->rows);
+        if (in->other.n) {
+            out->shape = in->last_shape;
+            out->stats = arena_strndup(in->arena, in->other.p, in->other.n);
+            out->stats_n = (uint32_t)in->other.n;
+            return;
+        }
+    }
+    out->rows = -1;
     if (scan(&s, json) && !in->text.overflow && !in->other.overflow) {
         out->rows = s.rows;
-        out->shape = shape_of(in, buf_str(&in->text));
+        out->shape = shape_of(in, buf_str(&in->text), s.rows_hole);
         kept = buf_str(&in->other);
     }
     out->stats = arena_strndup(in->arena, kept.p, kept.n);

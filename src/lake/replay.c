@@ -115,6 +115,10 @@ static enum ig_code apply_remove(struct lake_replay *r, const struct lake_action
         return twice(&e, "removed twice", err);
     if (found.same && found.same->touched_in == r->version && found.same->added)
         return twice(&e, "added and removed in one version", err);
+    /* No engine removes what was never there: one of the two paths, here or where it was added, is damaged. A file that
+     * came and went within a compacted range is another thing. */
+    if (!found.same && r->version >= 0 && !r->compacted)
+        return error_set(err, IG_CORRUPT, "the file %s is removed, but was never there", e.path);
     if (found.same && found.same->live)
         r->s->n_live--;
     if (found.same) { /* what a remove of an old engine does not say */
