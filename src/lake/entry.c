@@ -100,9 +100,20 @@ static struct str escaped(struct lake_intern *in, struct str text)
     return arena_str(in->arena, (struct str){in->text.p + 1, in->text.n - 2});
 }
 
+/* Is the path the same however it is spelled? */
+static bool is_plain(struct str path)
+{
+    for (size_t i = 0; i < path.n; i++)
+        if (path.p[i] <= ' ' || path.p[i] == '"' || path.p[i] == '\\' || path.p[i] == '%' || path.p[i] == 0x7f)
+            return false;
+    return true;
+}
+
 /* The path as it stands within JSON's quotes, if that is not the decoded one. */
 static struct str raw_path_of(struct lake_intern *in, const struct lake_file_row *row, const struct lake_entry *e)
 {
+    if (!row->raw_path.n && is_plain(row->path) && e->path_n == row->path.n)
+        return (struct str){NULL, 0};
     if (row->raw_path.n)
         return str_eq(row->raw_path, lake_entry_name(e)) ? (struct str){NULL, 0} : copy_of(in, row->raw_path);
     buf_clear(&in->text);

@@ -33,16 +33,20 @@ static bool is_space(char c)
     return c == ' ' || c == '\n' || c == '\r' || c == '\t';
 }
 
-/* Behind the string that begins at p; NULL if it has no end, or holds what JSON does not. */
+/* Behind the string that begins at p; NULL if it has no end. */
 static const char *string_end(const char *p, const char *end)
 {
-    for (p++; p < end && *p != '"'; p++) {
-        if ((unsigned char)*p < 0x20)
+    for (const char *from = ++p;;) {
+        const char *quote = memchr(p, '"', (size_t)(end - p)), *q = quote;
+
+        if (!quote)
             return NULL;
-        if (*p == '\\')
-            p++;
+        while (q > from && q[-1] == '\\')
+            q--;
+        if ((quote - q) % 2 == 0)
+            return quote + 1;
+        p = quote + 1;
     }
-    return p < end ? p + 1 : NULL;
 }
 
 static bool is_key(const char *p, const char *end)
@@ -221,6 +225,11 @@ void lake_stats_pack(struct lake_intern *in, struct str json, struct lake_entry 
     out->stats_n = 0;
     if (json.n == 0 || json.n > UINT32_MAX)
         return;
+    if (memchr(json.p, HOLE, json.n)) { /* no JSON */
+        out->stats = arena_strndup(in->arena, json.p, json.n);
+        out->stats_n = (uint32_t)json.n;
+        return;
+    }
     buf_clear(&in->text);
     buf_clear(&in->other);
     if (in->last_shape && buf_reserve(&in->other, json.n * 2)) {
