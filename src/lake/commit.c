@@ -41,6 +41,7 @@ enum outcome { OURS, THEIRS, ABSENT };
 struct commit {
     struct lake_attempt a;
     struct env *env;
+    struct lake_moved moved;
     struct buf name, text;            /* of the version that is tried; text is empty if it must be made */
     bool in_doubt;                    /* a put of this version may have happened, or may yet */
     int64_t tries, max_tries, silent; /* silent: in a row without an answer, none of them in doubt */
@@ -158,9 +159,11 @@ static enum ig_code begin(struct commit *c, struct lake_table *t, const struct l
 
         c->look_again_ms = kept_ms / 2 < LOOK_AGAIN_MS ? kept_ms / 2 : LOOK_AGAIN_MS;
     }
-    c->looked_ms = change->base ? change->base->opened_ms : env_monotonic_ms(c->env);
+    /* Who makes a table has seen nothing that says when that was: it looks. */
+    c->looked_ms = change->base ? change->base->opened_ms : env_monotonic_ms(c->env) - LOOK_AGAIN_MS;
     c->a.row_high = row_high_of(change);
     env_uuid(c->env, c->a.id);
+    arena_init(&c->moved.arena);
     buf_init(&c->name, 0);
     buf_init(&c->text, LAKE_COMMIT_MAX_BYTES);
     return find_timestamp(c, err);
@@ -170,6 +173,8 @@ static void end(struct commit *c)
 {
     buf_release(&c->text);
     buf_release(&c->name);
+    vec_free(&c->moved.paths);
+    arena_release(&c->moved.arena);
 }
 
 /* --- is it ours? ------------------------------------------------------------------------------------------- */
@@ -336,7 +341,7 @@ static enum ig_code try_version(struct commit *c, enum outcome *outcome, struct 
         return IG_UNAVAILABLE;
     if (put != IG_EXISTS && put != IG_UNKNOWN_OUTCOME)
         return put;
-    c->in_doubt = c->in_doubt || put == IG_UNKNOWN_OUTCOME;
+    c->in_doubt = true; /* taken, but by whom? */
     rc = look(c, outcome, won, err);
     if (!rc && *outcome == OURS && c->in_doubt)
         rc = make_durable(c, err);
@@ -355,7 +360,7 @@ static enum ig_code pass(struct commit *c, struct str text, struct error *err)
     if (rc)
         error_context(err, rc, "%s", buf_cstr(&c->name));
     else
-        rc = lake_check_conflict(c->a.change, &w, err);
+        rc = lake_check_conflict(c->a.change, &w, &c->moved, err);
     if (!rc) {
         if (c->a.row_high >= -1 && w.row_high > c->a.row_high)
             c->a.row_high = w.row_high;
@@ -383,7 +388,6 @@ static enum ig_code pass_all(struct commit *c, struct buf *won, struct error *er
         buf_clear(won);
         rc = store_get(c->a.t->store, buf_cstr(&c->name), won, err);
     } while (!rc);
-    c->looked_ms = env_monotonic_ms(c->env);
     return rc == IG_NOT_FOUND || rc == IG_UNAVAILABLE ? IG_OK : rc;
 }
 

@@ -10,6 +10,7 @@
 struct check {
     const struct lake_change *c;
     const struct lake_winner *w;
+    struct lake_moved *moved; /* of the winners before this one */
     struct error *err;
 };
 
@@ -203,9 +204,9 @@ static enum ig_code check_added(const struct check *k)
 }
 
 /* A file that it read was removed, and its rows with it. (Files whose rows were only moved still say what was read.) */
-static enum ig_code check_read(const struct check *k, const struct lake_entry *e)
+static enum ig_code check_read(const struct check *k, struct str path)
 {
-    const struct lake_winner_file *f = removed_by(k->w, lake_entry_name(e));
+    const struct lake_winner_file *f = removed_by(k->w, path);
 
     if (f && f->data_change)
         return conflict(k, "ConcurrentDeleteRead", "removed %s, which this commit has read", f->path.p);
@@ -223,15 +224,33 @@ static enum ig_code check_all_read(const struct check *k)
 
     if (c->no_data_change || !k->w->removed.n)
         return IG_OK;
+    for (size_t i = 0; i < k->moved->paths.n; i++)
+        IG_TRY(check_read(k, k->moved->paths.p[i]));
     if (c->read) {
         for (size_t i = 0; i < c->n_read; i++)
-            IG_TRY(check_read(k, c->read[i]));
+            IG_TRY(check_read(k, lake_entry_name(c->read[i])));
         return IG_OK;
     }
     for (size_t i = 0; c->scope != LAKE_READ_NOTHING && i < c->base->entries.n; i++)
         if (was_read(c, &c->base->entries.p[i]))
-            IG_TRY(check_read(k, &c->base->entries.p[i]));
+            IG_TRY(check_read(k, lake_entry_name(&c->base->entries.p[i])));
     return IG_OK;
+}
+
+/* Rows that only went to another file are where they were read, for now. */
+static void note_moved(const struct check *k)
+{
+    const struct lake_change *c = k->c;
+
+    for (size_t i = 0; i < k->w->added.n && (c->read || c->scope != LAKE_READ_NOTHING); i++) {
+        const struct lake_winner_file *f = &k->w->added.p[i];
+
+        if (!f->data_change && (c->read || adds_to_scope(k, f))) {
+            const struct str path = arena_str(&k->moved->arena, f->path);
+
+            vec_push(&k->moved->paths, path);
+        }
+    }
 }
 
 static enum ig_code check_gone(const struct check *k, const struct lake_entry *e)
@@ -272,9 +291,10 @@ static enum ig_code check_readded(const struct check *k)
     return IG_OK;
 }
 
-enum ig_code lake_check_conflict(const struct lake_change *c, const struct lake_winner *w, struct error *err)
+enum ig_code lake_check_conflict(const struct lake_change *c, const struct lake_winner *w, struct lake_moved *moved,
+                                 struct error *err)
 {
-    const struct check k = {c, w, err};
+    const struct check k = {c, w, moved, err};
 
     if (!c->base)
         return conflict(&k, "ProtocolChanged", "has created the table");
@@ -287,5 +307,7 @@ enum ig_code lake_check_conflict(const struct lake_change *c, const struct lake_
     IG_TRY(check_added(&k));
     IG_TRY(check_all_read(&k));
     IG_TRY(check_removed(&k));
-    return check_readded(&k);
+    IG_TRY(check_readded(&k));
+    note_moved(&k);
+    return IG_OK;
 }

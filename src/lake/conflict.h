@@ -42,9 +42,16 @@ struct lake_winner {
 IG_MUST_CHECK enum ig_code lake_winner_read(struct lake_winner *w, struct str text, int64_t version, struct error *err);
 void lake_winner_free(struct lake_winner *w);
 
+/* Files that winners have moved rows into. What was read may be in them by now: who removes one of them later removes
+ * what was read. */
+struct lake_moved {
+    struct arena arena;
+    VEC(struct str) paths;
+};
+
 /* IG_OK: the change may be tried at the next version. IG_CONFLICT names the rule and the version; IG_EXISTS: the
  * change's application version is committed already. */
 IG_MUST_CHECK enum ig_code lake_check_conflict(const struct lake_change *c, const struct lake_winner *w,
-                                               struct error *err);
+                                               struct lake_moved *moved, struct error *err);
 
 #endif

@@ -38,16 +38,28 @@ int model_marked(struct str dv)
     return 0;
 }
 
+/* Was the row appended blindly behind that version? (Fresh rows name their operation.) */
+static bool is_blind(const struct world *w, uint64_t row, int64_t after)
+{
+    const uint64_t number = row / 64;
+    const struct op *op = number < w->model.ops.n ? &w->model.ops.p[number] : NULL;
+
+    return op && (op->kind == OP_APPEND || op->kind == OP_TXN) && op->landed > after;
+}
+
 uint64_t model_rows(const struct world *w, int partition, int64_t blind_after)
 {
     uint64_t sum = 0;
 
     for (size_t i = 0; i < w->model.live.n; i++) {
         const struct live *l = &w->model.live.p[i];
+        const struct data_file *f = &w->model.files.p[l->file];
 
-        if ((partition < 0 || w->model.files.p[l->file].partition == partition) &&
-            !(l->blind && l->version > blind_after))
-            sum += model_file_rows(&w->model.files.p[l->file], l->marked);
+        if (partition >= 0 && f->partition != partition)
+            continue;
+        for (int k = l->marked; k < f->n_rows; k++)
+            if (!is_blind(w, f->rows[k], blind_after))
+                sum += mix(f->rows[k] + 1);
     }
     return sum;
 }
@@ -218,7 +230,6 @@ static void take_add(struct replaying *r, struct str raw)
     }
     dv_of(raw, l.dv, sizeof(l.dv));
     l.marked = model_marked(str_of(l.dv));
-    l.blind = r->op && (r->op->kind == OP_APPEND || r->op->kind == OP_TXN);
     check_row_ids(r, &l, raw);
     snprintf(name, sizeof(name), TABLE "/%s", r->w->model.files.p[file].name);
     if (!store_find(r->w, name))
@@ -313,16 +324,16 @@ static void check_read(struct replaying *r)
                   kinds[op->kind], (long long)op->base, r->w->model.versions.n);
 }
 
+/* Are the rows of the operation's partition its own? */
 static bool is_alone(const struct world *w, const struct op *op, int number)
 {
-    for (size_t i = 0; i < w->model.live.n; i++) {
-        const struct live *l = &w->model.live.p[i];
+    const int64_t blind_after = w->write_serializable ? op->base : INT64_MAX;
+    uint64_t own = 0;
 
-        if (w->model.files.p[l->file].partition == op->partition && w->model.files.p[l->file].op != number &&
-            !(w->write_serializable && l->blind && l->version > op->base))
-            return false;
-    }
-    return true;
+    for (size_t i = 0; i < w->model.files.n; i++)
+        if (w->model.files.p[i].op == number)
+            own += model_file_rows(&w->model.files.p[i], 0);
+    return model_rows(w, op->partition, blind_after) == own;
 }
 
 static void check_effect(struct replaying *r)
@@ -335,7 +346,7 @@ static void check_effect(struct replaying *r)
         violation(w, "operation %d (optimize) changed rows", r->number);
     if (r->op->kind == OP_REPLACE && !is_alone(w, r->op, r->number))
         violation(w, "operation %d (replace) left rows in its partition", r->number);
-    if (r->op->restores >= 0 && !w->write_serializable && w->model.versions.p[r->op->restores].digest != r->v.digest)
+    if (r->op->restores >= 0 && !w->write_serializable && w->model.versions.p[r->op->restores].rows != r->v.rows)
         violation(w, "operation %d (restore) did not bring version %lld back", r->number, (long long)r->op->restores);
     if (w->row_tracking && w->model.row_high > r->row_high_before && !r->row_high_named)
         violation(w, "operation %d gives row ids and says no high water mark", r->number);

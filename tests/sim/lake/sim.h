@@ -144,7 +144,6 @@ struct live {
     char dv[24];
     int64_t row_id, rows;
     int64_t version; /* that added it */
-    bool blind;
 };
 
 /* What a version is, for readers. */
