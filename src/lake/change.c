@@ -1,6 +1,7 @@
 /*
  * Append and replace: new files for a query's rows, and one commit.
  */
+#include "lake/alter.h"
 #include "lake/features.h"
 
 #include <stdlib.h>
@@ -99,20 +100,45 @@ enum ig_code lake_finish_change(struct lake_table *t, struct lake_change *change
     return rc;
 }
 
+/* What the rows are written to: the table, or with merge_schema what it becomes by the query's columns. */
+static enum ig_code evolve(struct lake_table *t, const char *select, struct arena *a, struct lake_change *change,
+                           struct lake_evolution *e, struct error *err)
+{
+    const struct lake_snapshot *s = change->base;
+    const struct schema_type *have;
+
+    if (!change->options || !change->options->merge_schema) {
+        *e = (struct lake_evolution){.to = lake_snapshot_ref((struct lake_snapshot *)(uintptr_t)s)};
+        return IG_OK;
+    }
+    IG_TRY(schema_of_query(a, t->conn, select, &have, err));
+    schema_find_nulls(a, t->conn, select, have, s->metadata.schema);
+    IG_TRY(lake_evolve(a, t->store->env, s, have, false, e, err));
+    change->shape = e->to;
+    change->metadata = e->metadata;
+    change->protocol = e->protocol;
+    return IG_OK;
+}
+
 static enum ig_code append_to(struct lake_table *t, const struct lake_snapshot *s, const char *select,
                               const struct lake_commit_options *o, struct lake_result *out, struct error *err)
 {
     struct lake_change change = {.base = s, .scope = LAKE_READ_NOTHING, .operation = "WRITE", .options = o};
     struct lake_new_files files = {0};
+    struct lake_evolution e = {0};
     struct buf parameters, metrics;
+    struct arena arena;
     int64_t version;
     enum ig_code rc;
 
     IG_TRY(lake_check_writable(s, false, err));
     IG_TRY(lake_check_options(s, o, err));
+    arena_init(&arena);
     buf_init(&parameters, 0);
     buf_init(&metrics, 0);
-    rc = lake_write_files(t, s, select, NULL, &files, err);
+    rc = evolve(t, select, &arena, &change, &e, err);
+    if (!rc)
+        rc = lake_write_files(t, e.to, select, NULL, &files, err);
     add_write_texts(s, "Append", NULL, &files, 0, &parameters, &metrics);
     change.parameters = buf_cstr(&parameters);
     change.metrics = buf_cstr(&metrics);
@@ -121,6 +147,8 @@ static enum ig_code append_to(struct lake_table *t, const struct lake_snapshot *
     buf_release(&metrics);
     buf_release(&parameters);
     lake_new_files_free(&files);
+    lake_snapshot_free(e.to);
+    arena_release(&arena);
     return rc;
 }
 
@@ -206,6 +234,7 @@ static enum ig_code replace_in(struct lake_table *t, const struct lake_snapshot 
     };
     VEC(const struct lake_entry *) removed = {0};
     struct lake_new_files files = {0};
+    struct lake_evolution e = {0};
     struct buf parameters, metrics, predicate;
     struct arena arena;
     int64_t version;
@@ -222,7 +251,9 @@ static enum ig_code replace_in(struct lake_table *t, const struct lake_snapshot 
     buf_init(&predicate, 0);
     rc = lake_check_writable(s, removed.n > 0, err);
     if (!rc)
-        rc = lake_write_files(t, s, select,
+        rc = evolve(t, select, &arena, &change, &e, err);
+    if (!rc)
+        rc = lake_write_files(t, e.to, select,
                               r->n_partitions == 1 ? lake_whole_partition(s, &arena, r->where, r->n_columns) : NULL,
                               &files, err);
     if (!rc)
@@ -238,6 +269,7 @@ static enum ig_code replace_in(struct lake_table *t, const struct lake_snapshot 
     buf_release(&predicate);
     buf_release(&metrics);
     buf_release(&parameters);
+    lake_snapshot_free(e.to);
     arena_release(&arena);
     lake_new_files_free(&files);
     vec_free(&removed);

@@ -684,9 +684,10 @@ static const char *parse_or(struct parser *p)
 
 /* --- the whole --------------------------------------------------------------------------------------------- */
 
-enum ig_code lake_translate(struct engine_conn *c, const struct schema_type *columns, const char *expression,
-                            struct buf *sql, struct error *err)
+static enum ig_code translate(struct engine_conn *c, const struct schema_type *columns, const char *expression,
+                              bool condition, struct buf *sql, struct error *err)
 {
+    const struct schema_type *type = NULL;
     struct translation x = {.conn = c, .columns = columns, .err = err};
     struct parser p = {.x = &x, .p = expression};
     const char *text;
@@ -697,9 +698,36 @@ enum ig_code lake_translate(struct engine_conn *c, const struct schema_type *col
     if (!x.rc && p.t.kind != TOKEN_END)
         invalid(&x, "the expression goes on without sense at: ", p.t.start);
     if (!x.rc)
-        (void)lake_type_of(&x, text);
+        type = lake_type_of(&x, text);
+    if (!x.rc && condition && type && type->kind != SCHEMA_BOOLEAN)
+        invalid(&x, "this is no condition: ", expression);
     if (!x.rc)
         buf_printf(sql, "(%s)", text);
     arena_release(&x.arena);
     return x.rc;
+}
+
+enum ig_code lake_translate(struct engine_conn *c, const struct schema_type *columns, const char *expression,
+                            struct buf *sql, struct error *err)
+{
+    return translate(c, columns, expression, false, sql, err);
+}
+
+enum ig_code lake_translate_condition(struct engine_conn *c, const struct schema_type *columns, const char *expression,
+                                      struct buf *sql, struct error *err)
+{
+    return translate(c, columns, expression, true, sql, err);
+}
+
+bool lake_mentions(const char *expression, const char *name)
+{
+    struct translation x = {0};
+    struct parser p = {.x = &x, .p = expression};
+    bool found = false;
+
+    arena_init(&x.arena);
+    for (next(&p); p.t.kind != TOKEN_END && !found; next(&p))
+        found = (p.t.kind == TOKEN_WORD || p.t.kind == TOKEN_NAME) && strcasecmp(p.t.text, name) == 0;
+    arena_release(&x.arena);
+    return found;
 }

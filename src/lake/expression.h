@@ -17,6 +17,12 @@
 IG_MUST_CHECK enum ig_code lake_translate(struct engine_conn *c, const struct schema_type *columns,
                                           const char *expression, struct buf *sql, struct error *err);
 
+/* The same for a condition: IG_INVALID if it is not a boolean. */
+IG_MUST_CHECK enum ig_code lake_translate_condition(struct engine_conn *c, const struct schema_type *columns,
+                                                    const char *expression, struct buf *sql, struct error *err);
+/* Is there the name in the expression, as a word of its own? */
+bool lake_mentions(const char *expression, const char *name);
+
 /* --- between expression.c and spark_functions.c ------------------------------------------------------------ */
 
 struct translation {

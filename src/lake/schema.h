@@ -81,7 +81,7 @@ void schema_find_nulls(struct arena *a, struct engine_conn *c, const char *selec
 bool schema_can_hold(const struct schema_type *to, const struct schema_type *from);
 
 /* `to` with the columns (and the members of structs) that only `from` has behind its own; NULL, naming the column in
- * `err`, if one of `from` does not fit. The same pointer if there is nothing new. */
+ * `err`, if one of `from` does not fit. The same pointer if there is nothing new. (evolve.c) */
 const struct schema_type *schema_merge(struct arena *a, const struct schema_type *to, const struct schema_type *from,
                                        struct error *err);
 

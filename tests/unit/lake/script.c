@@ -1,6 +1,7 @@
 #include "lake/script.h"
 
 #include "lake/prune.h"
+#include "lake/script_schema.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -218,6 +219,10 @@ static enum ig_code run_table(struct script *s, struct lake_table *t, struct lin
         n = split_list(l->parts[1], items);
         return lake_create(t, l->parts[2], items, n, err);
     }
+    if (strcmp(l->verb, "make") == 0)
+        return script_make(t, l->parts[1], l->parts[2], err);
+    if (strcmp(l->verb, "alter") == 0)
+        return script_alter(t, l->parts[1], out, err);
     if (strcmp(l->verb, "scan") == 0)
         return run_scan(s, t, l, out, err);
     if (strcmp(l->verb, "where") == 0)
@@ -233,6 +238,8 @@ static enum ig_code run_table(struct script *s, struct lake_table *t, struct lin
                 options.app_id = items[i] + 4;
             else if (strncmp(items[i], "version=", 8) == 0)
                 options.app_version = strtoll(items[i] + 8, NULL, 10);
+            else if (strcmp(items[i], "merge") == 0)
+                options.merge_schema = true;
             else if (strncmp(items[i], "only=", 5) == 0)
                 options.only_on_version = strtoll(items[i] + 5, NULL, 10);
         rc = lake_append(t, l->parts[2], &options, &result, err);
@@ -255,7 +262,11 @@ enum ig_code script_run(struct script *s, const char *text, struct buf *out, str
     struct lake_table *t = NULL;
     enum ig_code rc;
 
-    split(&l, text, strncmp(text, "merge", 5) == 0 ? 4 : strncmp(text, "sql", 3) == 0 ? 1 : 3);
+    split(&l, text,
+          strncmp(text, "merge", 5) == 0   ? 4
+          : strncmp(text, "sql", 3) == 0   ? 1
+          : strncmp(text, "alter", 5) == 0 ? 2
+                                           : 3);
     if (strcmp(l.verb, "sql") == 0) {
         rc = engine_print(s->conn, strstr(text, "sql") + 3, ENGINE_PRINT_JSON, 0, out, err);
     } else {

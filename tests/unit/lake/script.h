@@ -8,6 +8,7 @@
  *   scan    TABLE[@VERSION] | col=value,... | query over `t`
  *   files   TABLE[@VERSION]
  *   checkpoint TABLE@VERSION
+ *   make, alter: script_schema.h
  *   sql     STATEMENT
  */
 #ifndef TEST_LAKE_SCRIPT_H
