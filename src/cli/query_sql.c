@@ -17,8 +17,11 @@ static enum ig_code refuse(const struct query_text *q, size_t at, struct error *
         column = q->text.p[i] == '\n' ? 1 : column + 1;
         line += q->text.p[i] == '\n';
     }
-    return error_set(err, IG_INVALID, "line %zu, column %zu: %s; it is written delta('PATH_OR_URL', version => N)",
-                     line, column, what);
+    return error_set(
+        err, IG_INVALID,
+        "line %zu, column %zu: %s; it is written delta('PATH_OR_URL', version => N), "
+        "delta('PATH_OR_URL', timestamp => '2024-01-31 12:00:00') or delta_changes('PATH_OR_URL', FROM, TO)",
+        line, column, what);
 }
 
 /* A string's content with its doubled quotes made single. */
@@ -35,42 +38,94 @@ static char *unquote(struct arena *a, struct str s)
     return out;
 }
 
-static enum ig_code read_version(const struct query_text *q, struct sql_scanner *s, int64_t *version, struct error *err)
+/* "=>", ":=" or "=" behind an option's name; the value's token is next. */
+static bool read_arrow(struct sql_scanner *s, struct sql_token *value)
 {
     struct sql_token t = sql_next(s);
 
-    if (sql_is_word(&t, "version")) {
+    if (!sql_is_symbol(&t, ':') && !sql_is_symbol(&t, '='))
+        return false;
+    t = sql_next(s);
+    if (sql_is_symbol(&t, '>') || sql_is_symbol(&t, '='))
         t = sql_next(s);
-        if (sql_is_symbol(&t, ':') || sql_is_symbol(&t, '=')) {
-            const struct sql_token second = sql_next(s);
+    *value = t;
+    return true;
+}
 
-            t = second;
-            if (sql_is_symbol(&second, '>') || sql_is_symbol(&second, '='))
-                t = sql_next(s);
-        } else {
-            return refuse(q, t.from, err, "behind 'version' comes => and the number");
-        }
-    } else if (t.type == SQL_WORD) {
-        return refuse(q, t.from, err, "the only option of delta() is version");
-    }
-    if (t.type != SQL_NUMBER || !str_to_int64(t.content, 0, INT64_MAX, version))
-        return refuse(q, t.from, err, "a version is a whole number, 0 or more");
+static enum ig_code take_version(const struct query_text *q, const struct sql_token *t, int64_t *version,
+                                 struct error *err)
+{
+    if (t->type != SQL_NUMBER || !str_to_int64(t->content, 0, INT64_MAX, version))
+        return refuse(q, t->from, err, "a version is a whole number, 0 or more");
     return IG_OK;
 }
 
-/* Behind "delta": its arguments. */
-static enum ig_code read_delta(struct query_text *q, struct sql_scanner *s, size_t from, struct error *err)
+/* A date or a time in quotes; without a zone it is UTC. TIMESTAMP or DATE may stand before it. */
+static enum ig_code take_time(struct query_text *q, struct sql_scanner *s, struct sql_token t, struct query_delta *d,
+                              struct error *err)
 {
-    struct query_delta d = {.from = from, .version = -1};
+    if (sql_is_word(&t, "timestamp") || sql_is_word(&t, "timestamptz") || sql_is_word(&t, "date"))
+        t = sql_next(s);
+    d->at_time = true;
+    if (t.type != SQL_STRING || !timestamp_parse(str_of(unquote(q->arena, t.content)), &d->time_us))
+        return refuse(q, t.from, err, "a timestamp is a date or a time in quotes, as '2024-01-31 12:00:00Z'");
+    return IG_OK;
+}
+
+/* Behind the place: one option, or the version alone. */
+static enum ig_code read_option(struct query_text *q, struct sql_scanner *s, struct query_delta *d, struct error *err)
+{
+    struct sql_token t = sql_next(s), value;
+
+    if (sql_is_word(&t, "version")) {
+        if (!read_arrow(s, &value))
+            return refuse(q, t.from, err, "behind 'version' comes => and the number");
+        return take_version(q, &value, &d->version, err);
+    }
+    if (sql_is_word(&t, "timestamp")) {
+        if (!read_arrow(s, &value))
+            return refuse(q, t.from, err, "behind 'timestamp' comes => and the time");
+        return take_time(q, s, value, d, err);
+    }
+    if (t.type == SQL_WORD)
+        return refuse(q, t.from, err, "the options of delta() are version and timestamp");
+    return take_version(q, &t, &d->version, err);
+}
+
+/* One version of delta_changes, with or without its name. */
+static enum ig_code read_bound(struct query_text *q, struct sql_scanner *s, const char *name, int64_t *version,
+                               struct error *err)
+{
+    struct sql_token t = sql_next(s), value;
+
+    if (!sql_is_word(&t, name))
+        value = t;
+    else if (!read_arrow(s, &value))
+        return refuse(q, t.from, err, "behind an option's name comes => and the number");
+    return take_version(q, &value, version, err);
+}
+
+/* Behind "delta" or "delta_changes": its arguments. */
+static enum ig_code read_delta(struct query_text *q, struct sql_scanner *s, const struct sql_token *word,
+                               struct error *err)
+{
+    struct query_delta d = {.from = word->from, .version = -1, .last = -1};
     struct sql_token t = sql_next(s); /* the bracket */
 
+    d.changes = sql_is_word(word, "delta_changes");
     t = sql_next(s);
     if (t.type != SQL_STRING || t.content.n == 0)
         return refuse(q, t.from, err, "delta() needs the table's folder in quotes");
     d.place = unquote(q->arena, t.content);
     t = sql_next(s);
+    if (d.changes && !sql_is_symbol(&t, ','))
+        return refuse(q, t.from, err, "delta_changes() needs the first version");
     if (sql_is_symbol(&t, ',')) {
-        IG_TRY(read_version(q, s, &d.version, err));
+        IG_TRY(d.changes ? read_bound(q, s, "from", &d.version, err) : read_option(q, s, &d, err));
+        t = sql_next(s);
+    }
+    if (d.changes && sql_is_symbol(&t, ',')) {
+        IG_TRY(read_bound(q, s, "to", &d.last, err));
         t = sql_next(s);
     }
     if (!sql_is_symbol(&t, ')'))
@@ -127,7 +182,7 @@ static bool is_delta(const struct sql_scanner *behind, const struct sql_token *t
     struct sql_scanner ahead = *behind;
     struct sql_token next;
 
-    if (!sql_is_word(t, "delta"))
+    if (!sql_is_word(t, "delta") && !sql_is_word(t, "delta_changes"))
         return false;
     next = sql_next(&ahead);
     if (!sql_is_symbol(&next, '('))
@@ -161,7 +216,7 @@ enum ig_code query_text_read(struct arena *arena, struct str text, struct query_
             empty = false;
         }
         if (is_delta(&s, &t, &before))
-            IG_TRY(read_delta(out, &s, t.from, err));
+            IG_TRY(read_delta(out, &s, &t, err));
         if (t.type == SQL_WORD || t.type == SQL_NAME)
             add_name(out, t.content);
         else if (t.type == SQL_STRING)

@@ -1,5 +1,7 @@
 #include "cli/query_views.h"
 
+#include "cli/query_where.h"
+
 #include "lake/lake.h"
 #include "stage/stage.h"
 
@@ -39,19 +41,27 @@ static enum ig_code make_view(struct query_views *v, const char *schema, const c
     return rc ? error_context(err, rc, "%s.%s", schema, name) : IG_OK;
 }
 
-/* The FROM item of a Delta table's version. */
-static enum ig_code add_scan(struct query_views *v, struct store *st, const char *path, int64_t version,
-                             struct buf *from, struct error *err)
+/* The FROM item of a Delta table's version. Files are left out that `where`, if not NULL, excludes. */
+static enum ig_code add_scan(struct lake_table *table, int64_t version, const char *where, struct buf *from,
+                             struct error *err)
 {
-    struct lake_table *table = NULL;
+    const struct lake_scan scan = {.where = where, .where_only_skips = true};
     struct lake_snapshot *snapshot = NULL;
-    enum ig_code rc = lake_open(st, v->c, path, &table, err);
+    enum ig_code rc = lake_snapshot_open(table, version, &snapshot, err);
 
     if (!rc)
-        rc = lake_snapshot_open(table, version, &snapshot, err);
-    if (!rc)
-        rc = lake_add_scan(snapshot, NULL, from, err);
+        rc = lake_add_scan(snapshot, &scan, from, err);
     lake_snapshot_free(snapshot);
+    return rc;
+}
+
+static enum ig_code scan_latest(struct query_views *v, const char *path, struct buf *from, struct error *err)
+{
+    struct lake_table *table = NULL;
+    enum ig_code rc = lake_open(v->store, v->c, path, &table, err);
+
+    if (!rc)
+        rc = add_scan(table, LAKE_LATEST, NULL, from, err);
     lake_close(table);
     return rc;
 }
@@ -64,7 +74,7 @@ static enum ig_code make_table(struct query_views *v, const char *schema, const 
     enum ig_code rc;
 
     buf_init(&from, 0);
-    rc = add_scan(v, v->store, path, LAKE_LATEST, &from, err);
+    rc = scan_latest(v, path, &from, err);
     if (rc == IG_NOT_FOUND) {
         vec_push(&v->empty, arena_printf(v->arena, "%s.%s", schema, name));
         rc = IG_OK;
@@ -341,13 +351,36 @@ static enum ig_code no_such_version(struct query_views *v, struct store *st, con
                      (long long)version, (long long)first, (long long)range.last_commit);
 }
 
+/* The version, the time or the changes that are asked for. */
+static enum ig_code scan_asked(struct query_views *v, const struct query_delta *d, struct store *st, const char *path,
+                               struct buf *from, struct error *err)
+{
+    int64_t version = d->version < 0 ? LAKE_LATEST : d->version;
+    struct lake_table *table = NULL;
+    struct buf where;
+    enum ig_code rc = lake_open(st, v->c, path, &table, err);
+
+    buf_init(&where, 0);
+    if (!rc && d->at_time)
+        rc = lake_version_at(table, d->time_us / 1000, &version, err);
+    if (!rc && d->changes) {
+        rc = lake_add_changes(table, d->version, d->last < 0 ? LAKE_LATEST : d->last, from, err);
+    } else if (!rc) {
+        query_add_where(v->c, v->text, (size_t)(d - v->text->deltas.p), &where);
+        rc = add_scan(table, version, where.n ? buf_cstr(&where) : NULL, from, err);
+    }
+    buf_release(&where);
+    lake_close(table);
+    return rc;
+}
+
 /* The FROM item of the table `path` of a store. */
 static enum ig_code scan_place(struct query_views *v, const struct query_delta *d, struct store *st, const char *path,
                                struct buf *from, struct error *err)
 {
-    const enum ig_code rc = add_scan(v, st, path, d->version < 0 ? LAKE_LATEST : d->version, from, err);
+    const enum ig_code rc = scan_asked(v, d, st, path, from, err);
 
-    if (rc == IG_NOT_FOUND)
+    if (rc == IG_NOT_FOUND && !d->at_time && !d->changes)
         return no_such_version(v, st, path, d->version, d->place, err);
     return rc ? error_context(err, rc, "delta('%s')", d->place) : IG_OK;
 }
