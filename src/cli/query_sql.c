@@ -1,5 +1,6 @@
 #include "cli/query_sql.h"
 
+#include "cli/query_dml.h"
 #include "cli/sql_tokens.h"
 
 #include <ctype.h>
@@ -196,7 +197,7 @@ static bool is_delta(const struct sql_scanner *behind, const struct sql_token *t
 enum ig_code query_text_read(struct arena *arena, struct str text, struct query_text *out, struct error *err)
 {
     struct sql_scanner s = {text, 0};
-    struct query_statement statement = {0, 0};
+    struct query_statement statement = {0};
     struct sql_token before = {.type = SQL_END};
     bool empty = true;
 
@@ -208,14 +209,16 @@ enum ig_code query_text_read(struct arena *arena, struct str text, struct query_
             statement.to = t.from;
             if (!empty)
                 vec_push(&out->statements, statement);
-            statement.from = t.to;
+            statement = (struct query_statement){.from = t.to};
             empty = true;
             if (t.type == SQL_END)
                 return IG_OK;
         } else {
+            if (empty)
+                statement.changes = query_changes_table(text, t.from, text.n, &statement.target);
             empty = false;
         }
-        if (is_delta(&s, &t, &before))
+        if (is_delta(&s, &t, &before) && !(statement.changes && t.from == statement.target))
             IG_TRY(read_delta(out, &s, &t, err));
         if (t.type == SQL_WORD || t.type == SQL_NAME)
             add_name(out, t.content);
@@ -346,4 +349,16 @@ void query_text_restore(const struct query_text *q, const char *message, struct 
         message += used ? used : 1;
     }
     buf_release(&replaced);
+}
+
+void query_text_add_replaced(const struct query_text *q, struct buf *out)
+{
+    size_t at = 0;
+
+    for (size_t k = 0; k < q->deltas.n; k++) {
+        buf_add(out, q->text.p + at, q->deltas.p[k].from - at);
+        add_replaced(q, k, out);
+        at = q->deltas.p[k].to;
+    }
+    buf_add(out, q->text.p + at, q->text.n - at);
 }

@@ -22,6 +22,8 @@ struct query_delta {
 
 struct query_statement {
     size_t from, to;
+    bool changes;  /* it changes a Delta table (query_dml.h) */
+    size_t target; /* where that table's delta( stands: it is no table to read */
 };
 
 struct query_text {
@@ -46,6 +48,8 @@ bool query_text_qualifies(const struct query_text *q, const char *name);
  * point to the right place, and every delta(...) is replaced by a view's name of the same length.
  */
 void query_text_add_statement(const struct query_text *q, size_t i, struct buf *out);
+/* The whole text, so replaced: every byte behind a delta(...) is where it was. */
+void query_text_add_replaced(const struct query_text *q, struct buf *out);
 void query_delta_view(size_t i, char out[16]);
 /* Puts the delta(...) of the user's text back into a message. */
 void query_text_restore(const struct query_text *q, const char *message, struct buf *out);

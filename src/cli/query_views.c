@@ -1,7 +1,7 @@
 #include "cli/query_views.h"
 
+#include "cli/query_place.h"
 #include "cli/query_where.h"
-
 #include "lake/lake.h"
 #include "stage/stage.h"
 
@@ -256,55 +256,10 @@ static enum ig_code make_project(struct query_views *v, struct error *err)
     if (is_asked_for(v, "partition_meta")) {
         IG_TRY(make_table(v, "metadata", "partition_meta", "partition_meta", "metadata/partition_meta", err));
     }
-    if (query_text_qualifies(v->text, "warehouse"))
-        IG_TRY(attach_warehouse(v, err));
     return IG_OK;
 }
 
 /* --- delta(...) ------------------------------------------------------------------------------------------------ */
-
-static int hex_digit(char c)
-{
-    const char *digits = "0123456789abcdef", *at = c ? strchr(digits, c | 0x20) : NULL;
-
-    return at ? (int)(at - digits) : -1;
-}
-
-/* A plain path, or file:PATH, file:///PATH and file://localhost/PATH with %XX resolved. */
-static enum ig_code path_of_place(struct arena *a, const char *place, const char **out, struct error *err)
-{
-    const char *colon = strstr(place, "://");
-    char *path, *to;
-
-    if (colon && !str_has_prefix(str_of(place), "file://"))
-        return error_set(err, IG_UNSUPPORTED,
-                         "delta('%s'): a table is a path, file:///PATH, s3://BUCKET/PATH or gs://BUCKET/PATH", place);
-    if (!str_has_prefix(str_of(place), "file:")) {
-        *out = place;
-        return IG_OK;
-    }
-    place += strlen("file:");
-    if (str_has_prefix(str_of(place), "//localhost/"))
-        place += strlen("//localhost");
-    else if (str_has_prefix(str_of(place), "///"))
-        place += 2;
-    else if (str_has_prefix(str_of(place), "//"))
-        return error_set(err, IG_INVALID, "delta('file:%s'): a file has no host; write file:///PATH", place);
-    path = to = arena_strdup(a, place);
-    for (const char *p = path; *p; p++) {
-        const int high = *p == '%' ? hex_digit(p[1]) : -1, low = high >= 0 ? hex_digit(p[2]) : -1;
-
-        if (low >= 0) {
-            *to++ = (char)(high << 4 | low);
-            p += 2;
-        } else {
-            *to++ = *p;
-        }
-    }
-    *to = '\0';
-    *out = path;
-    return IG_OK;
-}
 
 struct version_range {
     size_t prefix_length;
@@ -385,61 +340,21 @@ static enum ig_code scan_place(struct query_views *v, const struct query_delta *
     return rc ? error_context(err, rc, "delta('%s')", d->place) : IG_OK;
 }
 
-static enum ig_code scan_folder(struct query_views *v, const struct query_delta *d, struct buf *from, struct error *err)
-{
-    const char *path = NULL;
-    struct store *st = NULL;
-    char *folder, *slash;
-    enum ig_code rc;
-
-    IG_TRY(path_of_place(v->arena, d->place, &path, err));
-    folder = realpath(path, NULL);
-    if (!folder)
-        return error_set(err, IG_NOT_FOUND, "delta('%s'): there is no such folder", d->place);
-    slash = strrchr(folder, '/');
-    if (!slash || !slash[1]) {
-        free(folder);
-        return error_set(err, IG_INVALID, "delta('%s') is no table", d->place);
-    }
-    *slash = '\0';
-    rc = store_open(v->env, arena_printf(v->arena, "file:%s/", folder), &st, err);
-    if (!rc)
-        rc = scan_place(v, d, st, slash + 1, from, err);
-    store_free(st);
-    free(folder);
-    return rc;
-}
-
-static bool is_remote(const char *place)
-{
-    return str_has_prefix(str_of(place), "s3://") || str_has_prefix(str_of(place), "s3a://") ||
-           str_has_prefix(str_of(place), "gs://");
-}
-
-/* A store whose root is the table. It stays open: the engine reads the copies that it keeps. */
-static enum ig_code scan_remote(struct query_views *v, const struct query_delta *d, struct buf *from, struct error *err)
-{
-    struct store *st = NULL;
-
-    if (v->store) {
-        IG_TRY(store_elsewhere(v->store, d->place, &st, err));
-    } else {
-        IG_TRY(store_open(v->env, d->place, &st, err));
-        vec_push(&v->opened, st);
-    }
-    return scan_place(v, d, st, "", from, err);
-}
-
+/* The store of a remote table stays open: the engine reads the copies that it keeps. */
 static enum ig_code make_delta(struct query_views *v, size_t i, struct error *err)
 {
     const struct query_delta *d = &v->text->deltas.p[i];
+    struct query_place place = {0};
+    char name[16];
     struct buf from;
     enum ig_code rc;
-    char name[16];
 
+    IG_TRY(query_place_open(v->env, v->store, v->arena, d->place, false, &place, err));
+    if (place.owned)
+        vec_push(&v->opened, place.store);
     buf_init(&from, 0);
     query_delta_view(i, name);
-    rc = is_remote(d->place) ? scan_remote(v, d, &from, err) : scan_folder(v, d, &from, err);
+    rc = scan_place(v, d, place.store, place.path, &from, err);
     if (!rc)
         rc = make_view(v, BARE_SCHEMA, name, buf_cstr(&from), err);
     buf_release(&from);
@@ -452,10 +367,25 @@ enum ig_code query_views_make(struct query_views *v, struct error *err)
                        "CREATE SCHEMA silver; CREATE SCHEMA gold; CREATE SCHEMA bronze; CREATE SCHEMA quarantine; "
                        "CREATE SCHEMA metadata; CREATE SCHEMA " BARE_SCHEMA "; SET search_path = 'main," BARE_SCHEMA
                        "'"));
-    if (v->conf)
-        IG_TRY(make_project(v, err));
-    for (size_t i = 0; i < v->text->deltas.n; i++)
-        IG_TRY(make_delta(v, i, err));
+    IG_TRY(query_views_refresh(v, err));
+    if (v->conf && query_text_qualifies(v->text, "warehouse"))
+        IG_TRY(attach_warehouse(v, err));
+    return IG_OK;
+}
+
+enum ig_code query_views_refresh(struct query_views *v, struct error *err)
+{
+    v->empty.n = 0;
+    return v->conf ? make_project(v, err) : IG_OK;
+}
+
+enum ig_code query_views_of_statement(struct query_views *v, size_t i, struct error *err)
+{
+    const struct query_statement *statement = &v->text->statements.p[i];
+
+    for (size_t k = 0; k < v->text->deltas.n; k++)
+        if (v->text->deltas.p[k].from >= statement->from && v->text->deltas.p[k].to <= statement->to)
+            IG_TRY(make_delta(v, k, err));
     return IG_OK;
 }
 

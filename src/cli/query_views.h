@@ -23,9 +23,13 @@ struct query_views {
 
 /*
  * silver.DOMAIN, gold.TABLE, bronze.DOMAIN, quarantine.DOMAIN, partition_meta; gold tables, then domains, also by their
- * bare names; warehouse.gold.TABLE (the file, attached read-only); and a view for every delta(...).
+ * bare names; warehouse.gold.TABLE (the file, attached read-only).
  */
 IG_MUST_CHECK enum ig_code query_views_make(struct query_views *v, struct error *err);
+/* The project's Delta tables as they are now: a statement has changed one. */
+IG_MUST_CHECK enum ig_code query_views_refresh(struct query_views *v, struct error *err);
+/* A view for every delta(...) in statement i, as its table is now. */
+IG_MUST_CHECK enum ig_code query_views_of_statement(struct query_views *v, size_t i, struct error *err);
 void query_views_free(struct query_views *v);
 
 #endif

@@ -2,6 +2,7 @@
  * ingot query: SQL over the project's tables, and over any Delta table anywhere.
  */
 #include "cli/cli.h"
+#include "cli/query_run.h"
 #include "cli/query_sql.h"
 #include "cli/query_views.h"
 #include "platform/platform.h"
@@ -38,6 +39,7 @@ struct query {
     struct query_text text;
     struct query_views views;
     struct env_thread *watcher;
+    bool stale;       /* a table has changed since the views were made */
     atomic_bool over; /* tells the watcher to end */
 };
 
@@ -210,7 +212,24 @@ static void say_what_was_done(struct query *q, enum engine_print how, const stru
         cli_note(q->c, "%s row%s written", count, done->rows == 1 ? "" : "s");
 }
 
-static int run_statements(struct query *q)
+/* A statement that changes a table, by the lake. */
+static int change(struct query *q, size_t i)
+{
+    struct query_done done;
+    struct error err = {0};
+    struct buf line;
+
+    if (query_change_run(q->c->env, q->store, q->conn, &q->text, i, &done, &err))
+        return report(q, &err);
+    buf_init(&line, 0);
+    query_add_done(&done, q->c->global.json, &line);
+    fwrite(line.p, 1, line.n, q->c->out);
+    buf_release(&line);
+    q->stale = true;
+    return CLI_OK;
+}
+
+static int answer(struct query *q, size_t i, struct buf *sql)
 {
     const enum engine_print how = q->c->global.json ? ENGINE_PRINT_JSON
                                   : q->o->csv       ? ENGINE_PRINT_CSV
@@ -218,17 +237,30 @@ static int run_statements(struct query *q)
     const int64_t max_rows = q->o->rows == CLI_NUMBER_NONE ? TABLE_ROWS_DEFAULT : q->o->rows;
     struct engine_streamed done;
     struct error err = {0};
+
+    buf_clear(sql);
+    query_text_add_statement(&q->text, i, sql);
+    if (engine_stream(q->conn, buf_cstr(sql), how, max_rows, write_out, q, &done, &err))
+        return report(q, &err);
+    say_what_was_done(q, how, &done);
+    return CLI_OK;
+}
+
+static int run_statements(struct query *q)
+{
+    struct error err = {0};
     struct buf sql;
     int status = CLI_OK;
 
     buf_init(&sql, 0);
     for (size_t i = 0; i < q->text.statements.n && !status; i++) {
-        buf_clear(&sql);
-        query_text_add_statement(&q->text, i, &sql);
-        if (engine_stream(q->conn, buf_cstr(&sql), how, max_rows, write_out, q, &done, &err))
+        if (q->stale && query_views_refresh(&q->views, &err))
             status = report(q, &err);
-        else
-            say_what_was_done(q, how, &done);
+        q->stale = false;
+        if (!status && query_views_of_statement(&q->views, i, &err))
+            status = report(q, &err);
+        if (!status)
+            status = q->text.statements.p[i].changes ? change(q, i) : answer(q, i, &sql);
     }
     if (fflush(q->c->out) && !status)
         status = cli_errorf(q->c, "write the result: %s", strerror(errno));
@@ -298,7 +330,13 @@ const struct cli_verb cli_verb_query = {
         "  delta('PATH_OR_URL')  delta('PATH_OR_URL', version => N)    any Delta table, at any version\n"
         "  'file.parquet'  'file.csv'                                  files, as DuckDB reads them\n"
         "The SQL is DuckDB's, several statements separated by semicolons; nothing that it changes stays, except files\n"
-        "that it writes with COPY.\n\n"
+        "that it writes with COPY, and Delta tables, which these statements make and change (docs/tables.md):\n"
+        "  INSERT INTO delta('PATH') [BY NAME | (columns)] SELECT ... | VALUES ...     INSERT OVERWRITE delta('PATH') "
+        "...\n"
+        "  DELETE FROM delta('PATH') [WHERE ...]     UPDATE delta('PATH') SET column = value, ... [WHERE ...]\n"
+        "  MERGE INTO delta('PATH') AS t USING source AS s ON ... WHEN [NOT] MATCHED [BY SOURCE] [AND ...] THEN ...\n"
+        "  CREATE TABLE delta('PATH') (column TYPE, ...) [PARTITIONED BY (...)] [TBLPROPERTIES (...)] [AS SELECT ...]\n"
+        "  ALTER TABLE delta('PATH') ...     TRUNCATE TABLE delta('PATH')\n\n"
         "  ingot query \"SELECT * FROM hourly_event_counts ORDER BY event_date, hour\"\n"
         "  ingot query --json \"SELECT count(*) AS n FROM silver.orders\"\n"
         "  ingot query \"COPY (FROM delta('lake/trips', version => 3)) TO 'trips.parquet'\"\n"

@@ -1,6 +1,7 @@
 #include "lake/dml.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <strings.h>
 
 enum ig_code dml_open(struct dml *d, struct lake_table *t, const struct lake_commit_options *o, struct error *err)
@@ -13,8 +14,6 @@ enum ig_code dml_open(struct dml *d, struct lake_table *t, const struct lake_com
     uuid[8] = '\0';
     snprintf(d->source_table, sizeof(d->source_table), "_ingot_source_%s", uuid);
     snprintf(d->changes, sizeof(d->changes), "_ingot_changes_%s", uuid);
-    snprintf(d->fresh, sizeof(d->fresh), "_ingot_fresh_%s", uuid);
-    snprintf(d->inserted, sizeof(d->inserted), "_ingot_inserted_%s", uuid);
     d->started_ms = env_monotonic_ms(t->store->env);
     IG_TRY(lake_snapshot_latest(t, &d->s, err));
     d->to = lake_snapshot_ref(d->s);
@@ -23,10 +22,8 @@ enum ig_code dml_open(struct dml *d, struct lake_table *t, const struct lake_com
 
 void dml_close(struct dml *d)
 {
-    (void)!engine_execf(d->t->conn, NULL,
-                        "DROP TABLE IF EXISTS temp.%s; DROP TABLE IF EXISTS temp.%s; DROP TABLE IF EXISTS temp.%s; "
-                        "DROP TABLE IF EXISTS temp.%s",
-                        d->source_table, d->changes, d->fresh, d->inserted);
+    (void)!engine_execf(d->t->conn, NULL, "DROP TABLE IF EXISTS temp.%s; DROP TABLE IF EXISTS temp.%s", d->source_table,
+                        d->changes);
     vec_free(&d->keys);
     vec_free(&d->files);
     vec_free(&d->touched);
@@ -71,5 +68,91 @@ enum ig_code dml_load_source(struct dml *d, const char *select, struct error *er
     if (!rc)
         rc = engine_query_int64(d->t->conn, buf_cstr(&sql), &d->source_rows, err);
     buf_release(&sql);
+    return rc;
+}
+
+/* --- another schema ---------------------------------------------------------------------------------------- */
+
+enum ig_code dml_become(struct dml *d, const struct lake_draft *draft, struct error *err)
+{
+    struct lake_snapshot *to;
+    struct lake_chunk *chunk;
+    struct buf text;
+    enum ig_code rc;
+
+    if (!draft->metadata && !draft->protocol)
+        return IG_OK;
+    to = lake_snapshot_copy(d->s);
+    /* Its files' partition values may be of other columns; they are looked at in the base only. */
+    to->entries.n = to->n_live = 0;
+    if (to->slots)
+        memset(to->slots, 0, to->n_slots * sizeof(*to->slots));
+    chunk = lake_chunk_new(to);
+    buf_init(&text, 0);
+    if (draft->protocol)
+        buf_printf(&text, "{\"protocol\":%s}\n", draft->protocol);
+    if (draft->metadata)
+        buf_printf(&text, "{\"metaData\":%s}\n", draft->metadata);
+    rc = lake_replay_text(to, chunk, arena_str(&chunk->arena, buf_str(&text)), d->s->version, err);
+    if (!rc)
+        rc = lake_replay_finish(to, err);
+    buf_release(&text);
+    if (rc) {
+        lake_snapshot_free(to);
+        return rc;
+    }
+    lake_snapshot_free(d->to);
+    d->to = to;
+    d->metadata = draft->metadata;
+    d->protocol = draft->protocol;
+    if (draft->domains.n) {
+        const char **domains = ARENA_ARRAY(&d->arena, const char *, draft->domains.n);
+
+        memcpy(domains, draft->domains.p, draft->domains.n * sizeof(*domains));
+        d->domains = domains;
+        d->n_domains = draft->domains.n;
+    }
+    return IG_OK;
+}
+
+static bool is_assigned(const struct lake_merge_clause *clauses, size_t n, const char *column)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (clauses[i].action == LAKE_UPDATE_ALL || clauses[i].action == LAKE_INSERT_ALL)
+            return true;
+        for (size_t k = 0; k < clauses[i].n_sets; k++)
+            if (strcasecmp(clauses[i].sets[k].column, column) == 0)
+                return true;
+    }
+    return false;
+}
+
+enum ig_code dml_evolve(struct dml *d, const struct lake_merge_clause *clauses, size_t n, struct error *err)
+{
+    const struct schema_type *schema = d->s->metadata.schema, *merged;
+    struct schema_type more = {.kind = SCHEMA_STRUCT};
+    struct lake_draft draft;
+    enum ig_code rc = IG_OK;
+
+    more.fields = ARENA_ARRAY(&d->arena, struct schema_field, d->have->n_fields + 1);
+    for (size_t k = 0; k < d->have->n_fields; k++) {
+        const struct schema_field *f = &d->have->fields[k];
+        const struct schema_field *there = schema_find(schema, str_of(f->name));
+        const bool grows = there && there->type->kind == SCHEMA_STRUCT && f->type->kind == SCHEMA_STRUCT;
+
+        if ((!there || grows) && is_assigned(clauses, n, f->name))
+            more.fields[more.n_fields++] = *f;
+    }
+    merged = schema_merge(&d->arena, schema, &more, err);
+    if (!merged)
+        return IG_INVALID;
+    if (merged == schema)
+        return IG_OK;
+    lake_draft_init(&draft, &d->arena, d->s);
+    draft.schema = merged;
+    rc = lake_draft_finish(&draft, d->t->store->env, err);
+    if (!rc)
+        rc = dml_become(d, &draft, err);
+    lake_draft_release(&draft);
     return rc;
 }

@@ -16,6 +16,7 @@
 #include "lake/expr.h"
 #include "lake/features.h"
 #include "lake/lake_internal.h"
+#include "lake/metadata.h"
 
 /* The table of changes: the file's index, the row's position in it, the source's row, the clause's index (NULL: a match
  * that no clause takes). */
@@ -52,15 +53,17 @@ struct dml_touched {
 
 struct dml {
     struct lake_table *t;
-    struct lake_snapshot *s;  /* what the change is made from */
-    struct lake_snapshot *to; /* the same with the schema that is written */
-    const char *metadata;     /* the metaData action that goes along, NULL: none */
+    struct lake_snapshot *s;         /* what the change is made from */
+    struct lake_snapshot *to;        /* the same with the schema that is written */
+    const char *metadata, *protocol; /* actions that go along, NULL: none */
+    const char *const *domains;
+    size_t n_domains;
     const struct lake_commit_options *options;
     struct arena arena;
-    const char *target, *source;                                 /* aliases */
-    char source_table[48], changes[48], fresh[48], inserted[48]; /* temporary tables */
-    const struct schema_type *have;                              /* the source's columns; NULL: there is no source */
-    const char *source_id;                                       /* a source row's number */
+    const char *target, *source;        /* aliases */
+    char source_table[48], changes[48]; /* temporary tables */
+    const struct schema_type *have;     /* the source's columns; NULL: there is no source */
+    const char *source_id;              /* a source row's number */
     struct dml_clause *clauses;
     size_t n_clauses;
     const char *on;    /* SQL of a merge's condition */
@@ -87,6 +90,11 @@ IG_MUST_CHECK enum ig_code dml_open(struct dml *d, struct lake_table *t, const s
                                     struct error *err);
 /* Drops the temporary tables too. */
 void dml_close(struct dml *d);
+/* From here on rows are written with this metadata; the draft is finished, and its texts live as long as `d`. */
+IG_MUST_CHECK enum ig_code dml_become(struct dml *d, const struct lake_draft *draft, struct error *err);
+/* WITH SCHEMA EVOLUTION: columns that only the source has and that a clause takes are added to the table. */
+IG_MUST_CHECK enum ig_code dml_evolve(struct dml *d, const struct lake_merge_clause *clauses, size_t n,
+                                      struct error *err);
 /* The source, evaluated once. d->have and d->source_id are known then, and d->source_rows. */
 IG_MUST_CHECK enum ig_code dml_load_source(struct dml *d, const char *select, struct error *err);
 bool dml_is_partition_column(const struct lake_snapshot *s, const struct schema_field *f);
@@ -129,18 +137,12 @@ bool dml_add_clause_case(const struct dml *d, enum lake_merge_when when, struct 
 
 /* --- the rows, as SQL (dml_rows.c) -------------------------------------------------------------------------- */
 
-/* What a query of rows gives. */
-struct dml_columns {
-    const bool *left_out; /* one a column of d->to: it is not given; NULL: all are */
-    bool with_file;       /* DML_FILE comes first */
-};
-
 /* The rows of these files that stay as they are. */
 IG_MUST_CHECK enum ig_code dml_add_unchanged(const struct dml *d, const struct lake_entry *const *entries, size_t n,
                                              struct buf *sql, struct error *err);
 /* The updated rows of these files, as they are then. */
 IG_MUST_CHECK enum ig_code dml_add_updated(const struct dml *d, const struct lake_entry *const *entries, size_t n,
-                                           const struct dml_columns *columns, struct buf *sql, struct error *err);
+                                           struct buf *sql, struct error *err);
 /* The rows that one clause inserts: only the columns that it has values for. */
 void dml_add_inserted(const struct dml *d, size_t clause, struct buf *sql);
 /* The affected rows of the touched files as they were, with _change_type. */

@@ -18,36 +18,12 @@ struct apply {
     bool vectors;     /* write deletion vectors */
     bool change_data; /* write change data */
     bool stay;        /* updated rows are written with the rest of their file */
-    bool *left_out;   /* columns that the writer makes for updated rows */
     struct lake_new_files files, changes;
+    size_t updated_from, inserted_from; /* where in `files` those begin, if they are by themselves */
     VEC(const struct lake_entry *) removed;
     VEC(struct lake_readd) readds;
     const char *vector_file;
 };
-
-static bool is_generated(const struct schema_field *f)
-{
-    return f->metadata && strstr(f->metadata, "delta.generationExpression");
-}
-
-/* Is there something in the table for the writer to compute from an updated row? Then that is written by itself. */
-static bool find_left_out(struct apply *a)
-{
-    const struct dml *d = a->d;
-    const struct schema_type *schema = d->to->metadata.schema;
-    bool any = false;
-
-    a->left_out = ARENA_ARRAY(&a->d->arena, bool, schema->n_fields + 1);
-    for (size_t k = 0; k < schema->n_fields; k++) {
-        bool given = false;
-
-        for (size_t i = 0; i < d->n_clauses; i++)
-            given = given || (d->clauses[i].action == LAKE_UPDATE && d->clauses[i].values[k]);
-        a->left_out[k] = !given && is_generated(&schema->fields[k]) && d->updated_rows > 0;
-        any = any || a->left_out[k];
-    }
-    return any;
-}
 
 static bool rows_may_move(const struct dml *d)
 {
@@ -57,7 +33,7 @@ static bool rows_may_move(const struct dml *d)
     return false;
 }
 
-/* --- what is written once, for data and change data -------------------------------------------------------- */
+/* --- data files -------------------------------------------------------- */
 
 static enum ig_code all_entries(struct dml *d, const struct lake_entry ***out)
 {
@@ -68,56 +44,13 @@ static enum ig_code all_entries(struct dml *d, const struct lake_entry ***out)
     return IG_OK;
 }
 
-static enum ig_code exec(struct dml *d, struct buf *sql, struct error *err)
-{
-    enum ig_code rc = buf_check(sql, err, "the query of a change");
-
-    return rc ? rc : engine_exec(d->t->conn, err, buf_cstr(sql));
-}
-
-/* Values are computed once: an expression may give another one the next time. */
-static enum ig_code keep_updated(struct apply *a, struct error *err)
-{
-    const struct dml_columns columns = {.left_out = a->left_out, .with_file = true};
-    const struct lake_entry **entries;
-    struct dml *d = a->d;
-    struct buf sql;
-    enum ig_code rc;
-
-    if (!a->change_data || d->updated_rows == 0)
-        return IG_OK;
-    IG_TRY(all_entries(d, &entries));
-    buf_init(&sql, 0);
-    buf_printf(&sql, "CREATE TEMP TABLE %s AS ", d->fresh);
-    rc = dml_add_updated(d, entries, d->touched.n, &columns, &sql, err);
-    if (!rc)
-        rc = exec(d, &sql, err);
-    buf_release(&sql);
-    return rc;
-}
-
-static enum ig_code add_updated(struct apply *a, const struct lake_entry *const *entries, size_t n, struct buf *sql,
-                                struct error *err)
-{
-    const struct dml_columns columns = {.left_out = a->left_out};
-
-    if (!a->change_data)
-        return dml_add_updated(a->d, entries, n, &columns, sql, err);
-    buf_printf(sql, "SELECT * EXCLUDE (" DML_FILE ") FROM temp.%s WHERE " DML_FILE " IN (", a->d->fresh);
-    for (size_t i = 0; i < n; i++)
-        buf_printf(sql, "%s%zu", i ? ", " : "", (size_t)(entries[i] - a->d->s->entries.p));
-    buf_putc(sql, ')');
-    return IG_OK;
-}
-
-/* --- data files -------------------------------------------------------------------------------------------- */
-
-static enum ig_code write_rows(struct apply *a, const struct buf *sql, const char *const *single, struct error *err)
+/* `kept`: rows that were in the table before, or were made of such. */
+static enum ig_code write_rows(struct apply *a, const struct buf *sql, bool kept, const char *const *single,
+                               struct error *err)
 {
     IG_TRY(buf_check(sql, err, "the query of a change"));
-    if (a->d->touched.n == 0)
-        return lake_write_files(a->d->t, a->d->to, buf_cstr(sql), single, &a->files, err);
-    return lake_rewrite_files(a->d->t, a->d->to, buf_cstr(sql), single, &a->files, err);
+    return kept ? lake_rewrite_files(a->d->t, a->d->to, buf_cstr(sql), single, &a->files, err)
+                : lake_write_files(a->d->t, a->d->to, buf_cstr(sql), single, &a->files, err);
 }
 
 /* The partition that the rows of a file are in, where the writer can check it by its own statistics; else NULL, and it
@@ -159,10 +92,10 @@ static enum ig_code rewrite(struct apply *a, size_t from, size_t to, struct erro
         rc = dml_add_unchanged(d, entries.p, entries.n, &sql, err);
     if (!rc && a->stay && updated) {
         buf_puts(&sql, sql.n ? " UNION ALL " : "");
-        rc = add_updated(a, entries.p, entries.n, &sql, err);
+        rc = dml_add_updated(d, entries.p, entries.n, &sql, err);
     }
     if (!rc && sql.n)
-        rc = write_rows(a, &sql, partition_of(d, entries.p[0]), err);
+        rc = write_rows(a, &sql, true, partition_of(d, entries.p[0]), err);
     if (!rc)
         d->copied_rows += a->files.rows - before - (a->stay ? updated : 0);
     buf_release(&sql);
@@ -208,13 +141,14 @@ static enum ig_code write_updated(struct apply *a, struct error *err)
     struct buf sql;
     enum ig_code rc;
 
+    a->updated_from = a->files.list.n;
     if (a->stay || a->d->updated_rows == 0)
         return IG_OK;
     IG_TRY(all_entries(a->d, &entries));
     buf_init(&sql, 0);
-    rc = add_updated(a, entries, a->d->touched.n, &sql, err);
+    rc = dml_add_updated(a->d, entries, a->d->touched.n, &sql, err);
     if (!rc)
-        rc = write_rows(a, &sql, a->d->single, err);
+        rc = write_rows(a, &sql, true, a->d->single, err);
     buf_release(&sql);
     return rc;
 }
@@ -224,23 +158,21 @@ static enum ig_code write_inserted(struct apply *a, struct error *err)
     struct dml *d = a->d;
     enum ig_code rc = IG_OK;
     struct buf sql;
+    size_t n = 0;
 
+    a->inserted_from = a->files.list.n;
     buf_init(&sql, 0);
     for (size_t i = 0; i < d->n_clauses && !rc; i++) {
         if (d->clauses[i].action != LAKE_INSERT || d->clauses[i].rows == 0)
             continue;
+        /* Each would begin with the same number. */
+        if (n++ > 0 && lake_uses(d->s, "identityColumns"))
+            rc = error_set(err, IG_UNSUPPORTED,
+                           "the feature identityColumns: only one clause of a merge can insert rows");
         buf_clear(&sql);
-        if (a->change_data) {
-            buf_printf(&sql, "CREATE TEMP TABLE %s_%zu AS ", d->inserted, i);
-            dml_add_inserted(d, i, &sql);
-            rc = exec(d, &sql, err);
-            buf_clear(&sql);
-            buf_printf(&sql, "SELECT * FROM temp.%s_%zu", d->inserted, i);
-        } else {
-            dml_add_inserted(d, i, &sql);
-        }
+        dml_add_inserted(d, i, &sql);
         if (!rc)
-            rc = write_rows(a, &sql, d->single, err);
+            rc = write_rows(a, &sql, false, d->single, err);
     }
     buf_release(&sql);
     return rc;
@@ -360,6 +292,38 @@ static enum ig_code mark_rows(struct apply *a, struct error *err)
 
 /* --- change data ------------------------------------------------------------------------------------------- */
 
+/* The rows of new files as they are stored: what was generated is in them. */
+static enum ig_code add_stored(struct apply *a, size_t from, size_t to, const char *type, struct buf *sql,
+                               struct error *err)
+{
+    struct lake_entry *list = ARENA_ARRAY(&a->d->arena, struct lake_entry, to - from + 1);
+    const struct lake_entry **entries = ARENA_ARRAY(&a->d->arena, const struct lake_entry *, to - from + 1);
+    enum ig_code rc;
+
+    if (from == to)
+        return IG_OK;
+    for (size_t i = from; i < to; i++) {
+        const struct lake_new_file *f = &a->files.list.p[i];
+
+        struct lake_values *values = ARENA_NEW(&a->d->arena, struct lake_values);
+
+        values->list = (const char *const *)f->values;
+        list[i - from] = (struct lake_entry){
+            .path = f->name,
+            .path_n = (uint32_t)strlen(f->name),
+            .values = values,
+            .size_bytes = f->size_bytes,
+            .rows = f->rows,
+            .live = true,
+        };
+        entries[i - from] = &list[i - from];
+    }
+    buf_printf(sql, " UNION ALL BY NAME (SELECT *, '%s' AS _change_type FROM ", type);
+    rc = lake_add_scan_of(a->d->to, entries, to - from, NULL, sql, err);
+    buf_putc(sql, ')');
+    return rc;
+}
+
 static enum ig_code write_changes(struct apply *a, struct error *err)
 {
     struct dml *d = a->d;
@@ -372,19 +336,14 @@ static enum ig_code write_changes(struct apply *a, struct error *err)
     buf_puts(&sql, "(");
     rc = dml_add_before(d, &sql, err);
     buf_puts(&sql, ")");
-    if (d->updated_rows)
-        buf_printf(&sql,
-                   " UNION ALL BY NAME (SELECT * EXCLUDE (" DML_FILE
-                   "), 'update_postimage' AS _change_type FROM temp.%s)",
-                   d->fresh);
-    for (size_t i = 0; i < d->n_clauses; i++)
-        if (d->clauses[i].action == LAKE_INSERT && d->clauses[i].rows)
-            buf_printf(&sql, " UNION ALL BY NAME (SELECT *, 'insert' AS _change_type FROM temp.%s_%zu)", d->inserted,
-                       i);
+    if (!rc)
+        rc = add_stored(a, a->updated_from, a->inserted_from, "update_postimage", &sql, err);
+    if (!rc)
+        rc = add_stored(a, a->inserted_from, a->files.list.n, "insert", &sql, err);
     if (!rc)
         rc = buf_check(&sql, err, "the query of change data");
     if (!rc)
-        rc = lake_refuse_use(d->s, "changeDataFeed", "changing rows", err);
+        rc = lake_write_change_data(d->t, d->to, buf_cstr(&sql), &a->changes, err);
     d->change_files = (int64_t)a->changes.list.n;
     buf_release(&sql);
     return rc;
@@ -437,7 +396,10 @@ static enum ig_code commit(struct apply *a, int64_t *version, struct error *err)
         .readds = a->readds.p,
         .n_readds = a->readds.n,
         .change_data = a->changes.list.n ? &a->changes : NULL,
-        .metadata = d->metadata,
+        .metadata = a->files.metadata ? a->files.metadata : d->metadata,
+        .protocol = d->protocol,
+        .domains = d->domains,
+        .n_domains = d->n_domains,
         .scope = d->n_partitions             ? LAKE_READ_PARTITIONS
                  : d->where && !d->reads_all ? LAKE_READ_WHERE
                                              : LAKE_READ_ALL,
@@ -475,9 +437,9 @@ static enum ig_code write_all(struct apply *a, struct error *err)
         return write_inserted(a, err);
     }
     a->vectors = lake_is_on(d->s, "delta.enableDeletionVectors");
-    a->stay = !find_left_out(a) && !a->vectors && !rows_may_move(d);
     a->change_data = needs_change_data(a);
-    IG_TRY(keep_updated(a, err));
+    /* Change data name the updated rows one by one, so those are by themselves then. */
+    a->stay = !a->vectors && !a->change_data && !rows_may_move(d);
     if (a->vectors)
         IG_TRY(mark_rows(a, err));
     else
@@ -485,12 +447,6 @@ static enum ig_code write_all(struct apply *a, struct error *err)
     IG_TRY(write_updated(a, err));
     IG_TRY(write_inserted(a, err));
     return write_changes(a, err);
-}
-
-static void drop_inserted(struct apply *a)
-{
-    for (size_t i = 0; i < a->d->n_clauses && a->change_data; i++)
-        (void)!engine_execf(a->d->t->conn, NULL, "DROP TABLE IF EXISTS temp.%s_%zu", a->d->inserted, i);
 }
 
 enum ig_code dml_apply(struct dml *d, const struct dml_texts *texts, struct lake_result *out, struct error *err)
@@ -527,7 +483,6 @@ enum ig_code dml_apply(struct dml *d, const struct dml_texts *texts, struct lake
             .files_removed = (int64_t)(a.removed.n + a.readds.n),
             .bytes_added = a.files.bytes,
         };
-    drop_inserted(&a);
     lake_new_files_free(&a.files);
     lake_new_files_free(&a.changes);
     vec_free(&a.removed);

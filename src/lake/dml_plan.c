@@ -2,7 +2,9 @@
  * From clauses to SQL: which columns an expression names, what type it has, and how it is stored in a column.
  */
 #include "lake/dml.h"
+#include "lake/rules.h"
 
+#include <string.h>
 #include <strings.h>
 
 enum ig_code dml_add_shape(const struct dml *d, bool target, bool source, struct buf *sql, struct error *err)
@@ -47,6 +49,12 @@ static enum ig_code type_of(struct dml *d, enum lake_merge_when when, const char
     if (!rc) {
         schema_find_nulls(&d->arena, d->t->conn, buf_cstr(&sql), types, NULL);
         *out = types->fields[0].type;
+    } else if (err) { /* without the engine's picture of our own query */
+        char *picture = strstr(err->msg, "\n\nLINE ");
+
+        if (picture)
+            *picture = '\0';
+        rc = error_set(err, rc, "%s", arena_printf(&d->arena, "%s\nin: %s", err->msg, value));
     }
     buf_release(&sql);
     return rc;
@@ -154,6 +162,8 @@ static enum ig_code add_value(const struct assignment *a, const struct schema_fi
     }
     if (whole && n > 1)
         return error_set(err, IG_INVALID, "column %s is assigned more than once", f->name);
+    if (whole && depth == 0 && strcasecmp(whole->value, "default") == 0)
+        return lake_add_absent_value(a->d->t->conn, f, sql, err);
     if (whole) {
         const struct schema_type *from = NULL;
 
@@ -255,6 +265,20 @@ static enum ig_code looks_at_row(struct dml *d, const char *value, bool *out, st
     return IG_OK;
 }
 
+/* SET column = DEFAULT */
+static bool says_default(const char *value)
+{
+    return strcasecmp(value, "default") == 0;
+}
+
+static bool is_default(const struct assignment *a, const bool *chosen)
+{
+    for (size_t i = 0; i < a->n; i++)
+        if (chosen[i] && a->sets[i].n == 1 && says_default(a->sets[i].value))
+            return true;
+    return false;
+}
+
 static enum ig_code plan_sets(struct dml *d, const struct lake_merge_clause *clause, struct dml_clause *out,
                               struct error *err)
 {
@@ -269,7 +293,7 @@ static enum ig_code plan_sets(struct dml *d, const struct lake_merge_clause *cla
 
         a.sets[i].value = clause->sets[i].value;
         IG_TRY(read_path(d, clause->sets[i].column, &a.sets[i], err));
-        if (sees_target(clause->when))
+        if (sees_target(clause->when) && !says_default(a.sets[i].value))
             IG_TRY(looks_at_row(d, a.sets[i].value, &looks, err));
         out->needs_row = out->needs_row || looks || a.sets[i].n > 1;
     }
@@ -284,6 +308,8 @@ static enum ig_code plan_sets(struct dml *d, const struct lake_merge_clause *cla
             chosen[i] = schema_find(schema, str_of(a.sets[i].path[0])) == f;
             any = any || chosen[i];
         }
+        if (insert && any && a.n && is_default(&a, chosen))
+            continue; /* as if it was not named */
         if (!any) {
             out->needs_row = out->needs_row || !insert;
             continue;
@@ -307,9 +333,9 @@ static enum ig_code plan_all(struct dml *d, const struct lake_merge_clause *clau
         const struct schema_field *from = schema_find(d->have, str_of(f->name));
         struct buf sql;
 
-        if (!from && !lenient && !(f->metadata && strstr(f->metadata, "delta.generationExpression")) &&
-            !(clause->action == LAKE_INSERT_ALL && f->metadata &&
-              (strstr(f->metadata, "delta.identity.") || strstr(f->metadata, "CURRENT_DEFAULT"))))
+        if (!from && !lenient && !lake_is_generated(f) &&
+            !(clause->action == LAKE_INSERT_ALL &&
+              (lake_is_identity(f) || (f->metadata && strstr(f->metadata, "\"CURRENT_DEFAULT\"")))))
             return error_set(err, IG_INVALID, "the source has no column %s, which %s takes from it", f->name,
                              clause->action == LAKE_INSERT_ALL ? "INSERT *" : "UPDATE SET *");
         if (!from) {
@@ -333,7 +359,7 @@ static bool may_move(const struct dml *d, const struct dml_clause *c)
 
     for (size_t k = 0; k < schema->n_fields; k++) {
         const struct schema_field *f = &schema->fields[k];
-        bool kept = !c->values[k];
+        bool kept = !c->values[k] && !lake_is_generated(f);
 
         if (!dml_is_partition_column(d->to, f))
             continue;

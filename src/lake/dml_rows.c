@@ -2,6 +2,7 @@
  * The rows that a change writes, as queries over the table of changes, the touched files and the source.
  */
 #include "lake/dml.h"
+#include "lake/rules.h"
 
 #include <string.h>
 
@@ -86,7 +87,7 @@ static void add_new_value(const struct dml *d, const struct dml_clause *c, size_
 
     if (c->values[column]) {
         buf_puts(sql, c->values[column]);
-    } else if (schema_find(d->s->metadata.schema, str_of(f->name))) {
+    } else if (!lake_is_generated(f) && schema_find(d->s->metadata.schema, str_of(f->name))) {
         engine_add_name(sql, str_of(d->target));
         buf_putc(sql, '.');
         engine_add_name(sql, str_of(f->name));
@@ -115,26 +116,18 @@ static void add_new_column(const struct dml *d, enum lake_merge_when when, size_
 }
 
 static enum ig_code add_updated_when(const struct dml *d, enum lake_merge_when when,
-                                     const struct lake_entry *const *entries, size_t n,
-                                     const struct dml_columns *columns, struct buf *sql, struct error *err)
+                                     const struct lake_entry *const *entries, size_t n, struct buf *sql,
+                                     struct error *err)
 {
     const struct schema_type *schema = d->to->metadata.schema;
     bool needs_row = false, first = true;
 
     buf_puts(sql, "SELECT ");
-    if (columns->with_file) {
-        buf_puts(sql, "_ingot_c." DML_FILE);
-        first = false;
-    }
     for (size_t k = 0; k < schema->n_fields; k++) {
-        if (columns->left_out && columns->left_out[k])
-            continue;
-        buf_puts(sql, first ? "" : ", ");
+        buf_puts(sql, k ? ", " : "");
         add_new_column(d, when, k, sql);
-        first = false;
     }
     buf_printf(sql, " FROM (SELECT * FROM temp.%s WHERE " DML_CLAUSE " IN (", d->changes);
-    first = true;
     for (size_t i = 0; i < d->n_clauses; i++) {
         if (!is_update_of(&d->clauses[i], when))
             continue;
@@ -161,8 +154,8 @@ static enum ig_code add_updated_when(const struct dml *d, enum lake_merge_when w
     return IG_OK;
 }
 
-enum ig_code dml_add_updated(const struct dml *d, const struct lake_entry *const *entries, size_t n,
-                             const struct dml_columns *columns, struct buf *sql, struct error *err)
+enum ig_code dml_add_updated(const struct dml *d, const struct lake_entry *const *entries, size_t n, struct buf *sql,
+                             struct error *err)
 {
     static const enum lake_merge_when kinds[] = {LAKE_MATCHED, LAKE_NOT_MATCHED_BY_SOURCE};
     bool any = false;
@@ -175,7 +168,7 @@ enum ig_code dml_add_updated(const struct dml *d, const struct lake_entry *const
         if (!has)
             continue;
         buf_puts(sql, any ? " UNION ALL " : "");
-        IG_TRY(add_updated_when(d, kinds[k], entries, n, columns, sql, err));
+        IG_TRY(add_updated_when(d, kinds[k], entries, n, sql, err));
         any = true;
     }
     IG_ASSERT(any);

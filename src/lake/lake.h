@@ -310,7 +310,9 @@ struct lake_insert {
      * partitions that the new rows are in. */
     enum lake_overwrite { LAKE_APPEND, LAKE_OVERWRITE_ALL, LAKE_OVERWRITE_WHERE, LAKE_OVERWRITE_PARTITIONS } overwrite;
     const char *where;
-    bool overwrite_schema; /* with LAKE_OVERWRITE_ALL: the table gets the select's columns */
+    bool overwrite_schema;           /* with LAKE_OVERWRITE_ALL: the table gets the select's columns */
+    const char *const *partition_by; /* and is then partitioned by these */
+    size_t n_partition_by;
 };
 IG_MUST_CHECK enum ig_code lake_insert(struct lake_table *t, const struct lake_insert *i,
                                        const struct lake_commit_options *o, struct lake_result *out, struct error *err);

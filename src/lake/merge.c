@@ -326,7 +326,7 @@ static enum ig_code run(struct dml *d, const struct lake_merge *m, struct lake_r
     if (!m->on)
         return merge_by_key(d, m, out, err);
     if (m->evolve_schema)
-        return error_set(err, IG_UNSUPPORTED, "a merge WITH SCHEMA EVOLUTION is not supported");
+        IG_TRY(dml_evolve(d, m->clauses, m->n_clauses, err));
     return merge_clauses(d, m->on, m->clauses, m->n_clauses, m->evolve_schema, out, err);
 }
 

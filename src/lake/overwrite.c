@@ -239,6 +239,33 @@ static enum ig_code find(struct overwrite *w, struct error *err)
     return IG_OK;
 }
 
+/* The table becomes one of the select's columns. */
+static enum ig_code new_schema(struct overwrite *w, struct error *err)
+{
+    struct dml *d = &w->d;
+    const struct schema_type *have;
+    struct lake_draft draft;
+    enum ig_code rc;
+
+    IG_TRY(schema_of_query(&d->arena, d->t->conn, w->i->select, &have, err));
+    schema_find_nulls(&d->arena, d->t->conn, w->i->select, have, NULL);
+    for (size_t k = 0; k < w->i->n_partition_by; k++)
+        if (!schema_find(have, str_of(w->i->partition_by[k])))
+            return error_set(err, IG_INVALID, "the partition column %s is no column of the query",
+                             w->i->partition_by[k]);
+    lake_draft_init(&draft, &d->arena, d->s);
+    draft.schema = have;
+    draft.n_partition_columns = w->i->n_partition_by;
+    draft.partition_columns = ARENA_ARRAY(&d->arena, const char *, w->i->n_partition_by + 1);
+    for (size_t k = 0; k < w->i->n_partition_by; k++)
+        draft.partition_columns[k] = schema_find(have, str_of(w->i->partition_by[k]))->name;
+    rc = lake_draft_finish(&draft, d->t->store->env, err);
+    if (!rc)
+        rc = dml_become(d, &draft, err);
+    lake_draft_release(&draft);
+    return rc;
+}
+
 static enum ig_code overwrite(struct overwrite *w, struct lake_result *out, struct error *err)
 {
     const struct lake_merge_clause clauses[] = {
@@ -250,8 +277,10 @@ static enum ig_code overwrite(struct overwrite *w, struct lake_result *out, stru
     struct buf sql;
     enum ig_code rc;
 
+    if (w->i->overwrite_schema)
+        IG_TRY(new_schema(w, err));
     buf_init(&sql, 0);
-    rc = add_assigned_rows(&d->arena, d->t->conn, d->s, w->i, &sql, err);
+    rc = add_assigned_rows(&d->arena, d->t->conn, d->to, w->i, &sql, err);
     if (!rc)
         rc = dml_load_source(d, buf_cstr(&sql), err);
     buf_release(&sql);
