@@ -62,21 +62,17 @@ static bool has_ids(const struct node *parent)
     return false;
 }
 
-/* Where a field is in the file: NULL if nowhere. */
-static enum ig_code find_child(struct match *m, const struct schema_field *f, const struct node *parent,
-                               const struct node **out, struct error *err)
+/* Where a field is in the file: NULL if nowhere. All of a mapped table's have an id; a change data file's own column is
+ * found by its name. */
+static const struct node *find_child(struct match *m, const struct schema_field *f, const struct node *parent)
 {
-    const struct node *by_name = child_by_name(parent, f->physical);
+    const struct node *by_name = child_by_name(parent, f->physical), *found = by_name;
     int64_t id;
 
-    *out = by_name;
-    if (!m->by_id)
-        return IG_OK;
-    if (!json_member_int64(str_of(f->metadata), "delta.columnMapping.id", &id))
-        return error_set(err, IG_CORRUPT, "columnMapping: the column %s has no id", f->name);
-    *out = child_by_id(parent, id);
-    m->irregular = m->irregular || *out != by_name;
-    return IG_OK;
+    if (m->by_id && json_member_int64(str_of(f->metadata), "delta.columnMapping.id", &id))
+        found = child_by_id(parent, id);
+    m->irregular = m->irregular || found != by_name;
+    return found;
 }
 
 static enum ig_code match_struct(struct match *m, const struct schema_type *type, const struct node *node,
@@ -88,10 +84,10 @@ static enum ig_code match_struct(struct match *m, const struct schema_type *type
     copy->fields = ARENA_ARRAY(m->arena, struct schema_field, type->n_fields ? type->n_fields : 1);
     for (size_t i = 0; i < type->n_fields; i++) {
         struct schema_field *f = &copy->fields[i];
-        const struct node *child = NULL;
+        const struct node *child;
 
         *f = type->fields[i];
-        IG_TRY(find_child(m, f, node, &child, err));
+        child = find_child(m, f, node);
         if (child) {
             f->physical = child->name;
             IG_TRY(match_type(m, f->type, child, &f->type, err));

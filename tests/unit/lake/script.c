@@ -167,6 +167,46 @@ static enum ig_code run_where(struct script *s, struct lake_table *t, struct lin
     return rc;
 }
 
+/* changes TABLE | FROM,TO | SQL over t */
+static enum ig_code run_changes(struct script *s, struct lake_table *t, struct line *l, struct buf *out,
+                                struct error *err)
+{
+    const char *items[ITEMS_MAX];
+    const size_t n = split_list(l->parts[1], items);
+    struct buf sql;
+    enum ig_code rc;
+
+    buf_init(&sql, 0);
+    buf_puts(&sql, "WITH t AS (SELECT * FROM ");
+    rc = lake_add_changes(t, n > 0 ? strtoll(items[0], NULL, 10) : 0, n > 1 ? strtoll(items[1], NULL, 10) : LAKE_LATEST,
+                          &sql, err);
+    buf_printf(&sql, ") %s", *l->parts[2] ? l->parts[2] : "SELECT * FROM t ORDER BY ALL");
+    if (!rc)
+        rc = engine_print(s->conn, buf_cstr(&sql), ENGINE_PRINT_JSON, 0, out, err);
+    buf_release(&sql);
+    return rc;
+}
+
+static enum ig_code run_at(struct lake_table *t, struct line *l, struct buf *out, struct error *err)
+{
+    int64_t version;
+
+    IG_TRY(lake_version_at(t, strtoll(l->parts[1], NULL, 10), &version, err));
+    buf_printf(out, "{\"version\":%lld}\n", (long long)version);
+    return IG_OK;
+}
+
+static enum ig_code print_commit(void *ctx, const struct lake_history_entry *e, struct error *err)
+{
+    struct buf *out = ctx;
+
+    (void)err;
+    buf_printf(out, "{\"version\":%lld,\"time\":%lld,\"operation\":", (long long)e->version, (long long)e->time_ms);
+    json_add_string(out, str_of(e->operation ? e->operation : ""));
+    buf_printf(out, ",\"parameters\":" STR_FMT "}\n", STR_ARG(e->parameters.n ? e->parameters : STR("{}")));
+    return IG_OK;
+}
+
 static enum ig_code print_file(void *ctx, const struct lake_file *f, struct error *err)
 {
     struct buf *out = ctx;
@@ -229,6 +269,12 @@ static enum ig_code run_table(struct script *s, struct lake_table *t, struct lin
         return run_where(s, t, l, out, err);
     if (strcmp(l->verb, "files") == 0)
         return run_files(t, l, out, err);
+    if (strcmp(l->verb, "changes") == 0)
+        return run_changes(s, t, l, out, err);
+    if (strcmp(l->verb, "at") == 0)
+        return run_at(t, l, out, err);
+    if (strcmp(l->verb, "history") == 0)
+        return lake_history(t, strtoll(l->parts[1], NULL, 10), print_commit, out, err);
     if (strcmp(l->verb, "checkpoint") == 0)
         return lake_checkpoint(t, l->version, err);
     if (strcmp(l->verb, "append") == 0) {
