@@ -428,6 +428,8 @@ static enum ig_code read_json(struct reader *r, const char *object, struct error
 
     buf_init(&text, LAKE_COMMIT_MAX_BYTES);
     rc = store_get(r->s->store, object, &text, err);
+    if (rc == IG_NOT_FOUND) /* it was in the list a moment ago */
+        rc = error_context(err, IG_CORRUPT, "the file is gone");
     if (!rc && text.n == 0)
         rc = error_set(err, IG_CORRUPT, "the file is empty");
     if (!rc)

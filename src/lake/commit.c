@@ -312,8 +312,10 @@ static enum ig_code look_if_late(struct commit *c, enum outcome *outcome, struct
     if (env_monotonic_ms(c->env) - c->looked_ms < c->look_again_ms)
         return IG_OK;
     IG_TRY(log_reaches(c, c->a.version, &reached, err));
+    if (reached)
+        return look(c, outcome, won, err);
     c->looked_ms = env_monotonic_ms(c->env);
-    return reached ? look(c, outcome, won, err) : IG_OK;
+    return IG_OK;
 }
 
 /* It is there, but maybe not on the disk: putting it again as it is syncs it. */

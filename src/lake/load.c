@@ -210,6 +210,8 @@ static enum ig_code load_remote(struct loader *l, struct error *err)
     }
     rc = store_get_many(l->s->store, (const char *const *)names, l->pieces.n, LAKE_COMMIT_MAX_BYTES, take_remote, l,
                         err);
+    if (rc == IG_NOT_FOUND) /* it was in the list a moment ago */
+        rc = error_context(err, IG_CORRUPT, "the file is gone");
     for (size_t i = 0; i < l->pieces.n; i++)
         free(names[i]);
     free(names);

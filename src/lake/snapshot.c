@@ -10,6 +10,7 @@
 
 /* A cached snapshot that was extended more often than this is read anew, which drops what is no longer needed. */
 #define EXTENSIONS_MAX 200
+#define OPEN_TRIES 3
 
 /* --- life -------------------------------------------------------------------------------------------------- */
 
@@ -116,6 +117,8 @@ static enum ig_code find_time(struct lake_snapshot *s, struct error *err)
     if (in_commit && s->in_commit_ms < 0 && s->log_mtime_ms >= 0) {
         const enum ig_code rc = lake_in_commit_time(s->store, s->table_path, s->version, &s->in_commit_ms, err);
 
+        if (rc == IG_NOT_FOUND) /* it was in the list a moment ago */
+            return error_context(err, IG_CORRUPT, "the file is gone");
         if (rc && rc != IG_CORRUPT) /* one without it: its rows are not in doubt */
             return rc;
     }
@@ -330,16 +333,24 @@ out:
     return rc;
 }
 
-enum ig_code lake_snapshot_open(struct lake_table *t, int64_t version, struct lake_snapshot **out, struct error *err)
+static enum ig_code open_once(struct lake_table *t, int64_t version, struct lake_snapshot **out, struct error *err)
 {
     enum ig_code rc = IG_OK;
     bool done = false;
 
-    *out = NULL;
     if (version == LAKE_LATEST)
         rc = open_newest(t, out, &done, err);
-    if (!rc && !done)
-        rc = open_version(t, version, out, err);
+    return rc || done ? rc : open_version(t, version, out, err);
+}
+
+enum ig_code lake_snapshot_open(struct lake_table *t, int64_t version, struct lake_snapshot **out, struct error *err)
+{
+    enum ig_code rc = IG_CORRUPT;
+
+    *out = NULL;
+    /* What was listed may be cleaned up before it is read: the log as it is then has another way to the version. */
+    for (int tries = 0; tries < OPEN_TRIES && rc == IG_CORRUPT; tries++)
+        rc = open_once(t, version, out, err);
     if (!rc)
         (*out)->opened_ms = env_monotonic_ms(t->store->env);
     if (!rc && version == LAKE_LATEST && *out != t->cached) {
