@@ -2,14 +2,18 @@
  * ingot table: what a Delta table is, and its maintenance. What it shows is in table_show.c, how a table is found in
  * table_open.c.
  */
+#include "cli/table_check.h"
+#include "cli/table_make.h"
 #include "cli/table_show.h"
 #include "cli/table_work.h"
 
 struct table_options {
     struct table_work work;
+    struct table_make make;
+    struct table_alter alter;
     const char *at, *memory;
     int64_t limit;
-    bool stats;
+    bool stats, data, repair, rows;
 };
 #define OPTION(member) offsetof(struct table_options, member)
 #define AT_OPTION {"at", 0, "VERSION", "as of a version, or a time: 2024-01-15T06:00:00Z, -1h", CLI_TEXT, OPTION(at)}
@@ -127,6 +131,73 @@ static int checkpoint(struct cli_lake *l, const struct table_options *o)
 static int run_checkpoint(struct cli_context *c, const void *options)
 {
     return with_table(c, options, checkpoint);
+}
+
+static int check(struct cli_lake *l, const struct table_options *o)
+{
+    return table_check(l, o->at, o->data, o->repair, o->work.dry_run);
+}
+
+static int run_check(struct cli_context *c, const void *options)
+{
+    return with_table(c, options, check);
+}
+
+static int diff(struct cli_lake *l, const struct table_options *o)
+{
+    return table_diff(l, l->c->args[1], l->c->n_args > 2 ? l->c->args[2] : NULL, o->rows,
+                      o->limit == CLI_NUMBER_NONE ? 100 : o->limit);
+}
+
+static int run_diff(struct cli_context *c, const void *options)
+{
+    return with_table(c, options, diff);
+}
+
+/* --- tables that are made, and altered --------------------------------------------------------------------------- */
+
+/* The place may have no table yet. */
+static int with_place(struct cli_context *c, const struct table_options *o, enum cli_lake_need need,
+                      int (*make)(struct cli_lake *l, const struct table_make *m))
+{
+    struct cli_lake l;
+    const int status = cli_lake_open(c, c->args[0], need, o->memory, &l);
+
+    return cli_lake_close(&l, status ? status : make(&l, &o->make));
+}
+
+static int run_create(struct cli_context *c, const void *options)
+{
+    struct table_options *o = ARENA_NEW(&c->arena, struct table_options);
+
+    *o = *(const struct table_options *)options;
+    o->make.columns = c->n_args > 1 ? c->args[1] : NULL;
+    return with_place(c, o, CLI_LAKE_ANYWHERE, table_create);
+}
+
+static int run_convert(struct cli_context *c, const void *options)
+{
+    return with_place(c, options, CLI_LAKE_THERE, table_convert);
+}
+
+static int clone(struct cli_lake *l, const struct table_options *o)
+{
+    return table_clone(l, o->at, l->c->args[1], &o->make);
+}
+
+static int run_clone(struct cli_context *c, const void *options)
+{
+    return with_table(c, options, clone);
+}
+
+static int alter(struct cli_lake *l, const struct table_options *o)
+{
+    return table_alter(l, &o->alter);
+}
+
+static int run_alter(struct cli_context *c, const void *options)
+{
+    return with_table(c, options, alter);
 }
 
 /* --- the verb ---------------------------------------------------------------------------------------------------- */
@@ -287,8 +358,163 @@ static const struct cli_verb checkpoint_verb = {
     .run = run_checkpoint,
 };
 
-static const struct cli_verb *const actions[] = {&ls_verb,       &show_verb,   &history_verb, &files_verb,
-                                                 &optimize_verb, &vacuum_verb, &restore_verb, &checkpoint_verb};
+static const struct cli_option check_options[] = {
+    {"data", 0, NULL, "read all rows, and hold the statistics against them", CLI_FLAG, OPTION(data)},
+    {"repair", 0, NULL, "take files that are missing out of the table", CLI_FLAG, OPTION(repair)},
+    {"dry-run", 'n', NULL, "with --repair: change nothing", CLI_FLAG, OPTION(work.dry_run)},
+    AT_OPTION,
+    MEMORY_OPTION,
+};
+static const struct cli_verb check_verb = {
+    .name = "table check",
+    .summary = "Look whether a table is whole: log, files, deletion vectors, statistics",
+    .args = "TABLE",
+    .min_args = 1,
+    .max_args = 1,
+    .details = "Checkpoints and checksums are held against the commits, every file must be there with its size, every\n"
+               "deletion vector be readable. The exit status is 1 if something is wrong.\n\n"
+               "  ingot table check silver/orders\n"
+               "  ingot table check /data/lake/events --data",
+    .options = check_options,
+    .n_options = IG_COUNT(check_options),
+    .options_size = sizeof(struct table_options),
+    .run = run_check,
+};
+
+static const struct cli_option diff_options[] = {
+    {"rows", 0, NULL, "the rows that differ, instead", CLI_FLAG, OPTION(rows)},
+    {"limit", 0, "N", "with --rows: at most N of a table (default 100; 0: all)", CLI_NUMBER, OPTION(limit)},
+    MEMORY_OPTION,
+};
+static const struct cli_verb diff_verb = {
+    .name = "table diff",
+    .summary = "Show what differs between two versions: schema, properties, files, rows",
+    .args = "TABLE FROM [TO]",
+    .min_args = 2,
+    .max_args = 3,
+    .details =
+        "FROM and TO are versions or times; without TO the newest. --rows reads the files that only one of them\n"
+        "has; no change data feed is needed.\n\n"
+        "  ingot table diff silver/orders 12 14\n"
+        "  ingot table diff silver/orders -1d --rows",
+    .options = diff_options,
+    .n_options = IG_COUNT(diff_options),
+    .options_size = sizeof(struct table_options),
+    .run = run_diff,
+};
+
+static const struct cli_option convert_options[] = {
+    {"partition-by", 0, "'NAME TYPE'", "the type of a partition column (default: DATE, BIGINT or VARCHAR, as fits)",
+     CLI_LIST, OPTION(make.partition_by)},
+    {"no-stats", 0, NULL, "without statistics of the columns", CLI_FLAG, OPTION(make.no_stats)},
+    {"utc", 0, NULL, "times without a zone are UTC", CLI_FLAG, OPTION(make.utc)},
+    {"dry-run", 'n', NULL, "only look whether it can be done", CLI_FLAG, OPTION(make.dry_run)},
+    MEMORY_OPTION,
+};
+static const struct cli_verb convert_verb = {
+    .name = "table convert",
+    .summary = "Make a table of a folder of Parquet files, in place",
+    .args = "FOLDER",
+    .min_args = 1,
+    .max_args = 1,
+    .details =
+        "Writes a log beside the files; nothing is copied or moved. Folders named column=value are partitions.\n\n"
+        "  ingot table convert /data/events\n"
+        "  ingot table convert /data/events --partition-by 'day DATE'",
+    .options = convert_options,
+    .n_options = IG_COUNT(convert_options),
+    .options_size = sizeof(struct table_options),
+    .run = run_convert,
+};
+
+static const struct cli_option clone_options[] = {
+    {"deep", 0, NULL, "copy the files, too: the new table stands alone", CLI_FLAG, OPTION(make.deep)},
+    AT_OPTION,
+    MEMORY_OPTION,
+};
+static const struct cli_verb clone_verb = {
+    .name = "table clone",
+    .summary = "Make a new table that begins as a version of another one",
+    .args = "TABLE NEW",
+    .min_args = 2,
+    .max_args = 2,
+    .details =
+        "Without --deep the new table uses the other one's files where they are; a vacuum there takes them away.\n\n"
+        "  ingot table clone silver/orders /tmp/try\n"
+        "  ingot table clone silver/orders@12 /backup/orders --deep",
+    .options = clone_options,
+    .n_options = IG_COUNT(clone_options),
+    .options_size = sizeof(struct table_options),
+    .run = run_clone,
+};
+
+static const struct cli_option create_options[] = {
+    {"as", 0, "SELECT", "with the columns and rows of a query", CLI_TEXT, OPTION(make.select)},
+    {"partition-by", 0, "COLUMN[,...]", "partition columns", CLI_LIST, OPTION(make.partition_by)},
+    {"cluster-by", 0, "COLUMN[,...]", "clustering columns", CLI_LIST, OPTION(make.cluster_by)},
+    {"property", 'p', "NAME=VALUE", "as delta.appendOnly=true; may be repeated", CLI_WORDS, OPTION(make.properties)},
+    {"comment", 0, "TEXT", "what the table is", CLI_TEXT, OPTION(make.comment)},
+    {"if-not-exists", 0, NULL, "succeed if it is there", CLI_FLAG, OPTION(make.if_not_exists)},
+    MEMORY_OPTION,
+};
+static const struct cli_verb create_verb = {
+    .name = "table create",
+    .summary = "Create a table",
+    .args = "TABLE ['COLUMN TYPE, ...']",
+    .min_args = 1,
+    .max_args = 2,
+    .details =
+        "A column is a name and a type, then NOT NULL, DEFAULT x, GENERATED ALWAYS AS (x), GENERATED ALWAYS (or BY\n"
+        "DEFAULT) AS IDENTITY, COMMENT 'text' as needed. The protocol is the lowest that has what is used.\n\n"
+        "  ingot table create /data/events 'id BIGINT NOT NULL, at TIMESTAMP, kind STRING' --partition-by kind\n"
+        "  ingot table create /data/orders --as \"FROM 'orders.csv'\" -p delta.enableChangeDataFeed=true",
+    .options = create_options,
+    .n_options = IG_COUNT(create_options),
+    .options_size = sizeof(struct table_options),
+    .run = run_create,
+};
+
+static const struct cli_option alter_options[] = {
+    {"set", 0, "NAME=VALUE", "set a property; may be repeated, as all of these", CLI_WORDS, OPTION(alter.set)},
+    {"unset", 0, "NAME", "remove a property", CLI_WORDS, OPTION(alter.unset)},
+    {"add", 0, "'NAME TYPE ...'", "add columns, written as in create", CLI_WORDS, OPTION(alter.add)},
+    {"drop", 0, "COLUMN", "drop a column (needs column mapping)", CLI_WORDS, OPTION(alter.drop)},
+    {"rename", 0, "OLD=NEW", "rename a column (needs column mapping)", CLI_WORDS, OPTION(alter.rename)},
+    {"type", 0, "'NAME TYPE'", "a wider type (needs type widening)", CLI_WORDS, OPTION(alter.type)},
+    {"not-null", 0, "COLUMN", "no row may be null there", CLI_WORDS, OPTION(alter.not_null)},
+    {"nullable", 0, "COLUMN", "rows may be null there", CLI_WORDS, OPTION(alter.nullable)},
+    {"default", 0, "COLUMN=EXPRESSION", "what it is if a writer does not say", CLI_WORDS, OPTION(alter.defaults)},
+    {"drop-default", 0, "COLUMN", "no default any more", CLI_WORDS, OPTION(alter.no_default)},
+    {"column-comment", 0, "COLUMN=TEXT", "what a column is", CLI_WORDS, OPTION(alter.comment)},
+    {"comment", 0, "TEXT", "what the table is", CLI_TEXT, OPTION(alter.table_comment)},
+    {"constraint", 0, "NAME=EXPRESSION", "what must be true of every row (CHECK)", CLI_WORDS, OPTION(alter.constraint)},
+    {"drop-constraint", 0, "NAME", "no such constraint any more", CLI_WORDS, OPTION(alter.no_constraint)},
+    {"feature", 0, "NAME", "add a table feature", CLI_WORDS, OPTION(alter.feature)},
+    {"cluster-by", 0, "COLUMN[,...]", "other clustering columns", CLI_LIST, OPTION(alter.cluster_by)},
+    {"no-cluster-by", 0, NULL, "no clustering columns any more", CLI_FLAG, OPTION(alter.no_cluster)},
+    {"if-exists", 0, NULL, "what is dropped may be gone already", CLI_FLAG, OPTION(alter.if_exists)},
+    MEMORY_OPTION,
+};
+static const struct cli_verb alter_verb = {
+    .name = "table alter",
+    .summary = "Change a table's properties, columns, constraints",
+    .args = "TABLE",
+    .min_args = 1,
+    .max_args = 1,
+    .details =
+        "Each change is a commit of its own, in the order of this list: features, properties, what is dropped, what\n"
+        "is new.\n\n"
+        "  ingot table alter silver/orders --set delta.deletedFileRetentionDuration='interval 30 days'\n"
+        "  ingot table alter /data/events --add 'country STRING COMMENT \"ISO code\"' --constraint 'ok=id > 0'",
+    .options = alter_options,
+    .n_options = IG_COUNT(alter_options),
+    .options_size = sizeof(struct table_options),
+    .run = run_alter,
+};
+
+static const struct cli_verb *const actions[] = {
+    &ls_verb,      &show_verb,  &history_verb,  &files_verb,  &diff_verb,    &create_verb, &alter_verb,
+    &convert_verb, &clone_verb, &optimize_verb, &vacuum_verb, &restore_verb, &check_verb,  &checkpoint_verb};
 
 const struct cli_verb cli_verb_table = {
     .name = "table",

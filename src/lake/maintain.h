@@ -180,4 +180,50 @@ struct lake_converted {
 IG_MUST_CHECK enum ig_code lake_convert(struct lake_table *t, const struct lake_convert *o, struct lake_converted *out,
                                         struct error *err);
 
+/* --- check (fsck.c, fsck_data.c) ----------------------------------------------------------------------------- */
+
+/* What is wrong. Texts hold during the call. */
+struct lake_problem {
+    const char *kind; /* "missing", "size", "deletion vector", "checkpoint", "log", "statistics", "data" */
+    const char *file; /* as the log has it, or the log's own file; "" of the table as a whole */
+    const char *text;
+};
+struct lake_check {
+    int64_t version; /* LAKE_LATEST (-1), or another one */
+    bool data;       /* reads all rows: can they be decoded, do the statistics hold for them? */
+    bool repair;     /* files that are missing are taken out of the table, in one commit; nothing else is changed */
+    bool dry_run;    /* with repair: says only what it would do */
+    void (*each)(void *ctx, const struct lake_problem *p); /* NULL: not */
+    lake_progress_fn *progress;
+    void *ctx;
+};
+struct lake_checked {
+    int64_t version;
+    int64_t files, bytes, rows, vectors, checkpoints; /* that were looked at; rows with `data` */
+    int64_t problems, missing;
+    int64_t repaired; /* files taken out */
+};
+/* The log whole, checkpoints against it, every file there with its size, deletion vectors readable and of as many rows
+ * as the log says. Problems are no error of this function. */
+IG_MUST_CHECK enum ig_code lake_check(struct lake_table *t, const struct lake_check *o, struct lake_checked *out,
+                                      struct error *err);
+
+/* --- what differs between versions (diff.c) ------------------------------------------------------------------ */
+
+struct lake_file;
+struct lake_diff {
+    int64_t files_added, bytes_added, rows_added; /* rows by the statistics, -1: not known */
+    int64_t files_removed, bytes_removed, rows_removed;
+    int64_t files_kept;
+};
+/* `each` gets every file that only one of the versions has; NULL: none. */
+typedef enum ig_code lake_diff_fn(void *ctx, bool added, const struct lake_file *f, struct error *err);
+IG_MUST_CHECK enum ig_code lake_diff(const struct lake_snapshot *a, const struct lake_snapshot *b, lake_diff_fn *each,
+                                     void *ctx, struct lake_diff *out, struct error *err);
+/* Appends an SQL FROM item, in parentheses: the rows that only one of the versions has, _change "-" (in a) or "+" (in
+ * b), then b's columns. Rows that are equal in both are not there, however often they were rewritten. Only files that
+ * one of them does not have are read; no change data feed is needed. */
+IG_MUST_CHECK enum ig_code lake_add_diff(const struct lake_snapshot *a, const struct lake_snapshot *b, struct buf *sql,
+                                         struct error *err);
+
 #endif

@@ -192,6 +192,14 @@ static enum ig_code try_load(const struct opening *o, struct lake_snapshot **out
     return rc;
 }
 
+enum ig_code lake_snapshot_build(struct lake_table *t, const struct lake_log *log, size_t checkpoint, int64_t version,
+                                 struct lake_snapshot **out, struct error *err)
+{
+    const struct opening o = {.t = t, .log = log, .version = version, .checkpoint = checkpoint};
+
+    return try_load(&o, out, err);
+}
+
 /* From the newest checkpoint that can be read, down to the first commit. What is broken is got around if the rest of
  * the log says all that it said; else the newest checkpoint's error is the answer. */
 static enum ig_code build(struct lake_table *t, const struct lake_log *log, int64_t version, struct lake_snapshot **out,
