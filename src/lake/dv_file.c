@@ -333,7 +333,7 @@ enum ig_code lake_dv_write(struct lake_table *t, const struct lake_dv *const *dv
     if (!rc)
         rc = store_put(t->store, buf_cstr(&object), buf_str(&file), STORE_IF_ABSENT, err);
     if (rc == IG_UNKNOWN_OUTCOME) /* of a file that no commit names: nothing has happened */
-        rc = IG_IO;
+        rc = store_is_local(t->store) ? IG_IO : IG_UNAVAILABLE;
     buf_release(&object);
     buf_release(&text);
     buf_release(&file);

@@ -308,7 +308,7 @@ static enum ig_code put_file(const struct write *w, const struct lake_new_file *
     lake_add_object_name(&object, w->t->path, str_of(f->name));
     rc = store_put_file(w->t->store, buf_cstr(&object), from, STORE_IF_ABSENT, err);
     if (rc == IG_UNKNOWN_OUTCOME) /* of a file that no commit will name: nothing has happened */
-        rc = IG_IO;
+        rc = store_is_local(w->t->store) ? IG_IO : IG_UNAVAILABLE;
     buf_release(&object);
     free(from);
     return rc;

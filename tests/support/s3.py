@@ -36,7 +36,7 @@ class Moto:
         self.endpoint = f"http://127.0.0.1:{self.port}"
         self.log = open(log, "wb")
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(self.port)],
+            [sys.executable, str(pathlib.Path(__file__).with_name("moto_process.py")), str(self.port)],
             stdout=self.log,
             stderr=self.log,
             env={**os.environ, **env},
@@ -274,6 +274,40 @@ class Script:
         log = self.process.stderr.read()
         self.process.wait(60)
         return log
+
+
+class Lake:
+    """The lake's operations by lines of text, on a URL: tests/unit/lake/test_script.c."""
+
+    def __init__(self, url):
+        program = os.environ.get("INGOT_LAKE_SCRIPT", SOURCE_DIR / "build" / "tests" / "unit_lake_script")
+        assert pathlib.Path(program).exists(), f"{program} is not built"
+        self.process = subprocess.Popen(
+            [program, url], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1, env={**os.environ, **KEYS}
+        )
+
+    def __call__(self, line):
+        """The rows of the answer, and the error or None."""
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+        rows = []
+        for answer in self.process.stdout:
+            answer = answer.rstrip("\n")
+            if answer.startswith("{"):
+                rows.append(json.loads(answer))
+            else:
+                return rows, None if answer == "ok" else answer
+        raise AssertionError(f"the program died at: {line}")
+
+    def ok(self, line):
+        rows, problem = self(line)
+        assert problem is None, f"{line}: {problem}"
+        return rows
+
+    def close(self):
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.close()
+        self.process.wait(20)
 
 
 class S3:
