@@ -62,13 +62,12 @@ static enum ig_code take_version(const struct query_text *q, const struct sql_to
 }
 
 /* A date or a time in quotes; without a zone it is UTC. TIMESTAMP or DATE may stand before it. */
-static enum ig_code take_time(struct query_text *q, struct sql_scanner *s, struct sql_token t, struct query_delta *d,
+static enum ig_code take_time(struct query_text *q, struct sql_scanner *s, struct sql_token t, int64_t *us,
                               struct error *err)
 {
     if (sql_is_word(&t, "timestamp") || sql_is_word(&t, "timestamptz") || sql_is_word(&t, "date"))
         t = sql_next(s);
-    d->at_time = true;
-    if (t.type != SQL_STRING || !timestamp_parse(str_of(unquote(q->arena, t.content)), &d->time_us))
+    if (t.type != SQL_STRING || !timestamp_parse(str_of(unquote(q->arena, t.content)), us))
         return refuse(q, t.from, err, "a timestamp is a date or a time in quotes, as '2024-01-31 12:00:00Z'");
     return IG_OK;
 }
@@ -86,24 +85,28 @@ static enum ig_code read_option(struct query_text *q, struct sql_scanner *s, str
     if (sql_is_word(&t, "timestamp")) {
         if (!read_arrow(s, &value))
             return refuse(q, t.from, err, "behind 'timestamp' comes => and the time");
-        return take_time(q, s, value, d, err);
+        d->at_time = true;
+        return take_time(q, s, value, &d->time_us, err);
     }
     if (t.type == SQL_WORD)
         return refuse(q, t.from, err, "the options of delta() are version and timestamp");
     return take_version(q, &t, &d->version, err);
 }
 
-/* One version of delta_changes, with or without its name. */
+/* One end of delta_changes, with or without its name: a version, or a time. */
 static enum ig_code read_bound(struct query_text *q, struct sql_scanner *s, const char *name, int64_t *version,
-                               struct error *err)
+                               bool *by_time, int64_t *us, struct error *err)
 {
     struct sql_token t = sql_next(s), value;
 
     if (!sql_is_word(&t, name))
         value = t;
     else if (!read_arrow(s, &value))
-        return refuse(q, t.from, err, "behind an option's name comes => and the number");
-    return take_version(q, &value, version, err);
+        return refuse(q, t.from, err, "behind an option's name comes => and the number or the time");
+    if (value.type == SQL_NUMBER)
+        return take_version(q, &value, version, err);
+    *by_time = true;
+    return take_time(q, s, value, us, err);
 }
 
 /* Behind "delta" or "delta_changes": its arguments. */
@@ -122,11 +125,12 @@ static enum ig_code read_delta(struct query_text *q, struct sql_scanner *s, cons
     if (d.changes && !sql_is_symbol(&t, ','))
         return refuse(q, t.from, err, "delta_changes() needs the first version");
     if (sql_is_symbol(&t, ',')) {
-        IG_TRY(d.changes ? read_bound(q, s, "from", &d.version, err) : read_option(q, s, &d, err));
+        IG_TRY(d.changes ? read_bound(q, s, "from", &d.version, &d.at_time, &d.time_us, err)
+                         : read_option(q, s, &d, err));
         t = sql_next(s);
     }
     if (d.changes && sql_is_symbol(&t, ',')) {
-        IG_TRY(read_bound(q, s, "to", &d.last, err));
+        IG_TRY(read_bound(q, s, "to", &d.last, &d.until_time, &d.until_us, err));
         t = sql_next(s);
     }
     if (!sql_is_symbol(&t, ')'))

@@ -9,15 +9,18 @@
 
 #include "base/base.h"
 
-/* delta('PATH_OR_URL' [, version => N] [, timestamp => 'T']) or delta_changes('PATH_OR_URL', N [, M]) in the text. */
+/* delta('PATH_OR_URL' [, version => N] [, timestamp => 'T']) or delta_changes('PATH_OR_URL', N [, M]) in
+ * the text; N and M may be times. */
 struct query_delta {
     size_t from, to; /* where it stands, in bytes */
     const char *place;
     int64_t version; /* -1: the latest */
     bool at_time;    /* the version of `time_us` */
     int64_t time_us;
-    bool changes; /* what changed from `version` to `last` (-1: the latest) */
+    bool changes; /* what changed from `version` (or time_us, if at_time) to `last` (-1: the latest) */
     int64_t last;
+    bool until_time; /* to the last version of `until_us` */
+    int64_t until_us;
 };
 
 struct query_statement {

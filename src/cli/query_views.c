@@ -310,16 +310,18 @@ static enum ig_code no_such_version(struct query_views *v, struct store *st, con
 static enum ig_code scan_asked(struct query_views *v, const struct query_delta *d, struct store *st, const char *path,
                                struct buf *from, struct error *err)
 {
-    int64_t version = d->version < 0 ? LAKE_LATEST : d->version;
+    int64_t version = d->version < 0 ? LAKE_LATEST : d->version, last = d->last < 0 ? LAKE_LATEST : d->last;
     struct lake_table *table = NULL;
     struct buf where;
     enum ig_code rc = lake_open(st, v->c, path, &table, err);
 
     buf_init(&where, 0);
     if (!rc && d->at_time)
-        rc = lake_version_at(table, d->time_us / 1000, &version, err);
+        rc = lake_version_bound(table, d->time_us / 1000, d->changes ? LAKE_SINCE : LAKE_AT, &version, err);
+    if (!rc && d->until_time)
+        rc = lake_version_bound(table, d->until_us / 1000, LAKE_UNTIL, &last, err);
     if (!rc && d->changes) {
-        rc = lake_add_changes(table, d->version, d->last < 0 ? LAKE_LATEST : d->last, from, err);
+        rc = lake_add_changes(table, version, last, from, err);
     } else if (!rc) {
         query_add_where(v->c, v->text, (size_t)(d - v->text->deltas.p), &where);
         rc = add_scan(table, version, where.n ? buf_cstr(&where) : NULL, from, err);

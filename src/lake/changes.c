@@ -445,5 +445,7 @@ enum ig_code lake_add_changes(struct lake_table *t, int64_t from, int64_t to, st
     free(f.times);
     lake_log_free(&f.log);
     lake_snapshot_free(f.end);
-    return rc ? error_context(err, rc, "table %s", *t->path ? t->path : t->store->url) : IG_OK;
+    if (rc && err && !str_has_prefix(str_of(err->msg), "table ")) /* a snapshot has said it already */
+        error_context(err, rc, "table %s", *t->path ? t->path : t->store->url);
+    return rc;
 }

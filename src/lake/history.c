@@ -103,6 +103,7 @@ struct timeline {
     const struct lake_log *log;
     int64_t *file_times;
     struct in_commit in_commit;
+    enum lake_bound bound;
 };
 
 static enum ig_code time_of(const struct timeline *l, size_t commit, int64_t *ms, struct error *err)
@@ -129,17 +130,25 @@ static enum ig_code no_version_at(const struct timeline *l, int64_t time_ms, siz
 static enum ig_code search(const struct timeline *l, size_t low, size_t high, int64_t time_ms, int64_t *version,
                            struct error *err)
 {
+    int64_t low_ms, high_ms = INT64_MAX, ms;
+
+    IG_TRY(time_of(l, low, &low_ms, err));
     while (high - low > 1) {
         const size_t middle = low + (high - low) / 2;
-        int64_t ms;
 
         IG_TRY(time_of(l, middle, &ms, err));
-        if (ms <= time_ms)
+        if (ms < low_ms || ms > high_ms)
+            return error_set(err, IG_CORRUPT, "the time of version %lld is not between those of the versions around it",
+                             (long long)l->log->commits.p[middle].version);
+        if (ms <= time_ms) {
             low = middle;
-        else
+            low_ms = ms;
+        } else {
             high = middle;
+            high_ms = ms;
+        }
     }
-    *version = l->log->commits.p[low].version;
+    *version = l->log->commits.p[low].version + (l->bound == LAKE_SINCE && low_ms < time_ms);
     return IG_OK;
 }
 
@@ -155,9 +164,17 @@ static enum ig_code find_version(const struct timeline *l, int64_t time_ms, int6
     if (readable < 0 || first == n)
         return error_set(err, IG_NOT_FOUND, "no commit is there that tells a time");
     IG_TRY(time_of(l, first, &ms, err));
+    if (time_ms < ms && l->bound == LAKE_SINCE) {
+        *version = l->log->commits.p[first].version;
+        return IG_OK;
+    }
     if (time_ms < ms)
         return no_version_at(l, time_ms, first, ms, "before the first", err);
     IG_TRY(time_of(l, n - 1, &ms, err));
+    if (time_ms > ms && l->bound == LAKE_UNTIL) {
+        *version = l->log->commits.p[n - 1].version;
+        return IG_OK;
+    }
     if (time_ms > ms)
         return no_version_at(l, time_ms, n - 1, ms, "after the newest", err);
     /* Files' times and in-commit ones need not fit together: the enablement's time says which of them hold. */
@@ -170,15 +187,16 @@ static enum ig_code find_version(const struct timeline *l, int64_t time_ms, int6
     return search(l, first, in_commit, time_ms, version, err);
 }
 
-enum ig_code lake_version_at(struct lake_table *t, int64_t time_ms, int64_t *version, struct error *err)
+enum ig_code lake_version_bound(struct lake_table *t, int64_t time_ms, enum lake_bound bound, int64_t *version,
+                                struct error *err)
 {
     struct lake_snapshot *s = NULL;
     struct lake_log log = {0};
-    struct timeline l = {.t = t, .log = &log};
-    enum ig_code rc = lake_snapshot_latest(t, &s, err);
+    struct timeline l = {.t = t, .log = &log, .bound = bound};
+    enum ig_code rc;
 
-    if (!rc)
-        rc = lake_log_list(t->store, t->path, &log, err);
+    IG_TRY(lake_snapshot_latest(t, &s, err));
+    rc = lake_log_list(t->store, t->path, &log, err);
     if (!rc) {
         l.in_commit = in_commit_of(s);
         l.file_times = lake_log_times(&log);
@@ -188,6 +206,11 @@ enum ig_code lake_version_at(struct lake_table *t, int64_t time_ms, int64_t *ver
     lake_log_free(&log);
     lake_snapshot_free(s);
     return rc ? error_context(err, rc, "table %s", name_of(t)) : IG_OK;
+}
+
+enum ig_code lake_version_at(struct lake_table *t, int64_t time_ms, int64_t *version, struct error *err)
+{
+    return lake_version_bound(t, time_ms, LAKE_AT, version, err);
 }
 
 /* --- the history ------------------------------------------------------------------------------------------- */

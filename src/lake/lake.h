@@ -96,6 +96,12 @@ IG_MUST_CHECK enum ig_code lake_add_scan(const struct lake_snapshot *s, const st
  * for a time before the first version that can still be read, or after the newest one. */
 IG_MUST_CHECK enum ig_code lake_version_at(struct lake_table *t, int64_t time_ms, int64_t *version, struct error *err);
 
+/* The ends of a range of versions by time: the first version made at that time or later, the last one made then or
+ * earlier (the newest, for a time after it). */
+enum lake_bound { LAKE_AT, LAKE_SINCE, LAKE_UNTIL };
+IG_MUST_CHECK enum ig_code lake_version_bound(struct lake_table *t, int64_t time_ms, enum lake_bound bound,
+                                              int64_t *version, struct error *err);
+
 /* One commit. What its commitInfo does not have is NULL, {NULL, 0} or -1. */
 struct lake_history_entry {
     int64_t version, time_ms;
