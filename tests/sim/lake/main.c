@@ -70,6 +70,7 @@ static bool run_seed(const struct wish *w, uint64_t seed, struct world_result *s
     sum->commits += r.commits;
     sum->unknown += r.unknown;
     sum->crashes += r.crashes;
+    sum->vacuumed += r.vacuumed;
     return true;
 }
 
@@ -91,8 +92,9 @@ int main(int argc, char **argv)
     if (status)
         printf("again: sim_lake --seeds %llu --verbose\n", (unsigned long long)seed - 1);
     else
-        printf("%llu seeds: %zu commits, %zu unknown, %lld crashes: every promise was kept\n",
-               (unsigned long long)(seed - w.from), sum.commits, sum.unknown, (long long)sum.crashes);
+        printf("%llu seeds: %zu commits, %zu unknown, %lld crashes, %lld files vacuumed: every promise was kept\n",
+               (unsigned long long)(seed - w.from), sum.commits, sum.unknown, (long long)sum.crashes,
+               (long long)sum.vacuumed);
     for (size_t i = 0; i < world->stacks.n; i++)
         free(world->stacks.p[i]);
     vec_free(&world->stacks);

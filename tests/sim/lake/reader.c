@@ -131,6 +131,29 @@ void reader_run(struct process *p)
     lake_close(t);
 }
 
+static enum ig_code clean_up(struct process *p, struct lake_table *t, struct error *err)
+{
+    const struct lake_vacuum vacuum = {.retention_ms = -1, .quiet = true};
+    struct lake_cleaned cleaned = {0};
+    struct lake_vacuumed vacuumed = {0};
+    enum ig_code rc;
+
+    switch (draw(p->w, 4)) {
+    case 0:
+        rc = lake_checkpoint(t, LAKE_LATEST, err);
+        break;
+    case 1:
+        rc = lake_clean_log(t, false, &cleaned, err);
+        break;
+    default:
+        rc = lake_vacuum(t, &vacuum, &vacuumed, err);
+        p->w->vacuumed += vacuumed.files;
+    }
+    say(p->w, "%d: cleans up: %lld commits, %lld files", p->number, (long long)cleaned.commits,
+        (long long)vacuumed.files);
+    return rc;
+}
+
 void cleaner_run(struct process *p)
 {
     struct lake_table *t = NULL;
@@ -138,15 +161,11 @@ void cleaner_run(struct process *p)
     if (lake_open(&p->store, NULL, TABLE, &t, NULL))
         return;
     for (; p->work > 0 && !p->dead && !p->w->failed; p->work--) {
-        struct lake_cleaned cleaned;
         struct error err = {0};
         enum ig_code rc;
 
         process_wait(p, (int64_t)draw(p->w, 60 * US_PER_S));
-        if (chance(p->w, 60))
-            rc = lake_clean_log(t, false, &cleaned, &err);
-        else
-            rc = lake_checkpoint(t, LAKE_LATEST, &err);
+        rc = clean_up(p, t, &err);
         say(p->w, "%d: cleaned up: %s %s", p->number, error_code_name(rc), rc ? err.msg : "");
         if (rc == IG_CORRUPT)
             violation(p->w, "process %d cannot clean up: %s", p->number, err.msg);

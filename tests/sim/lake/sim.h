@@ -28,8 +28,8 @@
 #define STACK_BYTES ((size_t)256 << 10)
 #define US_PER_MS 1000
 #define US_PER_S 1000000
-#define LOG_KEPT_S 90   /* delta.logRetentionDuration */
-#define FILES_KEPT_S 90 /* delta.deletedFileRetentionDuration */
+#define LOG_KEPT_S 90    /* delta.logRetentionDuration */
+#define FILES_KEPT_S 300 /* delta.deletedFileRetentionDuration: longer than any write takes */
 
 struct world;
 struct process;
@@ -205,13 +205,13 @@ struct world {
     struct model model;
     /* what this seed is like */
     unsigned fault_percent, slow_percent, page;
-    bool crashes, row_tracking, in_commit_timestamps, write_serializable, sleepers;
-    int64_t crashes_seen, calls;
+    bool crashes, slow_paced, row_tracking, in_commit_timestamps, write_serializable, sleepers;
+    int64_t crashes_seen, calls, vacuumed;
 };
 
 struct world_result {
     size_t commits, unknown;
-    int64_t crashes;
+    int64_t crashes, vacuumed;
     uint64_t random;
     char why[1024];
 };

@@ -62,17 +62,19 @@ static void choose(struct world *w)
     w->in_commit_timestamps = chance(w, 30);
     w->write_serializable = chance(w, 25);
     w->sleepers = chance(w, 30);
+    w->slow_paced = chance(w, 30);
     for (int i = 0; i < writers; i++)
         process_add(w, "writer", writer_run, 3 + (int)draw(w, 8));
     for (int i = 0; i < readers; i++)
         process_add(w, "reader", reader_run, 2 + (int)draw(w, 6));
     if (chance(w, 60))
-        process_add(w, "cleaner", cleaner_run, 1 + (int)draw(w, 5));
+        process_add(w, "cleaner", cleaner_run, 1 + (int)draw(w, w->slow_paced ? 12 : 5));
 }
 
 static void sum_up(const struct world *w, struct world_result *out)
 {
-    *out = (struct world_result){.commits = w->model.versions.n, .crashes = w->crashes_seen, .random = w->random};
+    *out = (struct world_result){
+        .commits = w->model.versions.n, .crashes = w->crashes_seen, .vacuumed = w->vacuumed, .random = w->random};
     for (size_t i = 0; i < w->model.ops.n; i++)
         out->unknown += w->model.ops.p[i].state == OP_UNKNOWN;
     memcpy(out->why, w->why, sizeof(out->why));
@@ -80,11 +82,9 @@ static void sum_up(const struct world *w, struct world_result *out)
 
 bool world_run(struct world *w, uint64_t seed, bool verbose, struct world_result *out)
 {
-    const bool good = true;
-
     w->seed = w->random = seed;
     w->verbose = verbose;
-    w->now_us = w->calls = w->crashes_seen = 0;
+    w->now_us = w->calls = w->crashes_seen = w->vacuumed = 0;
     w->failed = w->healing = false;
     w->why[0] = '\0';
     w->model = (struct model){.acked = -1, .row_high = -1};
@@ -102,5 +102,5 @@ bool world_run(struct world *w, uint64_t seed, bool verbose, struct world_result
     processes_free(w);
     store_sim_free(w);
     model_free(w);
-    return good && !*out->why;
+    return !*out->why;
 }

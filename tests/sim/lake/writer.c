@@ -318,10 +318,6 @@ static void finish(struct doing *d, bool ready)
         op_of(d)->state = OP_NOTHING;
         return;
     }
-    if (d->w->sleepers && !d->w->healing && chance(d->w, 5)) {
-        say(d->w, "%d: sleeps", d->p->number);
-        process_wait(d->p, (int64_t)(60 + draw(d->w, 240)) * US_PER_S);
-    }
     if (d->s)
         rc = lake_finish_change(d->t, &d->change, &d->files, IG_OK, &version, &err);
     else
@@ -343,6 +339,11 @@ static void operate(struct process *p, struct lake_table *t, struct lake_snapsho
         .only_on_version = LAKE_LATEST, .user_metadata = d.mark, .max_tries = 40, .max_wait_ms = 100000};
     d.change = (struct lake_change){.base = s, .operation = "SIM", .options = &d.options};
     buf_init(&d.metadata, 0);
+    /* Files that are written first, and committed long after, are the vacuum's: nobody may sleep there. */
+    if (p->w->sleepers && !p->w->healing && kind != OP_RESTORE && chance(p->w, 5)) {
+        say(p->w, "%d: sleeps", p->number);
+        process_wait(p, (int64_t)(60 + draw(p->w, 240)) * US_PER_S);
+    }
     finish(&d, prepare(&d, kind, &old));
     lake_snapshot_free(old);
     buf_release(&d.metadata);
@@ -390,7 +391,7 @@ void writer_run(struct process *p)
             if (lake_open(&p->store, NULL, TABLE, &t, NULL))
                 return;
         }
-        process_wait(p, (int64_t)draw(p->w, chance(p->w, 30) ? 40 * US_PER_S : US_PER_S));
+        process_wait(p, (int64_t)draw(p->w, (p->w->slow_paced ? 100 : chance(p->w, 30) ? 40 : 1) * US_PER_S));
     }
     lake_close(t);
 }
