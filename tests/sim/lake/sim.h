@@ -29,7 +29,7 @@
 #define US_PER_MS 1000
 #define US_PER_S 1000000
 #define LOG_KEPT_S 90    /* delta.logRetentionDuration */
-#define FILES_KEPT_S 300 /* delta.deletedFileRetentionDuration: longer than any write takes */
+#define FILES_KEPT_S 150 /* delta.deletedFileRetentionDuration: longer than any write takes */
 
 struct world;
 struct process;
