@@ -114,3 +114,24 @@ def s3(moto, tmp_path, request):
     it = S3(moto, name, tmp_path / "cache")
     yield it
     it.close()
+
+
+@pytest.fixture(scope="session")
+def fake_gcs(tmp_path_factory):
+    """Google Cloud Storage on loopback."""
+    from support.gcs import FakeGcs
+
+    it = FakeGcs(tmp_path_factory.mktemp("gcs") / "log")
+    yield it
+    it.close()
+
+
+@pytest.fixture
+def gcs(fake_gcs, tmp_path, request):
+    """A fresh bucket of it."""
+    from support.gcs import Gcs
+
+    name = "b-" + hashlib.sha256(request.node.nodeid.encode()).hexdigest()[:20] + f"-{os.getpid()}"
+    it = Gcs(fake_gcs, name, tmp_path / "gcs-cache")
+    yield it
+    it.close()

@@ -1,11 +1,15 @@
 /*
- * gs://BUCKET/PREFIX by the JSON API. Options: endpoint=URL, credentials=FILE (or none), user_project=ID, ca_file=FILE.
+ * gs://BUCKET/PREFIX by the JSON API. Options: endpoint=URL, credentials=FILE (or none), user_project=ID.
  *
  * STORAGE_EMULATOR_HOST, as Google's own clients know it, is an endpoint that wants no credentials.
+ *
+ * With HMAC keys (GS_ACCESS_KEY_ID and GS_SECRET_ACCESS_KEY, or the option auth=hmac to insist) it is the XML API,
+ * which is S3's protocol in other words: the sources of s3: do that.
  */
 #include "store/gcs.h"
 
 #include "store/parallel.h"
+#include "store/s3.h"
 #include "store/store_internal.h"
 
 #include <inttypes.h>
@@ -389,7 +393,7 @@ static const struct store_ops gcs_ops = {
     .release = remote_release,
 };
 
-static const char *const known_options[] = {"endpoint", "credentials", "user_project", "ca_file", NULL};
+static const char *const known_options[] = {"auth", "endpoint", "credentials", "user_project", NULL};
 
 /* The endpoint without a trailing slash; *emulator: it is one that the environment names. */
 static char *choose_endpoint(const struct remote_url *u, bool *emulator)
@@ -413,7 +417,7 @@ static char *choose_endpoint(const struct remote_url *u, bool *emulator)
 static enum ig_code open_url(struct env *env, struct remote_url *u, struct store **out, struct error *err)
 {
     struct gcs_store *g = check_calloc(1, sizeof(*g));
-    struct http_options options = {.ca_file = remote_url_option(u, "ca_file")};
+    struct http_options options;
     const char *credentials = remote_url_option(u, "credentials"), *payer = remote_url_option(u, "user_project");
     bool emulator;
     struct buf b;
@@ -427,7 +431,11 @@ static enum ig_code open_url(struct env *env, struct remote_url *u, struct store
     remote_store_init(&g->remote, &gcs_ops, env, u);
     g->remote.head = head;
     g->remote.read = read_part;
-    rc = http_client_new(env, &options, &g->http, err);
+    if (strcmp(g->endpoint, ENDPOINT) != 0)
+        remote_store_set_place(&g->remote, g->endpoint, "", "");
+    rc = remote_url_http(&g->remote.url, &options, err);
+    if (!rc)
+        rc = http_client_new(env, &options, &g->http, err);
     if (!rc && strncmp(g->endpoint, "http://", 7) != 0 && strncmp(g->endpoint, "https://", 8) != 0)
         rc = error_set(err, IG_INVALID, "store %s: the endpoint %s is not an http(s):// URL", g->remote.base.url,
                        g->endpoint);
@@ -451,10 +459,56 @@ static enum ig_code open_like(struct store *st, const char *url, struct store **
     return IG_OK;
 }
 
+/* --- HMAC keys -----------------------------------------------------------------------------------------------------
+ */
+
+static const struct s3_dialect xml_dialect = {
+    .scheme = "gs",
+    .name = "Google Cloud Storage",
+    .signing = &sigv4_goog,
+    .headers = "x-goog-",
+    .if_absent = {"x-goog-if-generation-match", "0"},
+};
+
+static enum ig_code open_by_keys(struct env *env, const char *url, const char *key, const char *secret,
+                                 struct store **out, struct error *err)
+{
+    const struct s3_opening opening = {
+        .dialect = &xml_dialect, .endpoint = ENDPOINT, .region = "auto", .access_key = key, .secret_key = secret};
+    VEC(const char *) known = {0};
+    struct remote_url u;
+    enum ig_code rc;
+
+    vec_push(&known, "auth");
+    for (size_t i = 0; s3_url_options[i]; i++)
+        vec_push(&known, s3_url_options[i]);
+    vec_push(&known, NULL);
+    rc = remote_url_parse(url, known.p, &u, err);
+    vec_free(&known);
+    return rc ? rc : s3_open(env, &u, &opening, out, err);
+}
+
+/* Does the URL say auth=hmac, or auth=oauth? */
+static bool says(const char *url, const char *option)
+{
+    const char *query = strchr(url, '?'), *found = query ? strstr(query, option) : NULL;
+
+    return found && (found[-1] == '?' || found[-1] == '&') && strchr("&", found[strlen(option)]);
+}
+
 enum ig_code store_gcs_open(struct env *env, const char *url, struct store **out, struct error *err)
 {
+    const char *key = getenv("GS_ACCESS_KEY_ID"), *secret = getenv("GS_SECRET_ACCESS_KEY");
+    const bool keys = key && *key && secret && *secret;
     struct remote_url u;
 
+    if (says(url, "auth=hmac") && !keys)
+        return error_set(err, IG_INVALID,
+                         "store %.*s: auth=hmac wants GS_ACCESS_KEY_ID and GS_SECRET_ACCESS_KEY in the "
+                         "environment",
+                         (int)strcspn(url, "?"), url);
+    if (keys && !says(url, "auth=oauth") && !strstr(url, "credentials="))
+        return open_by_keys(env, url, key, secret, out, err);
     IG_TRY(remote_url_parse(url, known_options, &u, err));
     return open_url(env, &u, out, err);
 }

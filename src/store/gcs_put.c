@@ -22,7 +22,9 @@ struct put {
     int64_t size_bytes;
     uint32_t crc32c;
     char id[37];
-    bool maybe_done; /* a request that could complete it went out, and its answer was not understood */
+    const char *session; /* where a big one goes */
+    bool forgotten;      /* the session is gone before it was complete: a new one may be begun */
+    bool maybe_done;     /* a request that could complete it went out, and its answer was not understood */
 };
 
 /* {"name": ..., "crc32c": ..., "metadata": {"ingot-put": ID}} */
@@ -51,19 +53,20 @@ static void add_upload_url(const struct put *p, const char *type, struct buf *ur
     }
 }
 
-/* Nobody knows whether the put was done: does the object say so? Leaves `err` as it is where it can not be told. */
-static enum ig_code settle(const struct put *p, struct error *err)
+/* Is the object that is there ours? Leaves `err` as it is where it can not be told. `taken`: the last answer was that
+ * the name is; it may be by an earlier try of ours, or by a request that somebody on the way has sent twice. */
+static enum ig_code settle(const struct put *p, bool taken, struct error *err)
 {
     struct remote_meta meta = {0};
-    struct error ignored = {0};
+    struct error looking = {0};
     struct buf id;
     enum ig_code rc;
 
     buf_init(&id, 200);
-    rc = gcs_head(p->g, p->name, &meta, &id, &ignored);
+    rc = gcs_head(p->g, p->name, &meta, &id, &looking);
     if (!rc && str_is(buf_str(&id), p->id))
         rc = IG_OK;
-    else if (!rc && p->mode == STORE_IF_ABSENT)
+    else if ((!rc && p->mode == STORE_IF_ABSENT) || (taken && !p->maybe_done))
         rc = error_set(err, IG_EXISTS, "%s/%s is there already", p->g->remote.base.url, p->name);
     else
         rc = error_context(err, IG_UNKNOWN_OUTCOME, "it may be stored, or not");
@@ -84,11 +87,15 @@ static enum ig_code conclude(struct put *p, const struct gcs_call *call, const s
         p->maybe_done = true;
     if (answered)
         rc = gcs_fail(call, response, err);
-    if (p->maybe_done)
-        return settle(p, err);
-    if (rc == IG_EXISTS)
-        return error_set(err, IG_EXISTS, "%s/%s is there already", p->g->remote.base.url, p->name);
-    return rc;
+    if (rc == IG_NOT_FOUND && call->url == p->session) {
+        p->forgotten = true;
+        rc =
+            error_set(err, IG_UNAVAILABLE, "%s/%s: the store has forgotten the upload", p->g->remote.base.url, p->name);
+    } else if (rc == IG_NOT_FOUND) {
+        rc = error_set(err, IG_INVALID, "%s/%s: Google Cloud Storage answers 404: is the bucket there?",
+                       p->g->remote.base.url, p->name);
+    }
+    return p->maybe_done || rc == IG_EXISTS ? settle(p, rc == IG_EXISTS, err) : rc;
 }
 
 /* --- one request ------------------------------------------------------------------------------------------------ */
@@ -208,13 +215,12 @@ static bool session_has(const struct http_response *response, int64_t *bytes)
     return true;
 }
 
-static enum ig_code send_chunk(struct put *p, const char *session, int64_t *at, struct buf *chunk, bool *done,
-                               struct error *err)
+static enum ig_code send_chunk(struct put *p, int64_t *at, struct buf *chunk, bool *done, struct error *err)
 {
     const int64_t left = p->size_bytes - *at, n = left < CHUNK_BYTES ? left : CHUNK_BYTES;
     struct http_response response;
     struct buf range, ask;
-    struct gcs_call call = {.g = p->g, .name = p->name, .method = "PUT", .url = session, .again = ask_instead};
+    struct gcs_call call = {.g = p->g, .name = p->name, .method = "PUT", .url = p->session, .again = ask_instead};
     int64_t has = 0;
     enum ig_code rc = IG_OK;
 
@@ -252,34 +258,47 @@ static enum ig_code send_chunk(struct put *p, const char *session, int64_t *at, 
 }
 
 #define NO_PROGRESS_MAX 10
+#define SESSIONS_MAX 3
 
-static enum ig_code put_in_session(struct put *p, struct error *err)
+static enum ig_code send_all(struct put *p, struct error *err)
 {
-    struct buf session, chunk;
+    struct buf chunk;
     int64_t at = 0;
     bool done = false;
     int stuck = 0;
-    enum ig_code rc;
+    enum ig_code rc = IG_OK;
 
-    buf_init(&session, 1 << 16);
     buf_init(&chunk, (size_t)CHUNK_BYTES + 1);
-    rc = begin_session(p, &session, err);
     while (!rc && !done) {
         const int64_t before = at;
 
-        if (at >= p->size_bytes) {
-            rc = error_set(err, IG_UNAVAILABLE, "%s/%s: the store has all of it and does not complete it",
-                           p->g->remote.base.url, p->name);
-            break;
-        }
-        rc = send_chunk(p, buf_cstr(&session), &at, &chunk, &done, err);
+        rc = send_chunk(p, &at, &chunk, &done, err);
         stuck = at == before ? stuck + 1 : 0;
-        if (!rc && !done && stuck == NO_PROGRESS_MAX)
+        if (!rc && !done && (stuck == NO_PROGRESS_MAX || at >= p->size_bytes))
             rc = error_set(err, IG_UNAVAILABLE, "%s/%s: the upload does not move on", p->g->remote.base.url, p->name);
     }
-    if ((rc == IG_UNAVAILABLE && at >= p->size_bytes) || (rc == IG_EXISTS && !p->maybe_done))
-        rc = settle(p, err);
+    if (rc == IG_UNAVAILABLE && at >= p->size_bytes)
+        rc = settle(p, false, err);
     buf_release(&chunk);
+    return rc;
+}
+
+static enum ig_code put_in_session(struct put *p, struct error *err)
+{
+    struct buf session;
+    enum ig_code rc;
+    int tries = 0;
+
+    buf_init(&session, 1 << 16);
+    do {
+        buf_clear(&session);
+        p->forgotten = false;
+        rc = begin_session(p, &session, err);
+        p->session = buf_cstr(&session);
+        if (!rc)
+            rc = send_all(p, err);
+    } while (rc == IG_UNAVAILABLE && p->forgotten && ++tries < SESSIONS_MAX);
+    p->session = NULL;
     buf_release(&session);
     return rc;
 }

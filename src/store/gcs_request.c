@@ -65,6 +65,7 @@ static enum ig_code code_of_status(int status)
 {
     switch (status) {
     case 404:
+    case 410:
         return IG_NOT_FOUND;
     case 412:
         return IG_EXISTS;

@@ -3,7 +3,7 @@
  *
  *     SCHEME://BUCKET[/PREFIX][?option=value&...]
  *
- * Options that all of them take: cache=DIR, cache_bytes=16GiB.
+ * Options that all of them take: cache=DIR, cache_bytes=16GiB, and those of remote_url_http().
  */
 #ifndef STORE_REMOTE_H
 #define STORE_REMOTE_H
@@ -30,6 +30,11 @@ IG_MUST_CHECK enum ig_code remote_url_parse(const char *url, const char *const *
 void remote_url_release(struct remote_url *u);
 /* The option's value; NULL if it is not given. */
 const char *remote_url_option(const struct remote_url *u, const char *key);
+
+struct http_options;
+/* The options about HTTP that every remote store takes: ca_file, connections, connect_timeout, timeout, retries,
+ * retry_time. The texts are the URL's. */
+IG_MUST_CHECK enum ig_code remote_url_http(const struct remote_url *u, struct http_options *out, struct error *err);
 
 /* What is known of one version of an object. */
 struct remote_meta {

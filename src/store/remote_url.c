@@ -4,7 +4,8 @@
 
 #include <stdlib.h>
 
-static const char *const common[] = {"cache", "cache_bytes", NULL};
+static const char *const common[] = {"cache",   "cache_bytes", "ca_file",    "connections", "connect_timeout",
+                                     "timeout", "retries",     "retry_time", NULL};
 
 const char *remote_url_option(const struct remote_url *u, const char *key)
 {
@@ -151,4 +152,36 @@ out:
     if (rc)
         remote_url_release(out);
     return rc;
+}
+
+static enum ig_code read_duration(const struct remote_url *u, const char *key, int64_t *ms, struct error *err)
+{
+    const char *text = remote_url_option(u, key);
+
+    if (text && (!str_to_duration_ms(str_of(text), ms) || *ms <= 0))
+        return error_set(err, IG_INVALID, "store %s: %s=%s is not a time like 30s", u->whole, key, text);
+    return IG_OK;
+}
+
+static enum ig_code read_count(const struct remote_url *u, const char *key, int64_t max, unsigned *out,
+                               struct error *err)
+{
+    const char *text = remote_url_option(u, key);
+    int64_t n = 0;
+
+    if (text && !str_to_int64(str_of(text), 1, max, &n))
+        return error_set(err, IG_INVALID, "store %s: %s=%s is not a number that makes sense there", u->whole, key,
+                         text);
+    *out = (unsigned)n;
+    return IG_OK;
+}
+
+enum ig_code remote_url_http(const struct remote_url *u, struct http_options *out, struct error *err)
+{
+    *out = (struct http_options){.ca_file = remote_url_option(u, "ca_file")};
+    IG_TRY(read_duration(u, "connect_timeout", &out->connect_ms, err));
+    IG_TRY(read_duration(u, "timeout", &out->idle_ms, err));
+    IG_TRY(read_duration(u, "retry_time", &out->retry_ms, err));
+    IG_TRY(read_count(u, "retries", 100, &out->tries, err));
+    return read_count(u, "connections", 1000, &out->connections, err);
 }

@@ -18,14 +18,14 @@ const struct s3_dialect s3_dialect_aws = {
     .signing = &sigv4_aws,
     .headers = "x-amz-",
     .if_absent = {"If-None-Match", "*"},
+    .conditional_parts = true,
     .batch_delete = true,
     .checksums = true,
 };
 
-const char *const s3_url_options[] = {"region",     "endpoint",    "path_style",      "sse",     "sse_kms_key_id",
-                                      "anonymous",  "profile",     "request_payer",   "ca_file", "checksum",
-                                      "part_size",  "connections", "connect_timeout", "timeout", "retries",
-                                      "retry_time", NULL};
+const char *const s3_url_options[] = {"region",         "endpoint",  "path_style", "sse",
+                                      "sse_kms_key_id", "anonymous", "profile",    "request_payer",
+                                      "checksum",       "part_size", NULL};
 
 static const struct store_ops s3_ops;
 
@@ -71,38 +71,12 @@ static enum ig_code read_bool(const struct s3_store *s, const char *key, bool *o
     return IG_OK;
 }
 
-static enum ig_code read_duration(const struct s3_store *s, const char *key, int64_t *ms, struct error *err)
-{
-    const char *text = remote_url_option(&s->remote.url, key);
-
-    if (text && (!str_to_duration_ms(str_of(text), ms) || *ms <= 0))
-        return bad_option(s, key, "a time like 30s", err);
-    return IG_OK;
-}
-
-static enum ig_code read_count(const struct s3_store *s, const char *key, int64_t max, unsigned *out, struct error *err)
-{
-    const char *text = remote_url_option(&s->remote.url, key);
-    int64_t n = 0;
-
-    if (!text)
-        return IG_OK;
-    if (!str_to_int64(str_of(text), 1, max, &n))
-        return bad_option(s, key, "a number that makes sense there", err);
-    *out = (unsigned)n;
-    return IG_OK;
-}
-
 static enum ig_code read_http(const struct s3_store *s, struct http_options *o, struct error *err)
 {
-    *o = (struct http_options){.ca_file = remote_url_option(&s->remote.url, "ca_file")};
+    IG_TRY(remote_url_http(&s->remote.url, o, err));
     if (!o->ca_file)
         o->ca_file = credentials_env("AWS_CA_BUNDLE");
-    IG_TRY(read_duration(s, "connect_timeout", &o->connect_ms, err));
-    IG_TRY(read_duration(s, "timeout", &o->idle_ms, err));
-    IG_TRY(read_duration(s, "retry_time", &o->retry_ms, err));
-    IG_TRY(read_count(s, "retries", 100, &o->tries, err));
-    return read_count(s, "connections", 1000, &o->connections, err);
+    return IG_OK;
 }
 
 static enum ig_code read_encryption(struct s3_store *s, struct error *err)
@@ -313,18 +287,27 @@ static enum ig_code s3_open_like(struct store *st, const char *url, struct store
 {
     struct s3_store *s = s3_of(st);
     char region[sizeof(s->region)];
-    const struct s3_opening opening = {
+    struct s3_opening opening = {
         .dialect = s->dialect, .region = region, .access_key = s->keys.access_key, .secret_key = s->keys.secret_key};
     struct remote_url parsed;
+    struct buf endpoint;
+    enum ig_code rc;
 
     pthread_mutex_lock(&s->lock);
     memcpy(region, s->region, sizeof(region));
     pthread_mutex_unlock(&s->lock);
-    IG_TRY(remote_url_parse(url, s3_url_options, &parsed, err));
-    remote_url_inherit(&parsed, &s->remote.url);
-    IG_TRY(s3_open(st->env, &parsed, &opening, out, err));
-    remote_share_cache(*out, st);
-    return IG_OK;
+    buf_init(&endpoint, 0);
+    buf_printf(&endpoint, "%s%s%s", s->scheme_and_base, s->host, s->base_path);
+    opening.endpoint = s->own_endpoint ? buf_cstr(&endpoint) : NULL;
+    rc = remote_url_parse(url, s3_url_options, &parsed, err);
+    if (!rc) {
+        remote_url_inherit(&parsed, &s->remote.url);
+        rc = s3_open(st->env, &parsed, &opening, out, err);
+    }
+    if (!rc)
+        remote_share_cache(*out, st);
+    buf_release(&endpoint);
+    return rc;
 }
 
 static const struct store_ops s3_ops = {

@@ -19,6 +19,7 @@ struct s3_dialect {
     const struct sigv4_scheme *signing;
     const char *headers;      /* prefix of its headers: "x-amz-" */
     const char *if_absent[2]; /* name and value of the header that makes a put conditional */
+    bool conditional_parts;   /* also where a put in parts is completed */
     bool batch_delete;        /* knows POST ?delete */
     bool checksums;           /* knows x-amz-checksum-*: where the endpoint is its own */
 };

@@ -144,7 +144,7 @@ static enum ig_code complete(struct upload *u, bool *again, struct error *err)
     add_manifest(u, &xml);
     s3_call_init(&call, put->s, "POST", buf_cstr(&u->key), NEEDS_PARTS);
     s3_add_param(&call, "uploadId", buf_str(&u->id));
-    if (put->mode == STORE_IF_ABSENT)
+    if (put->mode == STORE_IF_ABSENT && put->s->dialect->conditional_parts)
         s3_add_header(&call, put->s->dialect->if_absent[0], put->s->dialect->if_absent[1]);
     s3_add_header(&call, "Content-Type", "application/xml");
     call.body = buf_str(&xml);

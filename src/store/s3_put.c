@@ -195,6 +195,28 @@ enum ig_code s3_put(struct store *st, const char *name, struct str body, enum st
     return put_whole(&put, body, err);
 }
 
+/* Can this object be put in parts? Where completing them can not be conditional, only under a name that its writer made
+ * up and nobody else has; such a name is looked for first, and then is not taken while we write. */
+static bool may_split(const struct s3_put_state *put)
+{
+    return put->mode == STORE_REPLACE || put->s->dialect->conditional_parts || cache_name_is_final(put->name);
+}
+
+static enum ig_code put_split(const struct s3_put_state *put, const char *path, int64_t size, struct error *err)
+{
+    if (put->mode == STORE_IF_ABSENT && !put->s->dialect->conditional_parts) {
+        struct store_object found;
+        struct error absent = {0};
+        const enum ig_code rc = store_stat(&put->s->remote.base, put->name, &found, &absent);
+
+        if (rc == IG_OK)
+            return taken(put, err);
+        if (rc != IG_NOT_FOUND)
+            return error_set(err, rc, "%s", absent.msg);
+    }
+    return s3_put_parts(put, path, size, err);
+}
+
 enum ig_code s3_put_file(struct store *st, const char *name, const char *path, enum store_put_mode mode,
                          struct error *err)
 {
@@ -205,10 +227,10 @@ enum ig_code s3_put_file(struct store *st, const char *name, const char *path, e
 
     IG_TRY(env_stat(st->env, path, &found, err));
     env_uuid(st->env, put.id);
-    if (found.size_bytes > put.s->part_bytes) {
-        rc = s3_put_parts(&put, path, found.size_bytes, err);
+    if (found.size_bytes > put.s->part_bytes && may_split(&put)) {
+        rc = put_split(&put, path, found.size_bytes, err);
     } else {
-        buf_init(&body, (size_t)put.s->part_bytes);
+        buf_init(&body, 0);
         rc = env_read_file(st->env, path, &body, err);
         if (!rc)
             rc = put_whole(&put, buf_str(&body), err);
