@@ -2,7 +2,7 @@
  * A commit's text: the actions of a change, one JSON object a line, commitInfo first. It is made anew for every version
  * that is tried, because row ids and timestamps depend on what came before.
  */
-#include "lake/lake_internal.h"
+#include "lake/features.h"
 
 #include <stdlib.h>
 #include <strings.h>
@@ -275,6 +275,59 @@ static void add_row_high(struct writer *w)
                    (long long)w->row_high);
 }
 
+/* The properties, with what says since when the table has in-commit timestamps: since this commit, whichever it is. */
+static void add_properties(struct writer *w, struct str properties)
+{
+    struct json_value key, v;
+    struct json_reader r;
+    bool first = true;
+
+    buf_putc(w->out, '{');
+    json_reader_init(&r, properties);
+    json_begin(&r, &v);
+    while (json_next_key(&r, &key) && json_read(&r, &v)) {
+        buf_printf(w->out, "%s\"" STR_FMT "\":", first ? "" : ",", STR_ARG(key.raw));
+        first = false;
+        if (json_key_is(&key, STR("delta.inCommitTimestampEnablementVersion")))
+            buf_printf(w->out, "\"%lld\"", (long long)w->a->version);
+        else if (json_key_is(&key, STR("delta.inCommitTimestampEnablementTimestamp")))
+            buf_printf(w->out, "\"%lld\"", (long long)w->a->in_commit_ms);
+        else if (v.type == JSON_STRING)
+            buf_printf(w->out, "\"" STR_FMT "\"", STR_ARG(v.raw));
+        else
+            buf_add_str(w->out, v.raw);
+    }
+    buf_putc(w->out, '}');
+}
+
+static void add_metadata(struct writer *w)
+{
+    const struct lake_snapshot *base = w->c->base;
+    const bool begins = base && w->a->in_commit_ms >= 0 && !lake_uses(base, "inCommitTimestamp");
+    struct json_value key, v;
+    struct json_reader r;
+    bool first = true;
+
+    if (!begins) {
+        buf_printf(w->out, "{\"metaData\":%s}\n", w->c->metadata);
+        return;
+    }
+    buf_puts(w->out, "{\"metaData\":{");
+    json_reader_init(&r, str_of(w->c->metadata));
+    json_begin(&r, &v);
+    while (json_next_key(&r, &key) && json_read(&r, &v)) {
+        buf_printf(w->out, "%s\"" STR_FMT "\":", first ? "" : ",", STR_ARG(key.raw));
+        first = false;
+        if (json_key_is(&key, STR("configuration")) && v.type == JSON_OBJECT)
+            add_properties(w, v.raw);
+        else if (v.type == JSON_STRING)
+            buf_printf(w->out, "\"" STR_FMT "\"", STR_ARG(v.raw));
+        else
+            buf_add_str(w->out, v.raw);
+    }
+    buf_puts(w->out, "}}\n");
+}
+
 enum ig_code lake_add_commit_text(const struct lake_attempt *a, struct buf *out, struct error *err)
 {
     const struct lake_change *c = a->change;
@@ -284,7 +337,7 @@ enum ig_code lake_add_commit_text(const struct lake_attempt *a, struct buf *out,
     if (c->protocol)
         buf_printf(out, "{\"protocol\":%s}\n", c->protocol);
     if (c->metadata)
-        buf_printf(out, "{\"metaData\":%s}\n", c->metadata);
+        add_metadata(&w);
     add_txn(&w);
     for (size_t i = 0; i < c->n_domains; i++)
         buf_printf(out, "{\"domainMetadata\":%s}\n", c->domains[i]);

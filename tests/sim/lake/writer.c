@@ -335,8 +335,10 @@ static void operate(struct process *p, struct lake_table *t, struct lake_snapsho
 
     snprintf(d.mark, sizeof(d.mark), "op-%d", d.number);
     op_of(&d)->base = s ? s->version : -1;
-    d.options = (struct lake_commit_options){
-        .only_on_version = LAKE_LATEST, .user_metadata = d.mark, .max_tries = 40, .max_wait_ms = 30000};
+    d.options = (struct lake_commit_options){.only_on_version = LAKE_LATEST,
+                                             .user_metadata = d.mark,
+                                             .max_tries = chance(p->w, 20) ? 2 : 40,
+                                             .max_wait_ms = 30000};
     d.change = (struct lake_change){.base = s, .operation = "SIM", .options = &d.options};
     buf_init(&d.metadata, 0);
     /* Files that are written first, and committed long after, are the vacuum's: nobody may sleep there. */
