@@ -86,9 +86,9 @@ struct lake_optimized {
 IG_MUST_CHECK enum ig_code lake_optimize(struct lake_table *t, const struct lake_optimize *o,
                                          struct lake_optimized *out, struct error *err);
 
-/* What delta.autoOptimize.autoCompact asks for after a write: joins files under half of delta.autoCompact.maxFileSize
- * (128 MB) where a partition has delta.autoCompact.minNumFiles (50) of them or more. `otherwise`: also in tables that
- * do not have the property. Conflicts with others are no error. */
+/* What delta.autoOptimize.autoCompact asks for after a write: small files are joined (up to delta.targetFileSize, else
+ * 128 MB) in each partition that has 50 of them or more. `otherwise`: also in tables that do not have the property.
+ * Conflicts with others are no error: they are left alone. */
 IG_MUST_CHECK enum ig_code lake_auto_compact(struct lake_table *t, bool otherwise, struct lake_optimized *out,
                                              struct error *err);
 

@@ -8,6 +8,7 @@
 #include "lake/features.h"
 
 #include <stdlib.h>
+#include <strings.h>
 
 #define COMMIT_BYTES ((int64_t)16 << 30)
 #define COMMIT_TRIES 10
@@ -345,4 +346,39 @@ enum ig_code lake_optimize(struct lake_table *t, const struct lake_optimize *o, 
     lake_snapshot_free(s);
     arena_release(&arena);
     return rc ? error_context(err, rc, "optimize %s", *t->path ? t->path : t->store->url) : IG_OK;
+}
+
+/* --- by itself ----------------------------------------------------------------------------------------------- */
+
+#define AUTO_TARGET_BYTES ((int64_t)128 << 20)
+#define AUTO_MIN_FILES 50
+
+static bool wants_compaction(const struct lake_snapshot *s, bool otherwise)
+{
+    const char *set = lake_property(s, "delta.autoOptimize.autoCompact", lake_property(s, "delta.autoOptimize", NULL));
+
+    if (!set)
+        return otherwise;
+    return strcasecmp(set, "true") == 0 || strcasecmp(set, "auto") == 0 || strcasecmp(set, "legacy") == 0;
+}
+
+enum ig_code lake_auto_compact(struct lake_table *t, bool otherwise, struct lake_optimized *out, struct error *err)
+{
+    struct lake_optimize o = {.automatic = true, .min_files = AUTO_MIN_FILES};
+    struct lake_snapshot *s = NULL;
+    bool wanted;
+    enum ig_code rc;
+
+    *out = (struct lake_optimized){0};
+    IG_TRY(lake_snapshot_latest(t, &s, err));
+    wanted = wants_compaction(s, otherwise) && lake_file_count(s) >= AUTO_MIN_FILES &&
+             !lake_is_on(s, "delta.enableRowTracking");
+    out->version = lake_version(s);
+    if (!lake_property(s, "delta.targetFileSize", NULL))
+        o.target_bytes = AUTO_TARGET_BYTES;
+    lake_snapshot_free(s);
+    if (!wanted)
+        return IG_OK;
+    rc = lake_optimize(t, &o, out, err);
+    return rc == IG_CONFLICT ? IG_OK : rc;
 }

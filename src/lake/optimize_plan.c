@@ -174,6 +174,8 @@ static bool is_candidate(const struct optimize_plan *p, const struct lake_entry 
 {
     if (p->o->purge)
         return lake_entry_dv(e).n != 0;
+    if (p->o->automatic && lake_entry_clustering_provider(e).n)
+        return false; /* it would lose its order */
     return optimize_live_bytes(e) < p->small_bytes || (is_worn(e) && !p->o->automatic);
 }
 

@@ -39,4 +39,10 @@ IG_MUST_CHECK enum ig_code bronze_discover(const struct stage_context *x, const 
                                            struct bronze_partitions *out, struct error *err);
 void bronze_partitions_free(struct bronze_partitions *p);
 
+/* --- compact.c --- */
+
+/* Joins the small files of a domain's tables, where there are many. What fails is a line of the log and no failure of
+ * the run. */
+void compact_domain(const struct stage_context *x, const struct conf_domain *d, const volatile bool *stop);
+
 #endif

@@ -646,7 +646,11 @@ static enum ig_code work(struct run *r, struct error *err)
         while (!is_stopped(r) && take_batch(r, domain) > 0)
             IG_TRY(process_batch(r, err));
     }
-    return write_dirty(r, err);
+    IG_TRY(write_dirty(r, err));
+    for (size_t domain = 0; domain < r->x->conf->n_domains && !is_stopped(r); domain++)
+        if (r->out->work[domain].partitions > 0)
+            compact_domain(r->x, &r->x->conf->domains[domain], r->stop);
+    return IG_OK;
 }
 
 static void name_run(struct run *r)
