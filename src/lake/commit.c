@@ -20,6 +20,7 @@
 #define WAIT_DEFAULT_MS (INT64_C(10) * 60 * 1000)
 #define BACK_OFF_MAX_MS 400
 #define SILENT_MAX 5 /* the store repeats on its own, too */
+#define DOUBT_MAX 25 /* the same in doubt: longer, since what is known then is worth more */
 /* How long a look at the log's end is believed. Cleaning up keeps what is younger than the retention, at least. */
 #define LOOK_AGAIN_MS (INT64_C(5) * 60 * 1000)
 
@@ -44,7 +45,7 @@ struct commit {
     struct lake_moved moved;
     struct buf name, text;            /* of the version that is tried; text is empty if it must be made */
     bool in_doubt;                    /* a put of this version may have happened, or may yet */
-    int64_t tries, max_tries, silent; /* silent: in a row without an answer, none of them in doubt */
+    int64_t tries, max_tries, silent; /* silent: in a row without an answer */
     int64_t deadline_ms;              /* monotonic */
     int64_t looked_ms;                /* when the log's end was last seen; monotonic */
     int64_t look_again_ms;
@@ -430,8 +431,9 @@ static enum ig_code commit(struct commit *c, struct error *err)
         if (rc && rc != IG_UNAVAILABLE)
             break;
         c->tries++;
-        c->silent = rc && !c->in_doubt ? c->silent + 1 : 0;
-        if (c->tries >= c->max_tries || c->silent >= SILENT_MAX || env_monotonic_ms(c->env) >= c->deadline_ms) {
+        c->silent = rc ? c->silent + 1 : 0;
+        if (c->tries >= c->max_tries || c->silent >= (c->in_doubt ? DOUBT_MAX : SILENT_MAX) ||
+            env_monotonic_ms(c->env) >= c->deadline_ms) {
             rc = give_up(c, rc, err);
             break;
         }
