@@ -2,12 +2,13 @@
  * The statistics of a new file, from what COPY says about each column, as add.stats wants them. What cannot be given
  * exactly is rounded outwards (a minimum down, a maximum up) or left out: a reader skips files by them.
  */
-#include "lake/lake_internal.h"
+#include "lake/alter.h"
 
 #include <ctype.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 
 #define INDEXED_COLUMNS_DEFAULT 32
 #define STRING_MAX_CHARS 32
@@ -89,13 +90,13 @@ static size_t char_length(const char *p)
 
 /* Long strings are cut. A cut minimum is lower still; a cut maximum gets a character behind it that is higher than
  * the one cut off: DEL, or where that is not, the highest of all. False if there is no such. */
-static bool add_string(struct buf *out, const char *text, bool is_max)
+static bool add_string(struct buf *out, const char *text, bool is_max, int64_t chars)
 {
     const char *end = text;
     struct buf cut;
     bool ok = true;
 
-    for (int i = 0; i < STRING_MAX_CHARS && *end; i++)
+    for (int64_t i = 0; i < chars && *end; i++)
         end += char_length(end);
     if (!*end) {
         json_add_string(out, str_of(text));
@@ -154,7 +155,7 @@ static bool is_json_number(const char *text)
 }
 
 /* Appends a bound as JSON; false if the type has none, or this value cannot be one. */
-static bool add_bound(struct buf *out, const struct schema_type *type, const char *text, bool is_max)
+static bool add_bound(struct buf *out, const struct schema_type *type, const char *text, bool is_max, int64_t chars)
 {
     int32_t days;
 
@@ -172,7 +173,7 @@ static bool add_bound(struct buf *out, const struct schema_type *type, const cha
     case SCHEMA_DOUBLE:
         return add_float(out, text);
     case SCHEMA_STRING:
-        return add_string(out, text, is_max);
+        return chars > 0 && add_string(out, text, is_max, chars);
     case SCHEMA_DATE:
         if (!date_parse(str_of(text), &days))
             return false;
@@ -190,13 +191,82 @@ static bool add_bound(struct buf *out, const struct schema_type *type, const cha
 
 enum part { PART_MIN, PART_MAX, PART_NULLS };
 
+/* A column's path: the parts' names behind one another, each ended by a byte that is in no name. */
+#define PATH_END '\x1f'
+
 struct builder {
     const struct lake_snapshot *s;
     const struct lake_column_stats *columns;
     size_t n_columns;
-    int64_t left; /* columns still to be indexed */
+    int64_t left;  /* columns still to be indexed */
+    int64_t chars; /* of a text that a bound keeps */
     enum part part;
+    bool only_named;         /* delta.dataSkippingStatsColumns: no others than */
+    VEC(const char *) named; /* these, and in any case those that the table is clustered by */
 };
+
+static const char *path_text(struct arena *a, const char *const *parts, size_t n)
+{
+    struct buf text;
+    const char *out;
+
+    buf_init(&text, 0);
+    for (size_t i = 0; i < n; i++)
+        buf_printf(&text, "%s%c", parts[i], PATH_END);
+    out = arena_strndup(a, buf_cstr(&text), text.n);
+    buf_release(&text);
+    return out;
+}
+
+/* "a,b.`c,d`" */
+static void name_listed(struct builder *b, struct arena *a, const char *list)
+{
+    struct buf item;
+
+    buf_init(&item, 0);
+    while (*list) {
+        bool quoted = false;
+        const char **parts;
+        size_t n;
+
+        buf_clear(&item);
+        for (; *list && (quoted || *list != ','); list++) {
+            quoted = quoted != (*list == '`');
+            if (quoted || !isspace((unsigned char)*list))
+                buf_putc(&item, *list);
+        }
+        list += *list == ',';
+        if (item.n && !lake_path_of(a, buf_cstr(&item), &parts, &n, NULL))
+            vec_push(&b->named, path_text(a, parts, n));
+    }
+    buf_release(&item);
+}
+
+static void name_columns(struct builder *b, struct arena *a)
+{
+    const char *list = lake_property(b->s, "delta.dataSkippingStatsColumns", NULL);
+    size_t n = 0;
+    const char *const *clustering = lake_clustering_columns(b->s, a, &n);
+
+    b->only_named = list != NULL;
+    if (list)
+        name_listed(b, a, list);
+    for (size_t i = 0; i < n; i++) {
+        char *path = arena_printf(a, "%s%c", clustering[i], PATH_END);
+
+        for (char *p = path; *p; p++)
+            *p = *p == '.' ? PATH_END : *p;
+        vec_push(&b->named, path);
+    }
+}
+
+static bool is_named(const struct builder *b, const char *path)
+{
+    for (size_t i = 0; i < b->named.n; i++)
+        if (strncasecmp(b->named.p[i], path, strlen(b->named.p[i])) == 0)
+            return true;
+    return false;
+}
 
 static bool add_leaf(const struct builder *b, const struct schema_type *type, const char *key, struct buf *out)
 {
@@ -212,7 +282,7 @@ static bool add_leaf(const struct builder *b, const struct schema_type *type, co
     /* Both bounds or none: a NaN or an infinity in the column makes either useless. */
     if (c->has_nan || !c->min || !c->max)
         return false;
-    return add_bound(out, type, b->part == PART_MIN ? c->min : c->max, b->part == PART_MAX);
+    return add_bound(out, type, b->part == PART_MIN ? c->min : c->max, b->part == PART_MAX, b->chars);
 }
 
 static bool is_partition(const struct lake_snapshot *s, const struct schema_field *f)
@@ -223,10 +293,33 @@ static bool is_partition(const struct lake_snapshot *s, const struct schema_fiel
     return false;
 }
 
-/* Appends {"a":1,"s":{"b":2}} of a struct's columns; false, and nothing, if there would be none in it. */
-static bool add_struct(struct builder *b, const struct schema_type *type, struct buf *key, struct buf *out)
+static bool add_struct(struct builder *b, const struct schema_type *type, struct buf *key, struct buf *path,
+                       struct buf *out);
+
+/* `key` is how COPY names the column, `path` how the table does. */
+static bool add_column(struct builder *b, const struct schema_field *f, struct buf *key, struct buf *path,
+                       struct buf *out)
 {
-    const size_t key_base = key->n, base = out->n;
+    bool wanted;
+
+    if (f->type->kind == SCHEMA_STRUCT)
+        return add_struct(b, f->type, key, path, out);
+    wanted = !b->only_named && b->left != 0;
+    b->left -= b->left > 0;
+    return (wanted || is_named(b, buf_cstr(path))) && add_leaf(b, f->type, buf_cstr(key), out);
+}
+
+static void cut(struct buf *text, size_t n)
+{
+    text->n = n;
+    text->p[n] = '\0';
+}
+
+/* Appends {"a":1,"s":{"b":2}} of a struct's columns; false, and nothing, if there would be none in it. */
+static bool add_struct(struct builder *b, const struct schema_type *type, struct buf *key, struct buf *path,
+                       struct buf *out)
+{
+    const size_t key_base = key->n, path_base = path->n, base = out->n;
     bool any = false;
 
     buf_putc(out, '{');
@@ -237,32 +330,22 @@ static bool add_struct(struct builder *b, const struct schema_type *type, struct
 
         if (key_base == 0 && is_partition(b->s, f))
             continue;
-        if (f->type->kind != SCHEMA_STRUCT && b->left == 0)
-            continue;
         buf_puts(out, any ? "," : "");
-        json_add_string(out, str_of(f->name));
+        json_add_string(out, str_of(f->physical));
         buf_putc(out, ':');
         buf_puts(key, key_base ? "." : "");
-        engine_add_name(key, str_of(f->name));
-        if (f->type->kind == SCHEMA_STRUCT) {
-            added = add_struct(b, f->type, key, out);
-        } else {
-            b->left -= b->left > 0;
-            added = add_leaf(b, f->type, buf_cstr(key), out);
-        }
-        key->n = key_base;
-        key->p[key_base] = '\0';
-        if (!added) {
-            out->n = before;
-            out->p[before] = '\0';
-        }
+        engine_add_name(key, str_of(f->physical));
+        buf_printf(path, "%s%c", f->name, PATH_END);
+        added = add_column(b, f, key, path, out);
+        cut(key, key_base);
+        cut(path, path_base);
+        if (!added)
+            cut(out, before);
         any = any || added;
     }
     buf_putc(out, '}');
-    if (!any) {
-        out->n = base;
-        out->p[base] = '\0';
-    }
+    if (!any)
+        cut(out, base);
     return any;
 }
 
@@ -270,15 +353,19 @@ void lake_add_stats(struct buf *out, const struct lake_snapshot *s, int64_t rows
 {
     static const char *const names[] = {"minValues", "maxValues", "nullCount"};
     int64_t indexed = INDEXED_COLUMNS_DEFAULT;
-    struct builder b = {.s = s};
+    struct builder b = {.s = s, .chars = STRING_MAX_CHARS};
+    struct buf key, path;
     struct arena arena;
-    struct buf key;
 
     arena_init(&arena);
     buf_init(&key, 0);
+    buf_init(&path, 0);
     buf_puts(&key, "");
+    buf_puts(&path, "");
     b.columns = lake_parse_statistics(&arena, statistics, &b.n_columns);
+    name_columns(&b, &arena);
     (void)!str_to_int64(str_of(lake_property(s, "delta.dataSkippingNumIndexedCols", "32")), -1, INT64_MAX, &indexed);
+    (void)!str_to_int64(str_of(lake_property(s, "delta.dataSkippingStringPrefixLength", "32")), 0, 100000, &b.chars);
     buf_printf(out, "{\"numRecords\":%lld", (long long)rows);
     for (size_t i = 0; i < IG_COUNT(names); i++) {
         const size_t base = out->n;
@@ -286,10 +373,12 @@ void lake_add_stats(struct buf *out, const struct lake_snapshot *s, int64_t rows
         b.part = (enum part)i;
         b.left = indexed;
         buf_printf(out, ",\"%s\":", names[i]);
-        if (!add_struct(&b, s->metadata.schema, &key, out))
-            out->n = base;
+        if (!add_struct(&b, s->metadata.schema, &key, &path, out))
+            cut(out, base);
     }
     buf_putc(out, '}');
+    buf_release(&path);
     buf_release(&key);
+    vec_free(&b.named);
     arena_release(&arena);
 }
