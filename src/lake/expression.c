@@ -58,6 +58,10 @@ static const char *read_quoted(struct parser *p, const char *at, struct token *t
         if (*at == quote) {
             if (at[1] != quote)
                 break;
+            if (quote != '`')
+                lake_cannot_translate(p->x,
+                                      "two quotes within a text mean one to some versions of Spark and none to others: "
+                                      "a backslash before the quote means the same to all");
             at++;
         } else if (*at == '\\' && quote != '`' && at[1]) {
             static const char from[] = "ntrb0Z", to[] = "\n\t\r\b\0\x1a";

@@ -48,6 +48,9 @@ bool lake_draft_is_mapped(const struct lake_draft *d);
 IG_MUST_CHECK enum ig_code lake_draft_user_property(struct lake_draft *d, const struct lake_property *p,
                                                     struct error *err);
 
+/* "128mb", "134217728"; false if it is no size. */
+bool lake_parse_size(const char *text, int64_t *bytes);
+
 /* The protocol with the features added; NULL if it has them all. IG_UNSUPPORTED: one that we do not know. */
 IG_MUST_CHECK enum ig_code lake_raise_protocol(struct arena *a, const struct lake_protocol *now,
                                                const char *const *features, size_t n, int reader, int writer,

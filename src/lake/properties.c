@@ -109,6 +109,30 @@ static bool is_interval(const char *text)
     }
 }
 
+/* 134217728, 128mb, 128M: as Spark spells sizes. */
+bool lake_parse_size(const char *text, int64_t *bytes)
+{
+    static const char units[] = "kmgt";
+    const size_t digits = strspn(text, "0123456789");
+    const char *unit = text + digits, *found = NULL;
+    int64_t size;
+
+    if (!str_to_int64((struct str){text, digits}, 0, INT64_C(1) << 40, &size))
+        return false;
+    while (*unit == ' ')
+        unit++;
+    if (*unit) {
+        found = strchr(units, tolower((unsigned char)*unit));
+        unit += found != NULL;
+        unit += tolower((unsigned char)*unit) == 'b';
+    }
+    for (int64_t i = found ? found - units : -1; i >= 0; i--)
+        if (__builtin_mul_overflow(size, 1024, &size))
+            return false;
+    *bytes = size;
+    return *unit == '\0';
+}
+
 static bool is_choice(const char *choices, const char *value)
 {
     const size_t n = strlen(value);
@@ -139,7 +163,7 @@ static enum ig_code check_value(size_t i, const char *value, struct error *err)
         wanted = is_interval(value) ? NULL : "an interval such as \"interval 7 days\" (no months or years)";
         break;
     case PROPERTY_BYTES:
-        wanted = str_to_bytes(str_of(value), &number) && number > 0 ? NULL : "a size such as 128mb";
+        wanted = lake_parse_size(value, &number) && number > 0 ? NULL : "a size such as 128mb";
         break;
     case PROPERTY_CHOICE:
         if (!is_choice(known[i].choices, value))

@@ -379,7 +379,7 @@ static const struct {
     {"make_date", 3, 3, "make_date($1, $2, $3)", NULL},
     {"unix_date", 1, 1, "date_diff('day', DATE '1970-01-01', $1)", NULL},
     {"date_from_unix_date", 1, 1, "(DATE '1970-01-01' + CAST($1 AS INTEGER))", NULL},
-    {"unix_timestamp", 1, 1, "CAST(floor(epoch(CAST($1 AS TIMESTAMPTZ))) AS BIGINT)", NULL},
+    {"unix_timestamp", 1, 1, "CAST(trunc(epoch(CAST($1 AS TIMESTAMPTZ))) AS BIGINT)", NULL},
     {"unix_seconds", 1, 1, "CAST(floor(epoch($1)) AS BIGINT)", NULL},
     {"unix_millis", 1, 1, "epoch_ms($1)", NULL},
     {"unix_micros", 1, 1, "epoch_us($1)", NULL},

@@ -129,7 +129,7 @@ static void read_properties(struct write *w)
         if (strcasecmp(codecs[i].property, codec) == 0)
             w->codec = i;
     w->file_bytes = w->out->target_bytes;
-    if (!w->file_bytes && !str_to_bytes(str_of(lake_property(w->s, "delta.targetFileSize", "0")), &w->file_bytes))
+    if (!w->file_bytes && !lake_parse_size(lake_property(w->s, "delta.targetFileSize", "0"), &w->file_bytes))
         w->file_bytes = 0;
     w->partitioned = w->s->metadata.n_partition_columns > 0 && !w->single;
     w->many = w->partitioned || w->file_bytes > 0;
