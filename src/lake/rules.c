@@ -192,8 +192,12 @@ static bool add_bad_within(struct buf *out, const struct place *at, const struct
             }
         }
         if (inner.n) {
-            /* A struct that is null itself has no members that could be. */
-            buf_printf(out, "%s(%s IS NOT NULL AND (%s))", any ? " OR " : "", at->sql, buf_cstr(&inner));
+            /* As Spark has it: a column's member that must not be null is missing in a null struct as well. Within a
+             * list or map a struct that is null has no members. */
+            if (bad == bad_null && at->depth == 0)
+                buf_printf(out, "%s(%s)", any ? " OR " : "", buf_cstr(&inner));
+            else
+                buf_printf(out, "%s(%s IS NOT NULL AND (%s))", any ? " OR " : "", at->sql, buf_cstr(&inner));
             any = true;
         }
         buf_release(&inner);
