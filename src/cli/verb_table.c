@@ -4,6 +4,7 @@
  */
 #include "cli/table_check.h"
 #include "cli/table_make.h"
+#include "cli/table_probe.h"
 #include "cli/table_show.h"
 #include "cli/table_work.h"
 
@@ -512,9 +513,28 @@ static const struct cli_verb alter_verb = {
     .run = run_alter,
 };
 
-static const struct cli_verb *const actions[] = {
-    &ls_verb,      &show_verb,  &history_verb,  &files_verb,  &diff_verb,    &create_verb, &alter_verb,
-    &convert_verb, &clone_verb, &optimize_verb, &vacuum_verb, &restore_verb, &check_verb,  &checkpoint_verb};
+static int run_probe(struct cli_context *c, const void *options)
+{
+    (void)options;
+    return table_probe(c, c->n_args ? c->args[0] : NULL);
+}
+
+static const struct cli_verb probe_verb = {
+    .name = "table probe",
+    .summary = "Try whether a store can hold tables: access, and put-if-absent",
+    .args = "[STORE]",
+    .max_args = 1,
+    .details = "Lists, then races eight writers for a scratch object, which exactly one must win; removes it. Without\n"
+               "STORE: that of the project. docs/stores.md says which stores are safe.\n\n"
+               "  ingot table probe 's3://bucket/lake?region=eu-central-1'",
+    .options_size = sizeof(struct table_options),
+    .run = run_probe,
+};
+
+static const struct cli_verb *const actions[] = {&ls_verb,    &show_verb,       &history_verb, &files_verb,
+                                                 &diff_verb,  &create_verb,     &alter_verb,   &convert_verb,
+                                                 &clone_verb, &optimize_verb,   &vacuum_verb,  &restore_verb,
+                                                 &check_verb, &checkpoint_verb, &probe_verb};
 
 const struct cli_verb cli_verb_table = {
     .name = "table",

@@ -93,3 +93,8 @@ enum ig_code store_probe(struct store *st, struct error *err)
 {
     return st->ops->probe ? st->ops->probe(st, err) : IG_OK;
 }
+
+enum ig_code store_probe_now(struct store *st, struct error *err)
+{
+    return store_race(st, err);
+}

@@ -120,6 +120,8 @@ bool store_is_local(const struct store *st);
  * store and process, and remembers a good answer longer where it can. IG_UNSUPPORTED if two puts won, or a put over an
  * object that is there did: nobody may write tables there. Call it before the first write to a table. */
 IG_MUST_CHECK enum ig_code store_probe(struct store *st, struct error *err);
+/* The same with nothing remembered, of any store. */
+IG_MUST_CHECK enum ig_code store_probe_now(struct store *st, struct error *err);
 /* Opens another URL with this store's way of access (endpoint, region, credentials) where it is of the same kind and
  * says nothing else itself: for files of a table that lie elsewhere. */
 IG_MUST_CHECK enum ig_code store_open_like(struct store *st, const char *url, struct store **out, struct error *err);
