@@ -133,8 +133,7 @@ static const struct lake_feature features[] = {
     {"variantShredding", 3, 7, LAKE_YES, LAKE_IF_UNUSED, uses_shredding, "delta.enableVariantShredding", NULL},
     {"variantShredding-preview", 3, 7, LAKE_YES, LAKE_IF_UNUSED, uses_shredding, NULL, NULL},
     {"domainMetadata", 0, 7, LAKE_YES, LAKE_YES, NULL, NULL, NULL}, /* kept as it is */
-    {"inCommitTimestamp", 0, 7, LAKE_YES, LAKE_YES, uses_in_commit_timestamps, "delta.enableInCommitTimestamps",
-     NULL},
+    {"inCommitTimestamp", 0, 7, LAKE_YES, LAKE_YES, uses_in_commit_timestamps, "delta.enableInCommitTimestamps", NULL},
     {"inCommitTimestamp-preview", 0, 7, LAKE_YES, LAKE_YES, uses_in_commit_timestamps, NULL, NULL},
     {"rowTracking", 0, 7, LAKE_YES, LAKE_YES, NULL, "delta.enableRowTracking", "domainMetadata"},
     {"clustering", 0, 7, LAKE_YES, LAKE_YES, NULL, NULL, "domainMetadata"},

@@ -208,8 +208,8 @@ struct lake_snapshot *lake_snapshot_new(struct store *st, const char *table_path
 /* A copy to go on with: shares all text. */
 struct lake_snapshot *lake_snapshot_copy(const struct lake_snapshot *s);
 struct lake_snapshot *lake_snapshot_ref(struct lake_snapshot *s);
-/* The snapshot from one checkpoint of the log (log->checkpoints.n: none, from the first commit) and the commits behind it,
- * whatever else there is. */
+/* The snapshot from one checkpoint of the log (log->checkpoints.n: none, from the first commit) and the commits behind
+ * it, whatever else there is. */
 IG_MUST_CHECK enum ig_code lake_snapshot_build(struct lake_table *t, const struct lake_log *log, size_t checkpoint,
                                                int64_t version, struct lake_snapshot **out, struct error *err);
 /* The newest snapshot, from the table's cache where that is still true. */
@@ -286,8 +286,8 @@ struct lake_new_file {
     /* What most files do not have, NULL: */
     char *tags;                /* JSON object of strings */
     char *clustering_provider; /* only for files that we clustered */
-    /* Another table's file under this name: what is not said above (partition values, statistics, tags, row ids) is as it
-     * says; its deletion vector is `dv`, a JSON object. */
+    /* Another table's file under this name: what is not said above (partition values, statistics, tags, row ids) is as
+     * it says; its deletion vector is `dv`, a JSON object. */
     const struct lake_entry *like;
     char *dv;
 };
