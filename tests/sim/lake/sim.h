@@ -24,7 +24,7 @@
 #include <ucontext.h>
 
 #define TABLE "t"
-#define PARTITIONS 3
+#define PARTITIONS 3 /* at most */
 #define STACK_BYTES ((size_t)256 << 10)
 #define US_PER_MS 1000
 #define US_PER_S 1000000
@@ -204,7 +204,7 @@ struct world {
     VEC(char *) stacks; /* free ones, kept from run to run */
     struct model model;
     /* what this seed is like */
-    unsigned fault_percent, slow_percent, page;
+    unsigned fault_percent, slow_percent, page, partitions;
     bool crashes, slow_paced, row_tracking, in_commit_timestamps, write_serializable, sleepers;
     int64_t crashes_seen, calls, vacuumed;
 };

@@ -57,6 +57,7 @@ static void choose(struct world *w)
     w->fault_percent = faults[draw(w, IG_COUNT(faults))];
     w->slow_percent = slow[draw(w, IG_COUNT(slow))];
     w->page = pages[draw(w, IG_COUNT(pages))];
+    w->partitions = chance(w, 40) ? 1 : PARTITIONS;
     w->crashes = chance(w, 40);
     w->row_tracking = chance(w, 30);
     w->in_commit_timestamps = chance(w, 30);

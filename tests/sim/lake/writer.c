@@ -131,14 +131,14 @@ static bool append(struct doing *d)
 
     d->change.operation = "WRITE";
     for (int i = 0; i < n; i++)
-        if (!write_fresh(d, (int)draw(d->w, PARTITIONS)))
+        if (!write_fresh(d, (int)draw(d->w, d->w->partitions)))
             return false;
     return true;
 }
 
 static bool replace(struct doing *d)
 {
-    const int partition = (int)draw(d->w, PARTITIONS);
+    const int partition = (int)draw(d->w, d->w->partitions);
 
     read_rows(d, partition);
     for (size_t i = 0; i < d->s->entries.n; i++)
@@ -149,15 +149,15 @@ static bool replace(struct doing *d)
 
 static bool derive(struct doing *d)
 {
-    const int partition = chance(d->w, 30) ? -1 : (int)draw(d->w, PARTITIONS);
+    const int partition = chance(d->w, 30) ? -1 : (int)draw(d->w, d->w->partitions);
     const uint64_t row = read_rows(d, partition);
 
-    return write_file(d, (int)draw(d->w, PARTITIONS), &row, 1);
+    return write_file(d, (int)draw(d->w, d->w->partitions), &row, 1);
 }
 
 static bool optimize(struct doing *d)
 {
-    const int partition = (int)draw(d->w, PARTITIONS);
+    const int partition = (int)draw(d->w, d->w->partitions);
     uint64_t rows[8];
     int n = 0;
 
@@ -179,7 +179,7 @@ static bool optimize(struct doing *d)
 
 static bool mark(struct doing *d)
 {
-    const int partition = (int)draw(d->w, PARTITIONS);
+    const int partition = (int)draw(d->w, d->w->partitions);
     const struct lake_entry *e = any_entry(d, partition);
     const int marked = e ? model_marked(lake_entry_dv_id(e)) + 1 : 0;
 
@@ -199,7 +199,7 @@ static bool mark(struct doing *d)
 
 static bool delete_one(struct doing *d)
 {
-    const int partition = (int)draw(d->w, PARTITIONS);
+    const int partition = (int)draw(d->w, d->w->partitions);
     const struct lake_entry *e = any_entry(d, partition);
 
     if (!e)
@@ -214,7 +214,7 @@ static bool txn(struct doing *d)
     snprintf(d->app, sizeof(d->app), "app-%d", (int)draw(d->w, 2));
     d->options.app_id = d->app;
     d->options.app_version = lake_txn_version(d->s, d->app) + 1;
-    return write_fresh(d, (int)draw(d->w, PARTITIONS));
+    return write_fresh(d, (int)draw(d->w, d->w->partitions));
 }
 
 static bool domain(struct doing *d)
@@ -342,7 +342,7 @@ static void operate(struct process *p, struct lake_table *t, struct lake_snapsho
     d.change = (struct lake_change){.base = s, .operation = "SIM", .options = &d.options};
     buf_init(&d.metadata, 0);
     /* Files that are written first, and committed long after, are the vacuum's: nobody may sleep there. */
-    if (p->w->sleepers && !p->w->healing && kind != OP_RESTORE && chance(p->w, 5)) {
+    if (p->w->sleepers && !p->w->healing && kind != OP_RESTORE && chance(p->w, 10)) {
         say(p->w, "%d: sleeps", p->number);
         process_wait(p, (int64_t)(60 + draw(p->w, 240)) * US_PER_S);
     }
@@ -356,9 +356,9 @@ static void operate(struct process *p, struct lake_table *t, struct lake_snapsho
 
 static enum op_kind draw_kind(struct world *w)
 {
-    static const enum op_kind kinds[] = {OP_APPEND, OP_APPEND,   OP_APPEND, OP_REPLACE,  OP_DERIVE,
-                                         OP_DERIVE, OP_OPTIMIZE, OP_MARK,   OP_OPTIMIZE, OP_DELETE,
-                                         OP_TXN,    OP_PROPERTY, OP_TXN,    OP_DOMAIN,   OP_RESTORE};
+    static const enum op_kind kinds[] = {OP_APPEND, OP_APPEND,   OP_APPEND,   OP_REPLACE,  OP_DERIVE, OP_DERIVE,
+                                         OP_DERIVE, OP_OPTIMIZE, OP_OPTIMIZE, OP_MARK,     OP_DELETE, OP_DELETE,
+                                         OP_DELETE, OP_TXN,      OP_TXN,      OP_PROPERTY, OP_DOMAIN, OP_RESTORE};
 
     return kinds[draw(w, IG_COUNT(kinds))];
 }
