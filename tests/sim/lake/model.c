@@ -319,6 +319,10 @@ static void check_read(struct replaying *r)
     const struct op *op = r->op;
     const int64_t blind_after = r->w->write_serializable ? op->base : INT64_MAX;
 
+    /* Nobody goes on over a change of the schema or the properties. */
+    if (op->base >= 0 && strcmp(r->w->model.versions.p[op->base].property, r->v.property) != 0)
+        violation(r->w, "operation %d (%s) was made for the properties of version %lld, others came before version %zu",
+                  r->number, kinds[op->kind], (long long)op->base, r->w->model.versions.n);
     if (op->has_digest && model_rows(r->w, op->partition, blind_after) != op->digest)
         violation(r->w, "operation %d (%s) has read version %lld, and at version %zu other rows are there", r->number,
                   kinds[op->kind], (long long)op->base, r->w->model.versions.n);
