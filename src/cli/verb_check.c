@@ -83,6 +83,24 @@ static int check_log_or_say(struct cli_context *c, const struct conf *conf)
     return CLI_CONFIG;
 }
 
+/* The options of a URL. Nothing is asked of the store. */
+static int check_store_or_say(struct cli_context *c, const struct conf *conf)
+{
+    struct error err = {0};
+    struct store *st = NULL;
+    enum ig_code rc;
+
+    if (str_has_prefix(str_of(conf->store_url), "file:"))
+        return CLI_OK;
+    rc = platform_open_store(c->env, conf, &st, &err);
+    store_free(st);
+    if (rc == IG_OK)
+        return CLI_OK;
+    (void)error_context(&err, err.code, "ingot.yml");
+    cli_error(c, &err);
+    return CLI_CONFIG;
+}
+
 struct contracts {
     struct cli_context *c;
     int status;
@@ -125,7 +143,8 @@ static int check_contracts(struct cli_context *c, const struct conf *conf)
 static int run_on(struct cli_context *c, const struct check_options *o, const struct conf *conf)
 {
     /* All mistakes in one run: a contract that breaks readers often breaks a query, too, and both are to be seen. */
-    const int statuses[] = {check_sql_or_say(c, conf), check_log_or_say(c, conf), check_contracts(c, conf)};
+    const int statuses[] = {check_sql_or_say(c, conf), check_log_or_say(c, conf), check_store_or_say(c, conf),
+                            check_contracts(c, conf)};
     struct buf text;
 
     for (size_t i = 0; i < IG_COUNT(statuses); i++)

@@ -61,14 +61,12 @@ void remote_add_key(const struct remote_store *r, const char *name, struct buf *
 
 static enum ig_code open_cache(struct remote_store *r, struct error *err)
 {
-    const char *bytes_text = remote_url_option(&r->url, "cache_bytes"), *named = remote_url_option(&r->url, "cache");
+    const char *named = remote_url_option(&r->url, "cache");
     int64_t bytes = 0;
     struct buf dir;
-    enum ig_code rc = IG_OK;
+    enum ig_code rc = remote_url_cache_bytes(&r->url, &bytes, err);
 
     buf_init(&dir, 0);
-    if (bytes_text && (!str_to_bytes(str_of(bytes_text), &bytes) || bytes <= 0))
-        rc = error_set(err, IG_INVALID, "store %s: cache_bytes=%s is not a size like 16GiB", r->base.url, bytes_text);
     if (named || r->cache_dir)
         buf_puts(&dir, named ? named : r->cache_dir);
     else

@@ -31,6 +31,8 @@ void remote_url_release(struct remote_url *u);
 /* The option's value; NULL if it is not given. */
 const char *remote_url_option(const struct remote_url *u, const char *key);
 
+/* 0: not given. */
+IG_MUST_CHECK enum ig_code remote_url_cache_bytes(const struct remote_url *u, int64_t *bytes, struct error *err);
 struct http_options;
 /* The options about HTTP that every remote store takes: ca_file, connections, connect_timeout, timeout, retries,
  * retry_time. The texts are the URL's. */

@@ -154,6 +154,16 @@ out:
     return rc;
 }
 
+enum ig_code remote_url_cache_bytes(const struct remote_url *u, int64_t *bytes, struct error *err)
+{
+    const char *text = remote_url_option(u, "cache_bytes");
+
+    *bytes = 0;
+    if (text && (!str_to_bytes(str_of(text), bytes) || *bytes <= 0))
+        return error_set(err, IG_INVALID, "store %s: cache_bytes=%s is not a size like 16GiB", u->whole, text);
+    return IG_OK;
+}
+
 static enum ig_code read_duration(const struct remote_url *u, const char *key, int64_t *ms, struct error *err)
 {
     const char *text = remote_url_option(u, key);
@@ -178,7 +188,10 @@ static enum ig_code read_count(const struct remote_url *u, const char *key, int6
 
 enum ig_code remote_url_http(const struct remote_url *u, struct http_options *out, struct error *err)
 {
+    int64_t bytes;
+
     *out = (struct http_options){.ca_file = remote_url_option(u, "ca_file")};
+    IG_TRY(remote_url_cache_bytes(u, &bytes, err));
     IG_TRY(read_duration(u, "connect_timeout", &out->connect_ms, err));
     IG_TRY(read_duration(u, "timeout", &out->idle_ms, err));
     IG_TRY(read_duration(u, "retry_time", &out->retry_ms, err));
