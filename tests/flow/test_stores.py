@@ -60,9 +60,9 @@ def tables(project):
         "FROM partition_meta ORDER BY ALL"
     )
     bronze = "SELECT order_date, count(*) AS n, count(DISTINCT _value) AS d FROM bronze.orders GROUP BY ALL ORDER BY ALL"
-    quarantine = "SELECT count(*) AS n FROM quarantine.orders"
+    quarantine = "SELECT count(*) AS refused FROM quarantine.orders"
     warehouse = "SELECT * FROM warehouse.gold.daily_revenue ORDER BY ALL"
-    return [project.query(sql) for sql in (silver, gold, meta, bronze, quarantine, warehouse)]
+    return project.query("; ".join((silver, gold, meta, bronze, quarantine, warehouse)))
 
 
 def test_the_pipeline_gives_the_same_tables_as_on_a_disk(ingot, remote, tmp_path):
@@ -71,7 +71,7 @@ def test_the_pipeline_gives_the_same_tables_as_on_a_disk(ingot, remote, tmp_path
         project("check")
         project("run")
     want = tables(local)
-    assert tables(far) == want and want[0] and want[4] == [{"n": 12}]
+    assert tables(far) == want and {"refused": 12} in want
     assert far("audit", "orders").code == 0
     assert not (tmp_path / "far" / "data" / "lake").exists()
     written = remote.keys()
@@ -114,7 +114,7 @@ def test_killed_at_any_request_and_run_again(ingot, remote, tmp_path, rng):
     counted = make_project(ingot, tmp_path / "counted", place(remote, proxy.endpoint, prefix="counted"))
     counted("run")
     n = len(proxy.requests)
-    for round_ in range(3):
+    for round_ in range(2):
         far = make_project(ingot, tmp_path / f"far{round_}", place(remote, proxy.endpoint, prefix=f"far{round_}"))
         for kill_at in sorted(rng.sample(range(n), 2)):
             at = len(proxy.requests) + kill_at
@@ -128,7 +128,7 @@ def test_killed_at_any_request_and_run_again(ingot, remote, tmp_path, rng):
             process.wait(60)
             proxy.fault = lambda r: None
         far("run")
-        assert tables(far) == want, f"round {round_}"
+        assert tables(far) == want, f"round {round_}, killed at {kill_at}"
         assert far("audit", "orders").code == 0
 
 
@@ -150,7 +150,9 @@ def test_up_and_a_store_that_vanishes_and_comes_back(ingot, remote, tmp_path, rn
         proxy.fault = gone
 
         def all_done():
-            rows = far.query("SELECT status, silver_records FROM partition_meta") if until and time.monotonic() > until[0] + 1 else []
+            if not until or time.monotonic() < until[0] + 1:
+                return False
+            rows = far.query("SELECT status, silver_records FROM partition_meta", code=None)  # not there at first
             return len(rows) == 2 and all(r["status"] == "DONE" and r["silver_records"] for r in rows)
 
         wait_for(all_done, 90, every=0.5)
