@@ -143,6 +143,8 @@ static bool take_identity(struct reader *r, struct lake_column *c)
     in.p = r->p + 1;
     r->p = behind_piece(r->p, r->end);
     in.end = r->p - 1;
+    if (in.end < in.p || *in.end != ')')
+        return false;
     for (skip_blanks(&in); in.p < in.end; skip_blanks(&in)) {
         int64_t *number = take_word(&in, "START") ? &c->start : take_word(&in, "INCREMENT") ? &c->step : NULL;
 
@@ -157,6 +159,8 @@ static bool take_identity(struct reader *r, struct lake_column *c)
 
 static bool take_generated(struct reader *r, struct lake_column *c)
 {
+    const char *from;
+
     if (take_word(r, "BY")) {
         c->by_default = true;
         if (!take_word(r, "DEFAULT"))
@@ -170,9 +174,11 @@ static bool take_generated(struct reader *r, struct lake_column *c)
         return take_identity(r, c);
     if (r->p == r->end || *r->p != '(' || c->by_default)
         return false;
-    c->generated = r->p;
+    from = r->p;
     r->p = behind_piece(r->p, r->end);
-    c->generated = arena_strndup(r->a, c->generated + 1, (size_t)(r->p - c->generated) - 2);
+    if (r->p - from < 2 || r->p[-1] != ')')
+        return false;
+    c->generated = arena_strndup(r->a, from + 1, (size_t)(r->p - from) - 2);
     return true;
 }
 
