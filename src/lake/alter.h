@@ -19,13 +19,14 @@ IG_MUST_CHECK enum ig_code lake_check_expressions(struct arena *a, struct engine
 /* A path's parts: a.`b.c`.element. */
 IG_MUST_CHECK enum ig_code lake_path_of(struct arena *a, const char *text, const char ***parts, size_t *n,
                                         struct error *err);
+/* "a, b.`c,d`": the paths, in the arena. */
+const char *const *lake_list_of(struct arena *a, const char *list, size_t *n);
 void lake_add_path(struct buf *out, const char *const *parts, size_t n);
 /* Can we write a table with all features that the draft needs? */
 IG_MUST_CHECK enum ig_code lake_check_draft(const struct lake_draft *d, struct error *err);
 /* The domainMetadata of clustering by these columns (paths of the draft's finished schema; none: no more). */
 IG_MUST_CHECK enum ig_code lake_draft_cluster(struct lake_draft *d, const char *const *columns, size_t n,
                                               struct error *err);
-/* [["a"],["s","b"]] as what a domain's configuration says. */
 IG_MUST_CHECK enum ig_code lake_check_partition_columns(const struct schema_type *schema, const char *const *names,
                                                         size_t n, struct error *err);
 

@@ -6,6 +6,7 @@
 #include "lake/rules.h"
 #include "lake/schema_text.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <strings.h>
 
@@ -47,6 +48,35 @@ enum ig_code lake_path_of(struct arena *a, const char *text, const char ***parts
     if (bad)
         return error_set(err, IG_INVALID, "\"%s\" is no column's name", text ? text : "");
     return IG_OK;
+}
+
+const char *const *lake_list_of(struct arena *a, const char *list, size_t *n)
+{
+    VEC(const char *) items = {0};
+    const char **out;
+    struct buf item;
+
+    buf_init(&item, 0);
+    while (*list) {
+        bool quoted = false;
+
+        buf_clear(&item);
+        for (; *list && (quoted || *list != ','); list++) {
+            quoted = quoted != (*list == '`');
+            if (quoted || !isspace((unsigned char)*list))
+                buf_putc(&item, *list);
+        }
+        list += *list == ',';
+        if (item.n)
+            vec_push(&items, arena_strndup(a, buf_cstr(&item), item.n));
+    }
+    buf_release(&item);
+    *n = items.n;
+    out = ARENA_ARRAY(a, const char *, items.n + 1);
+    if (items.n)
+        memcpy(out, items.p, items.n * sizeof(*out));
+    vec_free(&items);
+    return out;
 }
 
 void lake_add_path(struct buf *out, const char *const *parts, size_t n)
@@ -235,16 +265,59 @@ enum ig_code lake_check_expressions(struct arena *a, struct engine_conn *c, cons
 
 /* --- features and clustering ------------------------------------------------------------------------------- */
 
+/* The columns that change data have besides the table's. */
+static enum ig_code check_change_columns(const struct lake_draft *d, struct error *err)
+{
+    static const char *const reserved[] = {"_change_type", "_commit_version", "_commit_timestamp"};
+
+    for (size_t i = 0; i < IG_COUNT(reserved) && lake_draft_is_on(d, "delta.enableChangeDataFeed"); i++)
+        if (schema_find(d->schema, str_of(reserved[i])))
+            return error_set(err, IG_INVALID, "column %s: with the feature changeDataFeed the name is taken",
+                             reserved[i]);
+    return IG_OK;
+}
+
+/* delta.dataSkippingStatsColumns: each is a column. */
+static enum ig_code check_stats_columns(const struct lake_draft *d, struct error *err)
+{
+    const char *list = lake_draft_property(d, "delta.dataSkippingStatsColumns");
+    const char *const *paths;
+    size_t n = 0;
+
+    if (!list)
+        return IG_OK;
+    paths = lake_list_of(d->arena, list, &n);
+    for (size_t i = 0; i < n; i++) {
+        const struct schema_type *type = d->schema;
+        const char **parts;
+        size_t n_parts;
+
+        IG_TRY(lake_path_of(d->arena, paths[i], &parts, &n_parts, err));
+        for (size_t k = 0; k < n_parts; k++) {
+            const struct schema_field *f = type->kind == SCHEMA_STRUCT ? schema_find(type, str_of(parts[k])) : NULL;
+
+            if (!f)
+                return error_set(err, IG_INVALID,
+                                 "the property delta.dataSkippingStatsColumns names %s, which is no column", paths[i]);
+            type = f->type;
+        }
+    }
+    return IG_OK;
+}
+
 enum ig_code lake_check_draft(const struct lake_draft *d, struct error *err)
 {
     size_t n;
     const struct lake_feature *all = lake_features(&n);
 
+    IG_TRY(check_change_columns(d, err));
+    IG_TRY(check_stats_columns(d, err));
+
     for (size_t i = 0; i < d->features.n; i++) {
         const struct lake_feature *f = lake_feature_find(str_of(d->features.p[i]));
         const bool on = f && f->property && lake_draft_is_on(d, f->property);
 
-        if (f && (f->write == LAKE_NO || f->read == LAKE_NO || (on && f->write != LAKE_YES)))
+        if (f && (f->read == LAKE_NO || f->write == LAKE_NO || (f->write != LAKE_YES && (on || !f->property))))
             return error_set(err, IG_UNSUPPORTED, "writing a table with the feature %s is not supported", f->name);
     }
     for (size_t i = 0; i < n; i++)

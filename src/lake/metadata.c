@@ -247,6 +247,8 @@ static void need_by_type(struct lake_draft *d, const struct schema_type *type)
 
     if (type->kind == SCHEMA_TIMESTAMP_NTZ)
         lake_draft_need(d, "timestampNtz");
+    if (type->kind == SCHEMA_VARIANT)
+        lake_draft_need(d, "variantType");
     for (size_t i = 0; i < type->n_fields; i++) {
         const struct str metadata = str_of(type->fields[i].metadata);
 

@@ -51,6 +51,7 @@ static const struct {
     {"timestamptz", SCHEMA_TIMESTAMP},
     {"timestamp_ltz", SCHEMA_TIMESTAMP},
     {"timestamp_ntz", SCHEMA_TIMESTAMP_NTZ},
+    {"variant", SCHEMA_VARIANT},
     {"decimal", SCHEMA_DECIMAL},
     {"dec", SCHEMA_DECIMAL},
     {"numeric", SCHEMA_DECIMAL},
@@ -308,8 +309,13 @@ static void add_name(struct buf *out, const char *name)
 
 void schema_add_text(struct buf *out, const struct schema_type *type)
 {
-    static const char *const spark[] = {"tinyint", "smallint", "int",     "bigint", "float",     "double",
-                                        "string",  "binary",   "boolean", "date",   "timestamp", "timestamp_ntz"};
+    static const char *const spark[SCHEMA_DECIMAL] = {
+        [SCHEMA_BYTE] = "tinyint",    [SCHEMA_SHORT] = "smallint",      [SCHEMA_INTEGER] = "int",
+        [SCHEMA_LONG] = "bigint",     [SCHEMA_FLOAT] = "float",         [SCHEMA_DOUBLE] = "double",
+        [SCHEMA_STRING] = "string",   [SCHEMA_BINARY] = "binary",       [SCHEMA_BOOLEAN] = "boolean",
+        [SCHEMA_DATE] = "date",       [SCHEMA_TIMESTAMP] = "timestamp", [SCHEMA_TIMESTAMP_NTZ] = "timestamp_ntz",
+        [SCHEMA_VARIANT] = "variant",
+    };
 
     switch (type->kind) {
     case SCHEMA_DECIMAL:
@@ -339,7 +345,7 @@ void schema_add_text(struct buf *out, const struct schema_type *type)
         if (type->kind == SCHEMA_STRING && type->limit)
             buf_printf(out, "%s(%d)", type->padded ? "char" : "varchar", type->limit);
         else
-            buf_puts(out, (size_t)type->kind < IG_COUNT(spark) ? spark[type->kind] : "?");
+            buf_puts(out, spark[type->kind]);
         break;
     }
 }

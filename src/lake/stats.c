@@ -218,28 +218,15 @@ static const char *path_text(struct arena *a, const char *const *parts, size_t n
     return out;
 }
 
-/* "a,b.`c,d`" */
 static void name_listed(struct builder *b, struct arena *a, const char *list)
 {
-    struct buf item;
+    size_t n, n_parts;
+    const char *const *paths = lake_list_of(a, list, &n);
+    const char **parts;
 
-    buf_init(&item, 0);
-    while (*list) {
-        bool quoted = false;
-        const char **parts;
-        size_t n;
-
-        buf_clear(&item);
-        for (; *list && (quoted || *list != ','); list++) {
-            quoted = quoted != (*list == '`');
-            if (quoted || !isspace((unsigned char)*list))
-                buf_putc(&item, *list);
-        }
-        list += *list == ',';
-        if (item.n && !lake_path_of(a, buf_cstr(&item), &parts, &n, NULL))
-            vec_push(&b->named, path_text(a, parts, n));
-    }
-    buf_release(&item);
+    for (size_t i = 0; i < n; i++)
+        if (!lake_path_of(a, paths[i], &parts, &n_parts, NULL))
+            vec_push(&b->named, path_text(a, parts, n_parts));
 }
 
 static void name_columns(struct builder *b, struct arena *a)

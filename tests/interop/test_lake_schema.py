@@ -191,6 +191,7 @@ BAD = [
     ("set", {"properties": {"delta.constraints.x": "a > 0"}}, "ADD CONSTRAINT"),
     ("set", {"properties": {"delta.feature.warpDrive": "supported"}}, "not known"),
     ("set", {"properties": {"delta.enableIcebergCompatV2": "true"}}, "UNSUPPORTED"),
+    ("set", {"properties": {"delta.dataSkippingStatsColumns": "a,nope"}}, "nope"),
     ("feature", {"name": "catalogManaged"}, "UNSUPPORTED.*catalogManaged"),
     ("unset", {"properties": {"nothing": ""}}, "no property"),
     ("add", {"columns": [{"name": "a", "type": "INT"}]}, "EXISTS"),
