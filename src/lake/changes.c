@@ -311,7 +311,7 @@ static void add_moment(struct buf *sql, struct moment moment)
 
 static enum ig_code add_part(struct feed *f, enum kind kind, struct buf *sql, struct error *err)
 {
-    static const char *const types[KINDS] = {"'insert'", "'delete'", "_ingot_s." CHANGE_TYPE};
+    static const char *const types[KINDS] = {"'insert'", "'delete'", ("_ingot_s." CHANGE_TYPE)};
     const struct lake_scan scan = {.file_column = true};
     struct part *part = &f->parts[kind];
 

@@ -177,8 +177,7 @@ enum ig_code lake_dv_add_condition(const struct lake_snapshot *s, const struct l
         }
         rc = lake_dv_locate(s->store, s->table_path, lake_entry_dv(entries[i]), &text, err);
         if (rc)
-            error_context(err, rc, "version %lld, file " STR_FMT, (long long)s->version,
-                          STR_ARG(lake_entry_name(entries[i])));
+            error_context(err, rc, "file " STR_FMT, STR_ARG(lake_entry_name(entries[i])));
     }
     buf_putc(&text, ']');
     buf_puts(sql, " WHERE " LIVE "(");

@@ -63,7 +63,8 @@ const struct predicate *predicate_parse(struct arena *a, const struct lake_snaps
 /* What the predicate can be for the rows of a file: a set of these. */
 enum { PREDICATE_MAY_BE_TRUE = 1, PREDICATE_MAY_BE_FALSE = 2, PREDICATE_MAY_BE_NULL = 4 };
 /* By partition values and statistics. `scratch` is for the statistics' text. */
-unsigned predicate_outcomes(const struct predicate *p, const struct lake_snapshot *s, const struct lake_entry *e,
-                            struct buf *scratch);
+unsigned predicate_outcomes(const struct predicate *p, const struct lake_entry *e, struct buf *scratch);
+/* The same with the statistics given: a JSON object, or nothing. */
+unsigned predicate_outcomes_of_stats(const struct predicate *p, const struct lake_entry *e, struct str stats);
 
 #endif

@@ -411,19 +411,22 @@ static unsigned outcomes(const struct predicate *p, const struct lake_entry *e, 
     }
 }
 
-unsigned predicate_outcomes(const struct predicate *p, const struct lake_snapshot *s, const struct lake_entry *e,
-                            struct buf *scratch)
+unsigned predicate_outcomes_of_stats(const struct predicate *p, const struct lake_entry *e, struct str stats)
 {
     struct arena texts;
     unsigned out;
 
-    (void)s;
     arena_init(&texts);
-    buf_clear(scratch);
-    lake_entry_add_stats(e, scratch);
-    out = outcomes(p, e, buf_str(scratch), &texts);
+    out = outcomes(p, e, stats, &texts);
     arena_release(&texts);
     return out;
+}
+
+unsigned predicate_outcomes(const struct predicate *p, const struct lake_entry *e, struct buf *scratch)
+{
+    buf_clear(scratch);
+    lake_entry_add_stats(e, scratch);
+    return predicate_outcomes_of_stats(p, e, buf_str(scratch));
 }
 
 size_t lake_prune(const struct lake_snapshot *s, const char *where, const struct lake_entry *const *entries, size_t n,
@@ -438,7 +441,7 @@ size_t lake_prune(const struct lake_snapshot *s, const char *where, const struct
     buf_init(&scratch, 0);
     p = predicate_parse(&arena, s, where);
     for (size_t i = 0; i < n; i++)
-        if (predicate_outcomes(p, s, entries[i], &scratch) & PREDICATE_MAY_BE_TRUE)
+        if (predicate_outcomes(p, entries[i], &scratch) & PREDICATE_MAY_BE_TRUE)
             kept[n_kept++] = entries[i];
     buf_release(&scratch);
     arena_release(&arena);

@@ -179,6 +179,15 @@ static struct arm *arm_for(struct scan *c, const struct lake_entry *e, const str
     return &c->arms.p[c->arms.n - 1];
 }
 
+/* The engine would look for a missing file as for a pattern, and say less. */
+static enum ig_code check_is_there(const struct lake_snapshot *s, const char *path, struct error *err)
+{
+    struct env_stat st;
+    const enum ig_code rc = env_stat(s->store->env, path, &st, err);
+
+    return rc == IG_NOT_FOUND ? error_set(err, IG_CORRUPT, "the file %s is not there", path) : rc;
+}
+
 static enum ig_code find_paths(struct scan *c, const struct lake_entry *const *entries, size_t n, const char **paths,
                                struct error *err)
 {
@@ -191,6 +200,8 @@ static enum ig_code find_paths(struct scan *c, const struct lake_entry *const *e
     for (size_t i = 0; i < n && !rc; i++) {
         buf_clear(&path);
         rc = lake_entry_path(c->s, entries[i], &path, err);
+        if (!rc)
+            rc = check_is_there(c->s, buf_cstr(&path), err);
         paths[i] = arena_strndup(&c->arena, buf_cstr(&path), path.n);
     }
     buf_release(&path);
@@ -421,7 +432,9 @@ enum ig_code lake_add_scan_of(const struct lake_snapshot *s, const struct lake_e
     }
     vec_free(&c.arms);
     arena_release(&c.arena);
-    return rc;
+    return rc ? error_context(err, rc, "table %s, version %lld", *s->table_path ? s->table_path : s->store->url,
+                              (long long)s->version)
+              : IG_OK;
 }
 
 enum ig_code lake_add_scan(const struct lake_snapshot *s, const struct lake_scan *scan, struct buf *sql,
