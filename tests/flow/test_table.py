@@ -306,3 +306,39 @@ def test_create_and_alter(ingot, tmp_path):
     assert [c["name"] for c in shown["columns"]] == ["id", "name", "d", "s", "z", "y"] and shown["properties"] == {"a": "b"}
     one(ingot, "create", tmp_path / "made", "--as", "SELECT range AS id, range % 3 AS k FROM range(100)", "--partition-by", "k")
     assert len(deltalake.DeltaTable(str(tmp_path / "made")).to_pyarrow_table()) == 100
+
+
+# --- on an object store ----------------------------------------------------------------------------------------------
+
+
+def test_maintenance_on_s3(ingot, s3, tmp_path):
+    from support.s3 import KEYS
+
+    path = f"s3://{s3.bucket}/lake/t"
+    options = s3.storage_options()
+    for i in range(4):
+        deltalake.write_deltalake(path, pa.Table.from_pylist(batch(i * 100)), partition_by=["day"], mode="append", storage_options=options)
+    before = sorted(deltalake.DeltaTable(path, storage_options=options).to_pyarrow_table().to_pylist(), key=lambda r: r["id"])
+
+    def theirs(name="t"):
+        table = deltalake.DeltaTable(f"s3://{s3.bucket}/lake/{name}", storage_options=options)
+        return sorted(table.to_pyarrow_table().to_pylist(), key=lambda r: r["id"])
+
+    def act(*args, **kw):
+        return one(ingot, *args, env=KEYS, **kw)
+
+    t = s3.url("lake/t")
+    listed = ingot.run("table", "--json", "ls", s3.url(), cwd=tmp_path, env=KEYS).rows()
+    assert [(x["table"], x["rows"]) for x in listed] == [("t", 400)]
+    assert act("show", t)["numFiles"] == 20
+    assert act("optimize", t, "--where", "day <> 'a'")["files_added"] == 4 and theirs() == before
+    assert act("check", t, "--data")["problems"] == 0
+    assert act("clone", t, s3.url("lake/shallow"))["copied_files"] == 0
+    assert act("clone", t, s3.url("lake/deep"), "--deep")["copied_files"] == 8 and theirs("deep") == before
+    assert act("clone", t, tmp_path / "here", "--deep")["copied_files"] == 8 and rows_of(tmp_path / "here") == before
+    assert act("check", s3.url("lake/shallow"), "--data")["problems"] == 0
+    assert act("vacuum", t, "--retention", "0s", "--force")["files"] == 16 and theirs() == before
+    assert len([k for k in s3.keys("lake/t/") if k.endswith(".parquet") and "_delta_log" not in k]) == 8
+    gone = ingot.run("table", "restore", t, "--to", "1", cwd=tmp_path, env=KEYS, code=1)
+    assert "is gone" in gone.err
+    assert act("optimize", s3.url("lake/shallow"))["files_removed"] == 4 and theirs("t") == before

@@ -34,63 +34,72 @@ def same(ingot, spark, path, version=None):
     return rows
 
 
-def test_deletion_vectors_and_change_data(ingot, spark, place, tmp_path):
+@pytest.fixture(scope="module")
+def changed(spark, tmp_path_factory):
+    """A table with deletion vectors and change data: two inserts, a delete, an update."""
+    place = tmp_path_factory.mktemp("changed") / "t"
     t = f"delta.`{place}`"
     spark.sql(
         f"CREATE TABLE {t} (id BIGINT, k STRING, v DOUBLE) USING delta PARTITIONED BY (k) TBLPROPERTIES "
         "('delta.enableDeletionVectors'='true', 'delta.enableChangeDataFeed'='true')"
     )
-    for i in range(3):
+    for i in range(2):
         spark.sql(f"INSERT INTO {t} SELECT id + {i * 100}, IF(id % 2 = 0, 'a b', 'c'), id / 4 FROM range(100)")
     spark.sql(f"DELETE FROM {t} WHERE id % 10 = 3")
     spark.sql(f"UPDATE {t} SET v = v + 1 WHERE id % 10 = 4")
-    want = same(ingot, spark, place)
-    assert one(ingot, "check", place, "--data")["problems"] == 0
-    detail = spark.sql(f"DESCRIBE DETAIL {t}").collect()[0]
-    shown = one(ingot, "show", place)
+    return place
+
+
+def test_details_agree(ingot, spark, changed):
+    same(ingot, spark, changed)
+    assert one(ingot, "check", changed, "--data")["problems"] == 0
+    detail = spark.sql(f"DESCRIBE DETAIL delta.`{changed}`").collect()[0]
+    shown = one(ingot, "show", changed)
     for name in ("id", "numFiles", "sizeInBytes", "partitionColumns", "minReaderVersion", "minWriterVersion"):
         assert shown[name] == detail[name], name
     assert set(shown["tableFeatures"]) == set(detail["tableFeatures"])
 
-    assert one(ingot, "optimize", place)["deletion_vectors_removed"] > 0
-    assert same(ingot, spark, place) == want
+
+def test_deletion_vectors_and_change_data(ingot, spark, changed):
+    t = f"delta.`{changed}`"
+    want = our_rows(ingot, changed)
+    assert one(ingot, "optimize", changed)["deletion_vectors_removed"] > 0
+    assert same(ingot, spark, changed) == want
     spark.sql(f"DELETE FROM {t} WHERE id % 10 = 5")
-    kept = same(ingot, spark, place)
-    version = one(ingot, "show", place)["version"]
-    assert one(ingot, "optimize", place, "--purge")["deletion_vectors_removed"] == 1
-    assert same(ingot, spark, place) == kept and one(ingot, "show", place)["numDeletionVectors"] == 0
-    changes = spark.sql(f"SELECT * FROM table_changes_by_path('{place}', {version + 1})")
-    assert changes.count() == 0, "the rows are the same"
+    kept = our_rows(ingot, changed)
+    version = one(ingot, "show", changed)["version"]
+    assert one(ingot, "optimize", changed, "--purge")["deletion_vectors_removed"] == 1
+    assert our_rows(ingot, changed) == kept and one(ingot, "show", changed)["numDeletionVectors"] == 0
+    changes = spark.read.format("delta").option("readChangeFeed", "true").option("startingVersion", version + 1)
+    assert changes.load(str(changed)).count() == 0, "the rows are the same"
 
     time.sleep(2.1)
-    spark.sql(f"INSERT INTO {t} VALUES (-1, 'c', 0.5)")
     spark.sql(f"DELETE FROM {t} WHERE id % 10 = 6")
-    newest = same(ingot, spark, place)
-    assert one(ingot, "vacuum", place, "--retention", "2s", "--force")["files"] > 0
-    assert not [p for p in (place / "_change_data").rglob("*.parquet") if p.stat().st_mtime < time.time() - 60]
-    assert same(ingot, spark, place) == newest
-    assert same(ingot, spark, place, version + 1) == kept, "a version that was kept can be read"
-    assert len(same(ingot, spark, place, version + 2)) == len(kept) + 1
-    assert one(ingot, "check", place, "--data")["problems"] == 0
-
-    one(ingot, "restore", place, "--to", version + 1)
-    assert same(ingot, spark, place) == kept
+    newest = our_rows(ingot, changed)
+    assert one(ingot, "vacuum", changed, "--retention", "2s", "--force")["files"] > 0
+    assert same(ingot, spark, changed) == newest
+    assert same(ingot, spark, changed, version + 1) == kept, "a version that was kept can be read"
+    assert one(ingot, "check", changed, "--data")["problems"] == 0
+    one(ingot, "restore", changed, "--to", version + 1)
+    assert same(ingot, spark, changed) == kept
     last = spark.sql(f"DESCRIBE HISTORY {t} LIMIT 1").collect()[0]
-    ours = ingot.run("table", "--json", "history", place, "-n", "1", cwd="/").rows()[0]
+    ours = ingot.run("table", "--json", "history", changed, "-n", "1", cwd="/").rows()[0]
     assert (last["version"], last["operation"], last["operationMetrics"]) == (ours["version"], "RESTORE", ours["operationMetrics"])
-    spark.sql(f"RESTORE {t} TO VERSION AS OF {version + 3}")
-    assert same(ingot, spark, place) == newest
 
-    one(ingot, "clone", place, tmp_path / "ours")
-    spark.sql(f"CREATE TABLE delta.`{tmp_path}/theirs` SHALLOW CLONE {t}")
+
+def test_clones_of_either(ingot, spark, changed, tmp_path):
+    spark.sql(f"DELETE FROM delta.`{changed}` WHERE id = 11")
+    rows = our_rows(ingot, changed)
+    one(ingot, "clone", changed, tmp_path / "ours")
+    spark.sql(f"CREATE TABLE delta.`{tmp_path}/theirs` SHALLOW CLONE delta.`{changed}`")
     for clone in ("ours", "theirs"):
-        assert same(ingot, spark, tmp_path / clone) == newest
+        assert same(ingot, spark, tmp_path / clone) == rows
         assert one(ingot, "check", tmp_path / clone, "--data")["problems"] == 0
     one(ingot, "clone", tmp_path / "theirs", tmp_path / "deep", "--deep")
     spark.sql(f"DELETE FROM delta.`{tmp_path}/ours` WHERE id < 50")
     assert one(ingot, "optimize", tmp_path / "ours")["files_added"] == 2
-    assert same(ingot, spark, tmp_path / "ours") == [r for r in newest if r[0] >= 50]
-    assert same(ingot, spark, tmp_path / "deep") == newest == same(ingot, spark, place)
+    assert same(ingot, spark, tmp_path / "ours") == [r for r in rows if r[0] >= 50]
+    assert same(ingot, spark, tmp_path / "deep") == rows == our_rows(ingot, changed)
 
 
 def test_clustered_table(ingot, spark, place):
