@@ -7,8 +7,8 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-#define READERS 32u
-#define WINDOW 64u                     /* objects read and not yet given */
+#define READERS 64u
+#define WINDOW 256u                    /* objects read and not yet given */
 #define AHEAD_BYTES ((size_t)64 << 20) /* their bytes; one object more may be on its way per reader */
 
 struct slot {

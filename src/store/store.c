@@ -199,8 +199,9 @@ enum ig_code store_fetch(struct store *st, const char *const *names, size_t n, s
 enum ig_code store_open_like(struct store *st, const char *url, struct store **out, struct error *err)
 {
     const size_t n = strlen(st->ops->scheme);
+    const bool hadoop = strncmp(url, "s3a:", 4) == 0 && strcmp(st->ops->scheme, "s3") == 0; /* Spark's name for it */
 
-    if (st->ops->open_like && strncmp(url, st->ops->scheme, n) == 0 && url[n] == ':' && !strchr(url, '?'))
+    if (st->ops->open_like && !strchr(url, '?') && (hadoop || (strncmp(url, st->ops->scheme, n) == 0 && url[n] == ':')))
         return st->ops->open_like(st, url, out, err);
     return store_open(st->env, url, out, err);
 }

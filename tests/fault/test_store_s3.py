@@ -15,7 +15,7 @@ import pytest
 from support.s3 import Lake
 
 FAULTS = ["refuse", "unavailable", "lost", "error", "cut", "twice"]
-SAMPLE = 12  # of each operation and way
+SAMPLE = 6  # of each operation and way
 
 
 class Table:
