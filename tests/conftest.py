@@ -131,7 +131,7 @@ def gcs(fake_gcs, tmp_path, request):
     """A fresh bucket of it."""
     from support.gcs import Gcs
 
-    name = "b-" + hashlib.sha256(request.node.nodeid.encode()).hexdigest()[:20] + f"-{os.getpid()}"
+    name = "b" + hashlib.sha256(request.node.nodeid.encode()).hexdigest()[:20] + f"{os.getpid()}"
     it = Gcs(fake_gcs, name, tmp_path / "gcs-cache")
     yield it
     it.close()

@@ -2,10 +2,11 @@
 
 import contextlib
 import dataclasses
+import html
 import http.server
 import json
-import os
 import pathlib
+import re
 import shutil
 import socket
 import subprocess
@@ -29,7 +30,7 @@ class FakeGcs:
         self.log = open(log, "wb")
         self.process = subprocess.Popen(
             [program, "-scheme", "http", "-host", "127.0.0.1", "-port", str(self.port), "-backend", "memory"]
-            + ["-external-url", self.endpoint, "-log-level", "error"],
+            + ["-external-url", self.endpoint, "-public-host", f"127.0.0.1:{self.port}", "-log-level", "error"],
             stdout=self.log,
             stderr=self.log,
         )
@@ -120,6 +121,37 @@ class GcsProxy(Proxy):
         return session["answer"]
 
 
+class XmlApi(Proxy):
+    """For delta-rs, which writes by the XML API: the emulator reads and lists by it, and writes by the JSON API only."""
+
+    def forward(self, request):
+        path = urllib.parse.urlsplit(request.path).path
+        bucket, _, key = path.lstrip("/").partition("/")
+        if request.method not in ("PUT", "DELETE") or not key:
+            others = {k: v for k, v in request.headers.items() if k.lower() != "host"}
+            status, headers, content = super().forward(
+                dataclasses.replace(request, headers={"Host": self.upstream, **others})
+            )
+            after = request.query.get("start-after", "").encode()  # which the emulator does not know
+            if "list-type" in request.query and after:
+                entry = re.compile(rb"<Contents><Key>(.*?)</Key>.*?</Contents>", re.DOTALL)
+                content = entry.sub(lambda m: m.group(0) if html.unescape(m.group(1).decode()).encode() > after else b"", content)
+                headers = [(k, v) for k, v in headers if k.lower() != "content-length"]
+            return status, headers, content
+        name = urllib.parse.quote(urllib.parse.unquote(key), safe="")
+        headers = {"Host": self.upstream, "Content-Length": str(len(request.body))}
+        if request.method == "DELETE":
+            return super().forward(dataclasses.replace(request, path=f"/storage/v1/b/{bucket}/o/{name}", headers=headers))
+        condition = {k.lower(): v for k, v in request.headers.items()}.get("x-goog-if-generation-match")
+        to = f"/upload/storage/v1/b/{bucket}/o?uploadType=media&name={name}"
+        to += f"&ifGenerationMatch={condition}" if condition else ""
+        status, _, content = super().forward(dataclasses.replace(request, method="POST", path=to, headers=headers))
+        if status != 200:
+            return status, [], content
+        made = json.loads(content)
+        return 200, [("ETag", f'"{made["etag"]}"'), ("x-goog-generation", made["generation"])], b""
+
+
 class Gcs:
     """A bucket of its own, with all ways into it."""
 
@@ -142,6 +174,14 @@ class Gcs:
         it = GcsProxy(self.fake.endpoint, latency)
         self.open.append(it)
         return it
+
+    def storage_options(self):
+        """For delta-rs."""
+        api = XmlApi(self.fake.endpoint)
+        self.open.append(api)
+        key = {"gcs_base_url": api.endpoint, "disable_oauth": True}
+        key.update({"client_email": "", "private_key": "", "private_key_id": ""})
+        return {"google_service_account_key": json.dumps(key), "allow_http": "true"}
 
     def keys(self, prefix=""):
         """Of all pages."""
