@@ -2,6 +2,7 @@
  * A commit's text: the actions of a change, one JSON object a line, commitInfo first. It is made anew for every version
  * that is tried, because row ids and timestamps depend on what came before.
  */
+#include "lake/action.h"
 #include "lake/features.h"
 
 #include <stdlib.h>
@@ -46,7 +47,7 @@ static void add_commit_info(struct writer *w)
     const struct lake_change *c = w->c;
     struct buf *out = w->out;
 
-    buf_puts(out, "{\"commitInfo\":{");
+    lake_seal_begin(out);
     if (w->a->in_commit_ms >= 0)
         buf_printf(out, "\"inCommitTimestamp\":%lld,", (long long)w->a->in_commit_ms);
     buf_printf(out, "\"timestamp\":%lld,\"operation\":", (long long)w->a->now_ms);
@@ -354,5 +355,7 @@ enum ig_code lake_add_commit_text(const struct lake_attempt *a, struct buf *out,
     for (size_t i = 0; c->change_data && i < c->change_data->list.n; i++)
         add_change_data(&w, &c->change_data->list.p[i]);
     add_row_high(&w);
-    return buf_check(out, err, "a commit");
+    IG_TRY(buf_check(out, err, "a commit"));
+    lake_seal_end(out);
+    return IG_OK;
 }

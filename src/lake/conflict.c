@@ -3,6 +3,8 @@
  */
 #include "lake/conflict.h"
 
+#include "lake/prune.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -165,23 +167,38 @@ static bool in_partitions(const struct lake_change *c, const struct lake_entry *
     return false;
 }
 
+/* May rows of the file be those that the predicate is true for, by its partition values and statistics? */
+static bool may_match(const struct lake_change *c, const struct lake_entry *e)
+{
+    const struct lake_entry *kept;
+
+    return lake_prune(c->base, c->read_where, &e, 1, &kept) > 0;
+}
+
 /* May the added file hold rows of what was read? */
 static bool adds_to_scope(const struct check *k, const struct lake_winner_file *f)
 {
+    const struct json_value text = {.type = JSON_STRING, .raw = f->raw_stats, .escaped = true};
     const struct lake_change *c = k->c;
-    bool found = true;
+    struct lake_entry as_entry = {.path = f->path.p, .path_n = (uint32_t)f->path.n, .rows = -1};
+    struct lake_values values;
     struct arena arena;
+    struct buf stats;
+    bool found = true;
 
-    if (c->scope != LAKE_READ_PARTITIONS)
+    if (c->scope == LAKE_READ_NOTHING || c->scope == LAKE_READ_ALL || (c->scope == LAKE_READ_WHERE && !c->read_where))
         return c->scope != LAKE_READ_NOTHING;
     arena_init(&arena);
-    {
-        struct lake_values values = {.list = values_of(k, &arena, f)};
-        const struct lake_entry as_entry = {.values = &values};
-
-        if (values.list)
-            found = in_partitions(c, &as_entry);
-    }
+    buf_init(&stats, 0);
+    values = (struct lake_values){.list = values_of(k, &arena, f)};
+    as_entry.values = &values;
+    json_unescape(&text, &stats);
+    as_entry.stats = buf_cstr(&stats);
+    as_entry.stats_n = (uint32_t)stats.n;
+    (void)!json_member_int64(buf_str(&stats), "numRecords", &as_entry.rows);
+    if (values.list)
+        found = c->scope == LAKE_READ_PARTITIONS ? in_partitions(c, &as_entry) : may_match(c, &as_entry);
+    buf_release(&stats);
     arena_release(&arena);
     return found;
 }

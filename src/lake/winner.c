@@ -3,6 +3,8 @@
  */
 #include "lake/conflict.h"
 
+#include "lake/action.h"
+
 #include <stdlib.h>
 
 struct reading {
@@ -197,6 +199,8 @@ enum ig_code lake_winner_read(struct lake_winner *w, struct str text, int64_t ve
     buf_init(&r.scratch, 0);
     if (text.n == 0)
         rc = error_set(err, IG_CORRUPT, "the file is empty");
+    else
+        rc = lake_seal_check(text, err);
     while (p < end && !rc) {
         const char *newline = memchr(p, '\n', (size_t)(end - p));
         const char *stop = newline ? newline : end;

@@ -34,6 +34,9 @@ static const char first_commit[] =
     ",\"size\":1,\"modificationTime\":1,\"deletionVector\":{\"storageType\":\"u\",\"pathOrInlineDv\":\"x\"," \
     "\"offset\":1,\"sizeInBytes\":36,\"cardinality\":1}" CHANGE
 #define REMOVES_NEW_A "{\"remove\":{\"path\":\"p=a/3.parquet\",\"partitionValues\":{\"p\":\"a\"}" CHANGE
+#define ADDS_WITH(least, most)                                                                  \
+    "{\"add\":{" NEW_A ",\"stats\":\"{\\\"numRecords\\\":2,\\\"minValues\\\":{\\\"n\\\":" least \
+    "},\\\"maxValues\\\":{\\\"n\\\":" most "},\\\"nullCount\\\":{\\\"n\\\":0}}\"" CHANGE
 #define BLIND "{\"commitInfo\":{\"isBlindAppend\":true}}\n"
 #define TXN(app, version) "{\"txn\":{\"appId\":\"" app "\",\"version\":" version "}}\n"
 #define METADATA(mark, more)                                                                                          \
@@ -63,6 +66,7 @@ enum {
     CREATES = 1 << 11,
     WEAKLY = 1 << 12, /* the table is WriteSerializable */
     RESTORES_A = 1 << 13,
+    READS_WHERE = 1 << 14, /* p = 'a' AND n > 10 */
 };
 
 static const struct {
@@ -83,6 +87,12 @@ static const struct {
     {READS_A, ADDS_B, ADDS_A, IG_CONFLICT, "ConcurrentAppend"},
     {READS_A, "{\"add\":{\"path\":\"x\",\"partitionValues\":{},\"size\":1" CHANGE, NULL, IG_CONFLICT,
      "ConcurrentAppend"},
+    {READS_WHERE | READS_FILE_A, ADDS_A, NULL, IG_CONFLICT, "ConcurrentAppend"},
+    {READS_WHERE | READS_FILE_A, ADDS_B, NULL, IG_OK, NULL},
+    {READS_WHERE | READS_FILE_A, ADDS_WITH("1", "9"), NULL, IG_OK, NULL},
+    {READS_WHERE | READS_FILE_A, ADDS_WITH("1", "11"), NULL, IG_CONFLICT, "ConcurrentAppend"},
+    {READS_WHERE | READS_FILE_A, REMOVES_B, NULL, IG_OK, NULL},
+    {READS_WHERE | READS_FILE_A, REMOVES_A, NULL, IG_CONFLICT, "ConcurrentDeleteRead"},
     /* blindly, in a table that lets that be */
     {READS_A, BLIND ADDS_A, NULL, IG_CONFLICT, "ConcurrentAppend"},
     {READS_A | WEAKLY, BLIND ADDS_A, NULL, IG_OK, NULL},
@@ -200,6 +210,13 @@ static const struct lake_entry *entry_of_a(const struct lake_snapshot *s)
     return NULL;
 }
 
+static enum lake_read_scope scope_of(unsigned ours)
+{
+    if (ours & READS_WHERE)
+        return LAKE_READ_WHERE;
+    return ours & READS_ALL ? LAKE_READ_ALL : ours & READS_A ? LAKE_READ_PARTITIONS : LAKE_READ_NOTHING;
+}
+
 static enum ig_code judge(const struct lake_snapshot *base, size_t i, struct error *err)
 {
     static const struct lake_partition a = {"p", "a"};
@@ -222,9 +239,8 @@ static enum ig_code judge(const struct lake_snapshot *base, size_t i, struct err
         .metadata = ours & ALTERS ? "{}" : NULL,
         .domains = &domain,
         .n_domains = (ours & SETS_DOMAIN) != 0,
-        .scope = ours & READS_ALL ? LAKE_READ_ALL
-                 : ours & READS_A ? LAKE_READ_PARTITIONS
-                                  : LAKE_READ_NOTHING,
+        .scope = scope_of(ours),
+        .read_where = "p = 'a' AND n > 10",
         .partitions = &a,
         .n_partitions = 1,
         .n_columns = 1,
