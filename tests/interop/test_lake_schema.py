@@ -3,6 +3,7 @@ delta-rs; and such tables of theirs, written by us."""
 
 import datetime
 import json
+import os
 import random
 
 import deltalake
@@ -359,20 +360,18 @@ def test_tables_of_spark_that_ask_something_are_written_by_us(lake, spark):
         {"month": "2024-03-01", "key": "ag", "c": "ab  ", "n": 42, "ntz": "2024-01-15 10:00:00"},
         {"month": "2024-02-01", "key": "wo", "c": "c   ", "n": 42, "ntz": "2024-02-20 01:02:03"}]
     spark.sql(f"INSERT INTO {path} (at, text) VALUES (timestamp'2024-04-15 10:00:00', 'more')")
-    assert [r["key"] for r in lake("scan s | | SELECT key FROM t ORDER BY at")] == ["wo", "ag", "mo"]
-    spark.sql(f"UPDATE {path} SET text = 'last' WHERE key = 'mo'")
-    assert [r["key"] for r in lake("scan s | | SELECT key FROM t ORDER BY at")] == ["wo", "ag", "la"]
+    assert [r["key"] for r in lake("scan s | | SELECT key FROM t ORDER BY \"at\"")] == ["wo", "ag", "mo"]
 
 
 def test_our_clustered_tables_are_clustered_for_spark(lake, spark):
     make(lake, "c", "SELECT 1 AS a, 'x' AS b, 1.5 AS d", cluster_by=["a", "b"])
-    lake("append c | | SELECT i::INTEGER AS a, 'x' || i AS b, 1.5 AS d FROM range(1000) t(i)")
+    lake("append c | | SELECT i::INTEGER AS a, 'x' || i AS b, 1.5 AS d FROM range(100) t(i)")
     (detail,) = spark_rows(spark, lake, "c", "DESCRIBE DETAIL {}")
     assert detail["clusteringColumns"] == ["a", "b"]
     alter(lake, "c", "cluster", columns=[{"name": "d"}])
     spark.sql(f"INSERT INTO delta.`{lake.folder / 'c'}` VALUES (5000, 'y', 2.5)")
     spark.sql(f"OPTIMIZE delta.`{lake.folder / 'c'}`")
-    assert lake("scan c | | SELECT count(*) AS n, max(a) AS m FROM t") == [{"n": 1001, "m": 5000}]
+    assert lake("scan c | | SELECT count(*) AS n, max(a) AS m FROM t") == [{"n": 101, "m": 5000}]
     (detail,) = spark_rows(spark, lake, "c", "DESCRIBE DETAIL {}")
     assert detail["clusteringColumns"] == ["d"]
 
@@ -408,13 +407,17 @@ def test_expressions_mean_what_they_mean_to_spark(lake, spark):
     frame = spark.sql("SELECT *, " + ", ".join(f"{e} AS e{k}" for k, e in enumerate(EXPRESSIONS)) + f" FROM {path}")
     types = [kind for _, kind in frame.dtypes][-len(EXPRESSIONS):]
     frame.coalesce(1).write.format("delta").option("delta.columnMapping.mode", "name").save(str(lake.folder / "computed"))
+    same = [f"(e{k} <=> CAST({e} AS {types[k]}))" for k, e in enumerate(EXPRESSIONS)]
     wrong = {}
-    for k, e in enumerate(EXPRESSIONS):
-        same = f"e{k} <=> CAST({e} AS {types[k]})"
+    for first in range(0, len(same), 20):
         try:
-            alter(lake, "computed", "check", name=f"c{k}", text=same)
-        except Failed as why:
-            wrong[e] = str(why)[:300]
+            alter(lake, "computed", "check", name=f"c{first}", text=" AND ".join(same[first : first + 20]))
+        except Failed:
+            for k in range(first, min(first + 20, len(same))):
+                try:
+                    alter(lake, "computed", "check", name=f"one{k}", text=same[k])
+                except Failed as why:
+                    wrong[EXPRESSIONS[k]] = str(why)[:300]
     assert wrong == {}, wrong
 
 
@@ -425,7 +428,7 @@ def test_random_alterations_and_writes_in_turn_with_spark(lake, spark):
     make(lake, "r", "SELECT 1::BIGINT AS id, 'x' AS c0, {'m': 1} AS s", properties={"delta.columnMapping.mode": "name"})
     path = f"delta.`{lake.folder / 'r'}`"
     columns, fresh, rows, next_id = ["c0"], 1, {}, 0
-    for _ in range(14):
+    for _ in range(int(os.environ.get("INGOT_LAKE_ROUNDS", "10"))):
         what = dice.choice(["append", "append", "add", "rename", "drop", "spark append", "spark rename", "spark add"])
         if what.endswith("append"):
             text = {c: dice.choice([None, f"v{dice.randrange(9)}"]) for c in columns}
