@@ -137,7 +137,7 @@ bool dml_add_clause_case(const struct dml *d, enum lake_merge_when when, struct 
 
 /* --- the rows, as SQL (dml_rows.c) -------------------------------------------------------------------------- */
 
-/* The rows of these files that stay as they are. */
+/* The rows that these files have, as if they were entries of d->s: copies with other deletion vectors, say. */
 IG_MUST_CHECK enum ig_code dml_add_unchanged(const struct dml *d, const struct lake_entry *const *entries, size_t n,
                                              struct buf *sql, struct error *err);
 /* The updated rows of these files, as they are then. */

@@ -7,6 +7,7 @@
  */
 #include "lake/dml.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* Touched files of one partition share a new file until they are as large. */
@@ -15,9 +16,10 @@
 struct apply {
     struct dml *d;
     const struct dml_texts *texts;
-    bool vectors;     /* write deletion vectors */
-    bool change_data; /* write change data */
-    bool stay;        /* updated rows are written with the rest of their file */
+    bool vectors;          /* write deletion vectors */
+    bool change_data;      /* write change data */
+    bool stay;             /* updated rows are written with the rest of their file */
+    struct lake_dv **gone; /* of the touched files: rows that are deleted already, or that change */
     struct lake_new_files files, changes;
     size_t updated_from, inserted_from; /* where in `files` those begin, if they are by themselves */
     VEC(const struct lake_entry *) removed;
@@ -42,6 +44,66 @@ static enum ig_code all_entries(struct dml *d, const struct lake_entry ***out)
     for (size_t i = 0; i < d->touched.n; i++)
         (*out)[i] = d->touched.p[i].entry;
     return IG_OK;
+}
+
+/* Which rows of the touched files are no more, or will be otherwise: one vector a file. */
+static enum ig_code read_gone(struct apply *a, struct error *err)
+{
+    struct dml *d = a->d;
+    struct engine_rows rows;
+    size_t *at = check_calloc(d->s->entries.n + 1, sizeof(*at));
+    struct buf sql;
+    enum ig_code rc = IG_OK;
+
+    a->gone = check_calloc(d->touched.n + 1, sizeof(struct lake_dv *));
+    for (size_t i = 0; i < d->touched.n && !rc; i++) {
+        const struct lake_entry *e = d->touched.p[i].entry;
+
+        at[e - d->s->entries.p] = i;
+        if (lake_entry_dv(e).n)
+            rc = lake_dv_read(d->t->store, d->s->table_path, lake_entry_dv(e), &a->gone[i], err);
+        else
+            a->gone[i] = lake_dv_new();
+    }
+    buf_init(&sql, 0);
+    buf_printf(&sql, "SELECT " DML_FILE ", " DML_ROW " FROM temp.%s WHERE " DML_CLAUSE " IS NOT NULL", d->changes);
+    if (!rc) {
+        rc = engine_query_streaming(d->t->conn, buf_cstr(&sql), &rows, err);
+        while (!rc && engine_next(&rows))
+            lake_dv_add(a->gone[at[engine_int64(&rows, 0)]], (uint64_t)engine_int64(&rows, 1));
+        if (!rc)
+            rc = engine_rows_check(&rows, err);
+        engine_rows_free(&rows);
+    }
+    buf_release(&sql);
+    free(at);
+    return rc;
+}
+
+/* The rows of these files that stay as they are: a scan of the files as if `gone` was their deletion vectors. */
+static enum ig_code add_unchanged(struct apply *a, size_t from, size_t to, struct buf *sql, struct error *err)
+{
+    struct dml *d = a->d;
+    struct lake_entry *list = ARENA_ARRAY(&d->arena, struct lake_entry, to - from);
+    struct lake_entry_more *more = ARENA_ARRAY(&d->arena, struct lake_entry_more, to - from);
+    const struct lake_entry **entries = ARENA_ARRAY(&d->arena, const struct lake_entry *, to - from);
+    struct buf descriptor;
+
+    buf_init(&descriptor, 0);
+    for (size_t i = from; i < to; i++) {
+        const struct lake_entry *e = d->touched.p[i].entry;
+
+        list[i - from] = *e;
+        if (e->more)
+            more[i - from] = *e->more;
+        buf_clear(&descriptor);
+        lake_dv_add_inline(a->gone[i], &descriptor);
+        more[i - from].raw_dv = arena_str(&d->arena, buf_str(&descriptor));
+        list[i - from].more = &more[i - from];
+        entries[i - from] = &list[i - from];
+    }
+    buf_release(&descriptor);
+    return dml_add_unchanged(d, entries, to - from, sql, err);
 }
 
 /* `kept`: rows that were in the table before, or were made of such. */
@@ -89,7 +151,7 @@ static enum ig_code rewrite(struct apply *a, size_t from, size_t to, struct erro
         updated += d->touched.p[i].updated;
     }
     if (live != affected)
-        rc = dml_add_unchanged(d, entries.p, entries.n, &sql, err);
+        rc = add_unchanged(a, from, to, &sql, err);
     if (!rc && a->stay && updated) {
         buf_puts(&sql, sql.n ? " UNION ALL " : "");
         rc = dml_add_updated(d, entries.p, entries.n, &sql, err);
@@ -201,68 +263,26 @@ static enum ig_code count_rows_of(struct dml *d, const struct lake_entry *e, int
     return rc;
 }
 
-struct vectors {
-    struct lake_dv **list; /* one a touched file */
-    size_t n;
-};
-
-static enum ig_code read_vectors(struct apply *a, struct vectors *v, struct error *err)
-{
-    struct dml *d = a->d;
-    struct engine_rows rows;
-    struct buf sql;
-    enum ig_code rc = IG_OK;
-    size_t at = 0;
-
-    for (size_t i = 0; i < v->n && !rc; i++) {
-        const struct lake_entry *e = d->touched.p[i].entry;
-
-        if (lake_entry_dv(e).n)
-            rc = lake_dv_read(d->t->store, d->s->table_path, lake_entry_dv(e), &v->list[i], err);
-        else
-            v->list[i] = lake_dv_new();
-    }
-    if (rc)
-        return rc;
-    buf_init(&sql, 0);
-    buf_printf(&sql,
-               "SELECT DISTINCT " DML_FILE ", " DML_ROW " FROM temp.%s WHERE " DML_CLAUSE " IS NOT NULL ORDER BY ALL",
-               d->changes);
-    rc = engine_query_streaming(d->t->conn, buf_cstr(&sql), &rows, err);
-    while (!rc && engine_next(&rows)) {
-        const struct lake_entry *e = &d->s->entries.p[engine_int64(&rows, 0)];
-
-        while (d->touched.p[at].entry != e)
-            at++;
-        lake_dv_add(v->list[at], (uint64_t)engine_int64(&rows, 1));
-    }
-    if (!rc)
-        rc = engine_rows_check(&rows, err);
-    engine_rows_free(&rows);
-    buf_release(&sql);
-    return rc;
-}
-
 /* A file without a live row goes; the others are added again. */
-static enum ig_code write_vectors(struct apply *a, struct vectors *v, struct error *err)
+static enum ig_code write_vectors(struct apply *a, struct error *err)
 {
     struct dml *d = a->d;
-    const struct lake_dv **dvs = ARENA_ARRAY(&d->arena, const struct lake_dv *, v->n + 1);
-    const char **descriptors = ARENA_ARRAY(&d->arena, const char *, v->n + 1);
+    const struct lake_dv **dvs = ARENA_ARRAY(&d->arena, const struct lake_dv *, d->touched.n + 1);
+    const char **descriptors = ARENA_ARRAY(&d->arena, const char *, d->touched.n + 1);
     size_t n = 0;
 
-    for (size_t i = 0; i < v->n; i++) {
+    for (size_t i = 0; i < d->touched.n; i++) {
         const struct lake_entry *e = d->touched.p[i].entry;
         int64_t rows;
 
         IG_TRY(count_rows_of(d, e, &rows, err));
         d->vectors_removed += lake_entry_dv(e).n > 0;
-        if (lake_dv_count(v->list[i]) >= (uint64_t)rows) {
+        if (lake_dv_count(a->gone[i]) >= (uint64_t)rows) {
             vec_push(&a->removed, e);
             continue;
         }
         vec_push(&a->readds, ((struct lake_readd){.entry = e, .rows = rows, .tight = false}));
-        dvs[n++] = v->list[i];
+        dvs[n++] = a->gone[i];
     }
     if (n == 0)
         return IG_OK;
@@ -271,23 +291,6 @@ static enum ig_code write_vectors(struct apply *a, struct vectors *v, struct err
     for (size_t i = 0; i < n; i++)
         a->readds.p[i].dv = descriptors[i];
     return IG_OK;
-}
-
-static enum ig_code mark_rows(struct apply *a, struct error *err)
-{
-    struct vectors v = {.n = a->d->touched.n};
-    enum ig_code rc;
-
-    if (v.n == 0)
-        return IG_OK;
-    v.list = check_calloc(v.n, sizeof(struct lake_dv *));
-    rc = read_vectors(a, &v, err);
-    if (!rc)
-        rc = write_vectors(a, &v, err);
-    for (size_t i = 0; i < v.n; i++)
-        lake_dv_free(v.list[i]);
-    free(v.list);
-    return rc;
 }
 
 /* --- change data ------------------------------------------------------------------------------------------- */
@@ -440,8 +443,10 @@ static enum ig_code write_all(struct apply *a, struct error *err)
     a->change_data = needs_change_data(a);
     /* Change data name the updated rows one by one, so those are by themselves then. */
     a->stay = !a->vectors && !a->change_data && !rows_may_move(d);
+    if (d->touched.n)
+        IG_TRY(read_gone(a, err));
     if (a->vectors)
-        IG_TRY(mark_rows(a, err));
+        IG_TRY(write_vectors(a, err));
     else
         IG_TRY(rewrite_all(a, err));
     IG_TRY(write_updated(a, err));
@@ -483,6 +488,9 @@ enum ig_code dml_apply(struct dml *d, const struct dml_texts *texts, struct lake
             .files_removed = (int64_t)(a.removed.n + a.readds.n),
             .bytes_added = a.files.bytes,
         };
+    for (size_t i = 0; a.gone && i < d->touched.n; i++)
+        lake_dv_free(a.gone[i]);
+    free(a.gone);
     lake_new_files_free(&a.files);
     lake_new_files_free(&a.changes);
     vec_free(&a.removed);

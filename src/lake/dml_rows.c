@@ -61,16 +61,15 @@ static void add_file_filter(const struct dml *d, const struct lake_entry *const 
 enum ig_code dml_add_unchanged(const struct dml *d, const struct lake_entry *const *entries, size_t n, struct buf *sql,
                                struct error *err)
 {
+    enum ig_code rc;
+
     buf_puts(sql, "SELECT ");
     add_column_list(d, d->target, sql);
     buf_puts(sql, " FROM ");
-    IG_TRY(add_scan(d, entries, n, sql, err));
-    buf_printf(sql, " ANTI JOIN (SELECT " DML_FILE ", " DML_ROW " FROM temp.%s WHERE " DML_CLAUSE " IS NOT NULL",
-               d->changes);
-    add_file_filter(d, entries, n, sql);
-    buf_puts(sql, ") AS _ingot_c ON ");
-    add_same_row(d, sql);
-    return IG_OK;
+    rc = lake_add_scan_of(d->s, entries, n, NULL, sql, err);
+    buf_puts(sql, " AS ");
+    engine_add_name(sql, str_of(d->target));
+    return rc;
 }
 
 /* --- updated rows ------------------------------------------------------------------------------------------ */

@@ -40,6 +40,9 @@ IG_MUST_CHECK enum ig_code lake_dv_locate(struct store *st, const char *table_pa
 IG_MUST_CHECK enum ig_code lake_dv_read_located(struct env *env, struct str located, struct lake_dv **out,
                                                 struct error *err);
 
+/* Appends a descriptor that holds the vector itself: for a scan that leaves out rows which no file of the table names.
+ */
+void lake_dv_add_inline(const struct lake_dv *dv, struct buf *out);
 /* Writes vectors to one new file of the table, durable when this returns. descriptors[i] is the JSON object for dvs[i]
  * (in the arena), *name the file's name relative to the table, to remove it if no commit takes it. n > 0, and no vector
  * is empty. */

@@ -292,6 +292,21 @@ static void add_uuid_z85(struct buf *out, const char *uuid)
     add_z85(out, bytes, sizeof(bytes));
 }
 
+void lake_dv_add_inline(const struct lake_dv *dv, struct buf *out)
+{
+    struct buf bytes, text;
+
+    buf_init(&bytes, 0);
+    buf_init(&text, 0);
+    lake_dv_encode(dv, &bytes);
+    add_z85(&text, (const uint8_t *)bytes.p, bytes.n);
+    buf_puts(out, "{\"storageType\":\"i\",\"pathOrInlineDv\":");
+    json_add_string(out, buf_str(&text));
+    buf_printf(out, ",\"sizeInBytes\":%zu,\"cardinality\":%llu}", bytes.n, (unsigned long long)lake_dv_count(dv));
+    buf_release(&text);
+    buf_release(&bytes);
+}
+
 enum ig_code lake_dv_write(struct lake_table *t, const struct lake_dv *const *dvs, size_t n, struct arena *a,
                            const char **descriptors, const char **name, struct error *err)
 {

@@ -90,6 +90,11 @@ static enum ig_code may_end_by_bytes(struct engine_conn *c, bool *out, struct er
     return rc;
 }
 
+/* A dictionary of more values than this, of a group's 122,880 rows, saves little, and looking every value up in it is
+ * half of the work. Files that a change of rows writes anew do without; those that are to last (what is appended, and
+ * what OPTIMIZE writes) have them as large as DuckDB makes them. */
+#define REWRITE_DICTIONARY_MAX 1000
+
 /* Spark asks which calendar dates before 1582 and times before 1900 were written in, and refuses to read them from a
  * file that does not say so. It says so by the version of Spark whose calendar it has: that of ISO 8601 from 3.0 on. */
 #define GREGORIAN "KV_METADATA {'org.apache.spark.version': '3.0.0'}"
@@ -148,6 +153,8 @@ static void add_copy(const struct write *w, const char *query, const char *to, b
         buf_printf(sql, ", FIELD_IDS %s", buf_cstr(&ids));
     if (end_by_bytes)
         buf_puts(sql, ", ROW_GROUP_SIZE_BYTES '" ROW_GROUP_BYTES "'");
+    if (w->whose == LAKE_ROWS_KEPT && w->out->target_bytes == 0)
+        buf_printf(sql, ", DICTIONARY_SIZE_LIMIT %d", REWRITE_DICTIONARY_MAX);
     if (w->out->target_bytes > 0 && w->out->group_rows > 0)
         buf_printf(sql, ", ROW_GROUP_SIZE %lld", (long long)w->out->group_rows);
     if (w->partitioned) {
