@@ -1,6 +1,7 @@
 /*
  * Another writer's commit, read for the conflict rules: what it added and removed, and what else it changed.
  */
+#include "lake/action.h"
 #include "lake/conflict.h"
 
 #include "lake/action.h"
