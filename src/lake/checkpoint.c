@@ -8,6 +8,7 @@
 #include "lake/checkpoint.h"
 
 #include "lake/features.h"
+#include "lake/seal.h"
 
 #include <stdlib.h>
 
@@ -54,6 +55,8 @@ static enum ig_code write_parquet(struct writing *w, const char *object, enum st
         rc = checkpoint_lines_end(&lines, err);
     if (!rc)
         rc = checkpoint_to_parquet(w->t, w->s, &w->columns, buf_cstr(&json), buf_cstr(&parquet), lines.longest, err);
+    if (!rc)
+        rc = lake_seal_file(st->env, buf_cstr(&parquet), err);
     if (!rc)
         rc = env_stat(st->env, buf_cstr(&parquet), &written, err);
     if (!rc)

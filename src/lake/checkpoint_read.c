@@ -5,6 +5,7 @@
  */
 #include "lake/action.h"
 #include "lake/lake_internal.h"
+#include "lake/seal.h"
 
 #include <stdlib.h>
 
@@ -359,11 +360,14 @@ static enum ig_code read_parquet(struct reader *r, const char *files, struct err
 
 static enum ig_code add_file(struct reader *r, const char *object, struct buf *files, struct error *err)
 {
+    int64_t read_bytes = 0;
     struct buf path;
     enum ig_code rc;
 
     buf_init(&path, 0);
     rc = store_local_path(r->s->store, object, &path, err);
+    if (!rc)
+        rc = lake_seal_check_file(r->s->store->env, buf_cstr(&path), -1, INT64_MAX, &read_bytes, err);
     if (!rc) {
         buf_puts(files, files->n ? ", " : "[");
         lake_add_path_literal(files, buf_str(&path));

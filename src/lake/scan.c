@@ -14,12 +14,17 @@
 #include "lake/dv.h"
 #include "lake/mapping.h"
 #include "lake/prune.h"
+#include "lake/seal.h"
 
 #include <strings.h>
 
 #define AT_COLUMN "_ingot_at"
 /* Partitions that get an arm each. */
 #define CONSTANT_PARTITIONS_MAX 12
+/* Data files have the size that the log says. Small ones are held against their checksum before they are scanned, up to
+ * so many bytes a scan. */
+#define CHECKED_FILE_MAX ((int64_t)4 << 20)
+#define CHECKED_ALL_MAX ((int64_t)256 << 20)
 
 /* The path as a pattern that only it matches. */
 static void add_pattern(struct buf *out, struct str path)
@@ -179,19 +184,11 @@ static struct arm *arm_for(struct scan *c, const struct lake_entry *e, const str
     return &c->arms.p[c->arms.n - 1];
 }
 
-/* The engine would look for a missing file as for a pattern, and say less. */
-static enum ig_code check_is_there(const struct lake_snapshot *s, const char *path, struct error *err)
-{
-    struct env_stat st;
-    const enum ig_code rc = env_stat(s->store->env, path, &st, err);
-
-    return rc == IG_NOT_FOUND ? error_set(err, IG_CORRUPT, "the file %s is not there", path) : rc;
-}
-
 static enum ig_code find_paths(struct scan *c, const struct lake_entry *const *entries, size_t n, const char **paths,
                                struct error *err)
 {
     enum ig_code rc = IG_OK;
+    int64_t checked = 0;
     struct buf path;
 
     buf_init(&path, 0);
@@ -201,10 +198,13 @@ static enum ig_code find_paths(struct scan *c, const struct lake_entry *const *e
         buf_clear(&path);
         rc = lake_entry_path(c->s, entries[i], &path, err);
         if (!rc)
-            rc = check_is_there(c->s, buf_cstr(&path), err);
+            rc = lake_seal_check_file(c->s->store->env, buf_cstr(&path), lake_entry_size(entries[i]),
+                                      checked < CHECKED_ALL_MAX ? CHECKED_FILE_MAX : 0, &checked, err);
         paths[i] = arena_strndup(&c->arena, buf_cstr(&path), path.n);
     }
     buf_release(&path);
+    if (rc == IG_CORRUPT)
+        error_context(err, rc, "version %lld", (long long)c->s->version);
     return rc;
 }
 

@@ -9,6 +9,7 @@
 #include "lake/metadata.h"
 #include "lake/physical.h"
 #include "lake/rules.h"
+#include "lake/seal.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -97,7 +98,7 @@ static enum ig_code may_end_by_bytes(struct engine_conn *c, bool *out, struct er
 
 /* Spark asks which calendar dates before 1582 and times before 1900 were written in, and refuses to read them from a
  * file that does not say so. It says so by the version of Spark whose calendar it has: that of ISO 8601 from 3.0 on. */
-#define GREGORIAN "KV_METADATA {'org.apache.spark.version': '3.0.0'}"
+#define METADATA "KV_METADATA {'org.apache.spark.version': '3.0.0', " LAKE_SEAL_MEMBER "}"
 
 /* What a write is about. */
 struct write {
@@ -148,7 +149,7 @@ static void add_copy(const struct write *w, const char *query, const char *to, b
     buf_init(&ids, 0);
     buf_printf(sql, "COPY (%s) TO ", query);
     engine_add_literal(sql, str_of(to));
-    buf_printf(sql, " (FORMAT parquet, COMPRESSION %s, RETURN_STATS, " GREGORIAN, codecs[w->codec].copy);
+    buf_printf(sql, " (FORMAT parquet, COMPRESSION %s, RETURN_STATS, " METADATA, codecs[w->codec].copy);
     if (lake_add_field_ids(&ids, w->s))
         buf_printf(sql, ", FIELD_IDS %s", buf_cstr(&ids));
     if (end_by_bytes)
@@ -313,7 +314,9 @@ static enum ig_code put_file(const struct write *w, const struct lake_new_file *
     from[path.n] = '\0';
     buf_init(&object, 0);
     lake_add_object_name(&object, w->t->path, str_of(f->name));
-    rc = store_put_file(w->t->store, buf_cstr(&object), from, STORE_IF_ABSENT, err);
+    rc = lake_seal_file(w->t->store->env, from, err);
+    if (!rc)
+        rc = store_put_file(w->t->store, buf_cstr(&object), from, STORE_IF_ABSENT, err);
     if (rc == IG_UNKNOWN_OUTCOME) /* of a file that no commit will name: nothing has happened */
         rc = store_is_local(w->t->store) ? IG_IO : IG_UNAVAILABLE;
     buf_release(&object);
