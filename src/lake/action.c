@@ -191,6 +191,38 @@ static enum ig_code read_file(struct lake_parser *p, struct json_reader *in, str
     return lake_entry_make(&p->intern, &row, &action->u.file, err);
 }
 
+static const struct str metadata_names[] = {
+    NAME("id"),
+    NAME("name"),
+    NAME("description"),
+    NAME("format"),
+    NAME("schemaString"),
+    NAME("partitionColumns"),
+    NAME("configuration"),
+    NAME("createdTime"),
+};
+static const struct str protocol_names[] = {
+    NAME("minReaderVersion"),
+    NAME("minWriterVersion"),
+    NAME("readerFeatures"),
+    NAME("writerFeatures"),
+};
+
+enum ig_code lake_check_members(enum lake_action_kind kind, struct str object, struct error *err)
+{
+    const bool metadata = kind == LAKE_METADATA;
+    const struct str *names = metadata ? metadata_names : protocol_names;
+    const size_t n = metadata ? IG_COUNT(metadata_names) : IG_COUNT(protocol_names);
+    struct json_value key, v;
+    struct json_reader in;
+
+    json_reader_init(&in, object);
+    json_begin(&in, &v);
+    while (json_next_key(&in, &key) && json_read(&in, &v))
+        IG_TRY(check_unknown(key.raw, names, n, err));
+    return IG_OK;
+}
+
 /* --- lines ------------------------------------------------------------------------------------------------- */
 
 static const struct str action_names[LAKE_ACTION_KINDS] = {

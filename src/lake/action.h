@@ -50,6 +50,9 @@ void lake_parser_release(struct lake_parser *p);
 IG_MUST_CHECK enum ig_code lake_parse_actions(struct lake_parser *p, struct str text, struct lake_actions *out,
                                               struct error *err);
 
+/* IG_CORRUPT if the object of a metaData or protocol action has a member that is nearly one that we know. */
+IG_MUST_CHECK enum ig_code lake_check_members(enum lake_action_kind kind, struct str object, struct error *err);
+
 /* A commit that we write carries its own checksum, so that no changed byte goes unseen: the first member of its
  * commitInfo, at a fixed place. lake_seal_begin is what such a text begins with, inside of the commitInfo. */
 void lake_seal_begin(struct buf *text);

@@ -42,7 +42,8 @@ struct lake_domain {
 };
 
 struct lake_metadata {
-    struct str raw; /* the action's object; none before a metaData was seen */
+    struct str raw;       /* the action's object; none before a metaData was seen */
+    int64_t from_version; /* that it was read from, LAKE_REPLAY_CHECKPOINT: a checkpoint */
     const char *id;
     const char *schema_string;
     const struct schema_type *schema;

@@ -210,12 +210,12 @@ static enum ig_code apply(struct lake_replay *r, const struct lake_action *actio
         return apply_domain(r, action->u.raw, err);
     case LAKE_METADATA:
         IG_TRY(apply_once(&r->has_metadata, "metaData", err));
-        r->s->metadata = (struct lake_metadata){.raw = action->u.raw};
-        return IG_OK;
+        r->s->metadata = (struct lake_metadata){.raw = action->u.raw, .from_version = r->version};
+        return lake_check_members(LAKE_METADATA, action->u.raw, err);
     case LAKE_PROTOCOL:
         IG_TRY(apply_once(&r->has_protocol, "protocol", err));
         r->s->protocol = (struct lake_protocol){.raw = action->u.raw};
-        return IG_OK;
+        return lake_check_members(LAKE_PROTOCOL, action->u.raw, err);
     case LAKE_CDC:
     case LAKE_COMMIT_INFO:
     case LAKE_CHECKPOINT_METADATA:
@@ -393,6 +393,8 @@ static enum ig_code finish_metadata(struct lake_snapshot *s, struct error *err)
     finish_properties(s);
     IG_TRY(schema_of_json(s->arena, str_of(m->schema_string), &m->schema, err));
     m->partition_columns = string_list(s->arena, m->raw, "partitionColumns", &m->n_partition_columns);
+    if (!m->partition_columns)
+        return error_set(err, IG_CORRUPT, "the metaData has no partitionColumns");
     m->partition_fields =
         ARENA_ARRAY(s->arena, const struct schema_field *, m->n_partition_columns ? m->n_partition_columns : 1);
     for (size_t i = 0; i < m->n_partition_columns; i++) {
@@ -518,7 +520,12 @@ enum ig_code lake_replay_finish(struct lake_snapshot *s, struct error *err)
         s->metadata.schema = NULL; /* the protocol says whether physical names count */
     }
     if (!s->metadata.schema) {
-        IG_TRY(finish_metadata(s, err));
+        const int64_t version = s->metadata.from_version;
+        const enum ig_code rc = finish_metadata(s, err);
+
+        if (rc && s->metadata.raw.p && version >= 0)
+            return error_context(err, rc, "the metaData of version %lld", (long long)version);
+        IG_TRY(rc);
         IG_TRY(lake_check_readable(s, err));
         IG_TRY(lake_mapping_apply(s, err));
     }
