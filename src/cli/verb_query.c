@@ -328,6 +328,8 @@ const struct cli_verb cli_verb_query = {
         "  warehouse.gold.TABLE    the same gold table as the warehouse has it\n"
         "and a gold table or a domain may be named alone. Anywhere, in a project or not:\n"
         "  delta('PATH_OR_URL')  delta('PATH_OR_URL', version => N)    any Delta table, at any version\n"
+        "  delta('PATH_OR_URL', timestamp => '2024-01-31 12:00:00')    ... or time\n"
+        "  delta_changes('PATH_OR_URL', FROM, TO)                      what changed between two versions\n"
         "  'file.parquet'  'file.csv'                                  files, as DuckDB reads them\n"
         "The SQL is DuckDB's, several statements separated by semicolons; nothing that it changes stays, except files\n"
         "that it writes with COPY, and Delta tables, which these statements make and change (docs/tables.md):\n"
