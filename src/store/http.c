@@ -15,6 +15,9 @@
 #define ANSWER_MAX_BYTES ((size_t)16 << 20)
 #define TRANSFER_BUFFER_BYTES (128L << 10)
 #define CONNECTION_AGE_S 45L
+#define WHOLE_BY_IDLE                                                                               \
+    20 /* a try as a whole may take so many times what silence may: a server that drips is given up \
+        */
 
 /* --- the client -------------------------------------------------------------------------------------------------- */
 
@@ -337,6 +340,7 @@ static void set_connection(struct transfer *t)
     curl_easy_setopt(curl, CURLOPT_HTTP_CONTENT_DECODING, 0L);
     curl_easy_setopt(curl, CURLOPT_USERAGENT, c->user_agent);
     curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, (long)c->o.connect_ms);
+    curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)(c->o.idle_ms * WHOLE_BY_IDLE + c->o.connect_ms));
     curl_easy_setopt(curl, CURLOPT_TCP_KEEPALIVE, 1L);
     curl_easy_setopt(curl, CURLOPT_MAXAGE_CONN, CONNECTION_AGE_S);
     curl_easy_setopt(curl, CURLOPT_BUFFERSIZE, TRANSFER_BUFFER_BYTES);
@@ -399,6 +403,7 @@ enum ig_code http_send(struct http_client *c, const struct http_request *request
     buf_clear(&response->body);
     response->n_bytes = 0;
     response->status = 0;
+    response->no_such_host = false;
     response->request_ms = env_now_ms(c->env);
     t.last_ms = env_monotonic_ms(c->env);
     curl_easy_reset(t.curl);
@@ -417,6 +422,7 @@ enum ig_code http_send(struct http_client *c, const struct http_request *request
         response->status = (int)status;
     } else {
         response->sent = how_far(&t);
+        response->no_such_host = curl_rc == CURLE_COULDNT_RESOLVE_HOST;
         rc = failed(&t, curl_rc, err);
     }
     curl_easy_setopt(t.curl, CURLOPT_ERRORBUFFER, NULL); /* the handle lives longer than this call */

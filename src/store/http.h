@@ -21,7 +21,7 @@ struct http_options {
     bool direct;            /* never through a proxy, whatever the environment says: link-local addresses */
     unsigned connections;   /* at once; 0: 64 */
     int64_t connect_ms;     /* 0: 10 s */
-    int64_t idle_ms;        /* no byte either way for that long ends a try; 0: 30 s */
+    int64_t idle_ms;        /* no byte either way for that long ends a try, and 20 times that any try; 0: 30 s */
     unsigned tries;         /* of one request; 0: 10 */
     int64_t retry_ms;       /* no further try is begun after that long; 0: 90 s */
     int64_t backoff_ms;     /* first pause, doubled at each try, up to 10 s, jittered; 0: 100 ms */
@@ -50,6 +50,7 @@ enum http_sent {
 
 struct http_response {
     enum http_sent sent;
+    bool no_such_host;  /* the name is not known: a slip of the pen rather than an outage */
     int status;         /* if answered */
     struct buf headers; /* the lines of the last answer; see http_header() */
     struct buf body;    /* of what is not 2xx, or has no other place: cut at 1 MiB (16 MiB for 2xx: else IG_LIMIT) */

@@ -2,6 +2,7 @@
 #include "store/http_internal.h"
 
 #define PAUSE_MAX_MS 10000
+#define TRIES_OF_A_NAME 4
 
 enum http_verdict http_judge_status(const struct http_response *r)
 {
@@ -99,6 +100,8 @@ static bool wait_for_next(struct run *r, unsigned try, enum http_verdict verdict
     const int64_t spent_ms = env_monotonic_ms(r->c->env) - r->start_ms;
     const int64_t ms = verdict == HTTP_AGAIN_NOW ? 0 : pause_ms(r->c, try, r->response, answered);
 
+    if (r->response->no_such_host && try + 1 >= TRIES_OF_A_NAME)
+        return false;
     if (try + 1 >= r->c->o.tries || spent_ms + ms >= r->c->o.retry_ms || !take_tokens(r->c))
         return false;
     if (ms > 0)

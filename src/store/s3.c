@@ -23,9 +23,8 @@ const struct s3_dialect s3_dialect_aws = {
     .checksums = true,
 };
 
-const char *const s3_url_options[] = {"region",         "endpoint",  "path_style", "sse",
-                                      "sse_kms_key_id", "anonymous", "profile",    "request_payer",
-                                      "checksum",       "part_size", NULL};
+const char *const s3_url_options[] = {"region",    "endpoint", "path_style",    "sse",      "sse_kms_key_id", "acl",
+                                      "anonymous", "profile",  "request_payer", "checksum", "part_size",      NULL};
 
 static const struct store_ops s3_ops;
 
@@ -48,6 +47,7 @@ static void s3_free(struct store *st)
     free(s->base_path);
     free(s->sse);
     free(s->sse_key);
+    free(s->acl);
     free(s);
 }
 
@@ -81,15 +81,19 @@ static enum ig_code read_http(const struct s3_store *s, struct http_options *o, 
 
 static enum ig_code read_encryption(struct s3_store *s, struct error *err)
 {
+    const char *acl = remote_url_option(&s->remote.url, "acl");
     const char *sse = remote_url_option(&s->remote.url, "sse"),
                *key = remote_url_option(&s->remote.url, "sse_kms_key_id");
 
+    if (acl && acl[strspn(acl, "abcdefghijklmnopqrstuvwxyz-")])
+        return bad_option(s, "acl", "a canned one like bucket-owner-full-control", err);
     if (sse && strcmp(sse, "AES256") != 0 && strcmp(sse, "aws:kms") != 0 && strcmp(sse, "aws:kms:dsse") != 0)
         return bad_option(s, "sse", "AES256, aws:kms or aws:kms:dsse", err);
     if (key && (!sse || strcmp(sse, "AES256") == 0))
         return error_set(err, IG_INVALID, "store %s: sse_kms_key_id is for sse=aws:kms", s->remote.base.url);
     s->sse = sse ? check_strdup(sse) : NULL;
     s->sse_key = key ? check_strdup(key) : NULL;
+    s->acl = acl ? check_strdup(acl) : NULL;
     return IG_OK;
 }
 

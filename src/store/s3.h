@@ -35,7 +35,7 @@ struct s3_store {
     char *host, *base_path;          /* "s3.eu-west-1.amazonaws.com" with its port; "" or "/minio" */
     bool path_style, own_endpoint, anonymous, request_payer;
     bool send_crc32c; /* else Content-MD5 */
-    char *sse, *sse_key;
+    char *sse, *sse_key, *acl;
     int64_t part_bytes;
     pthread_mutex_t lock; /* guards what follows: learnt from answers */
     char region[64];

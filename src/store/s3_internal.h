@@ -77,8 +77,9 @@ struct s3_put_state {
     const char *name;
     enum store_put_mode mode;
     char id[37];
+    char crc32c[9]; /* of the whole object, in hex: comes back with it from any store */
 };
-/* The headers that every new object gets: its id, encryption. They are the call's. */
+/* The headers that every new object gets: its id and checksum, encryption. They are the call's. */
 void s3_add_object_headers(struct s3_call *c, const struct s3_put_state *put);
 /* Content-MD5 or a CRC32C of the call's body, as the store wants it; `value` holds it. */
 void s3_add_checksum(struct s3_call *c, char value[32]);

@@ -47,6 +47,26 @@ static bool read_crc(struct str s, uint32_t *out)
     return true;
 }
 
+/* As we wrote it with the object: eight hex digits. */
+static bool read_own_crc(const struct http_response *r, uint32_t *out)
+{
+    struct str s = http_header(r, "x-amz-meta-ingot-crc32c");
+
+    if (!s.p)
+        s = http_header(r, "x-goog-meta-ingot-crc32c");
+    if (s.n != 8)
+        return false;
+    *out = 0;
+    for (size_t i = 0; i < 8; i++) {
+        const char c = s.p[i];
+
+        if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f')))
+            return false;
+        *out = *out << 4 | (uint32_t)(c <= '9' ? c - '0' : c - 'a' + 10);
+    }
+    return true;
+}
+
 /* What the headers of an answer to GET or HEAD say about the object. */
 static void read_meta(const struct http_response *r, struct remote_meta *meta)
 {
@@ -63,6 +83,8 @@ static void read_meta(const struct http_response *r, struct remote_meta *meta)
     (void)to_text(http_header(r, "ETag"), meta->version, sizeof(meta->version));
     if (!type.p || str_is(type, "FULL_OBJECT"))
         meta->has_crc32c = read_crc(http_header(r, "x-amz-checksum-crc32c"), &meta->crc32c);
+    if (!meta->has_crc32c)
+        meta->has_crc32c = read_own_crc(r, &meta->crc32c);
 }
 
 static void ask_for_checksum(struct s3_call *c)
@@ -184,7 +206,7 @@ enum ig_code s3_get_range(struct store *st, const char *name, int64_t from, size
     return s3_read(st, name, &meta, from, n, out, NULL, err);
 }
 
-enum ig_code s3_get(struct store *st, const char *name, struct buf *out, struct error *err)
+static enum ig_code get_once(struct store *st, const char *name, struct buf *out, struct error *err)
 {
     struct s3_store *s = s3_of(st);
     const size_t before = out->n;
@@ -204,11 +226,23 @@ enum ig_code s3_get(struct store *st, const char *name, struct buf *out, struct 
     if (!rc) {
         read_meta(&response, &meta);
         if (meta.has_crc32c && hash_crc32c(0, buf_cstr(out) + before, out->n - before) != meta.crc32c)
-            rc = error_set(err, IG_UNAVAILABLE, "%s/%s: what came does not have the store's checksum (CRC32C)", st->url,
+            rc = error_set(err, IG_CORRUPT, "%s/%s: what came does not have the object's checksum (CRC32C)", st->url,
                            name);
     }
     s3_call_release(&call);
     http_response_release(&response);
     buf_release(&key);
+    return rc;
+}
+
+enum ig_code s3_get(struct store *st, const char *name, struct buf *out, struct error *err)
+{
+    const size_t before = out->n;
+    enum ig_code rc = get_once(st, name, out, err);
+
+    if (rc == IG_CORRUPT) { /* on the way, or there? */
+        out->n = before;
+        rc = get_once(st, name, out, err);
+    }
     return rc;
 }

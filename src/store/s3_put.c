@@ -21,12 +21,25 @@ static struct s3_store *s3_of(struct store *st)
     return (struct s3_store *)st;
 }
 
+static bool is_google(const struct s3_store *s)
+{
+    return strcmp(s->dialect->headers, "x-goog-") == 0;
+}
+
+static void set_crc32c(struct s3_put_state *put, uint32_t crc)
+{
+    snprintf(put->crc32c, sizeof(put->crc32c), "%08x", crc);
+}
+
 void s3_add_object_headers(struct s3_call *c, const struct s3_put_state *put)
 {
     const struct s3_store *s = put->s;
 
     s3_add_header(c, "Content-Type", "application/octet-stream");
-    s3_add_header(c, strcmp(s->dialect->headers, "x-goog-") == 0 ? "x-goog-meta-ingot-put" : ID_HEADER, put->id);
+    s3_add_header(c, is_google(s) ? "x-goog-meta-ingot-put" : ID_HEADER, put->id);
+    s3_add_header(c, is_google(s) ? "x-goog-meta-ingot-crc32c" : "x-amz-meta-ingot-crc32c", put->crc32c);
+    if (s->acl)
+        s3_add_header(c, "x-amz-acl", s->acl);
     if (s->sse)
         s3_add_header(c, "x-amz-server-side-encryption", s->sse);
     if (s->sse_key)
@@ -192,6 +205,7 @@ enum ig_code s3_put(struct store *st, const char *name, struct str body, enum st
     struct s3_put_state put = {.s = s3_of(st), .name = name, .mode = mode};
 
     env_uuid(st->env, put.id);
+    set_crc32c(&put, hash_crc32c(0, body.p, body.n));
     return put_whole(&put, body, err);
 }
 
@@ -221,14 +235,16 @@ enum ig_code s3_put_file(struct store *st, const char *name, const char *path, e
                          struct error *err)
 {
     struct s3_put_state put = {.s = s3_of(st), .name = name, .mode = mode};
-    struct env_stat found;
     struct buf body;
+    uint32_t crc;
+    int64_t size;
     enum ig_code rc;
 
-    IG_TRY(env_stat(st->env, path, &found, err));
+    IG_TRY(remote_file_crc32c(st->env, path, &crc, &size, err));
     env_uuid(st->env, put.id);
-    if (found.size_bytes > put.s->part_bytes && may_split(&put)) {
-        rc = put_split(&put, path, found.size_bytes, err);
+    set_crc32c(&put, crc);
+    if (size > put.s->part_bytes && may_split(&put)) {
+        rc = put_split(&put, path, size, err);
     } else {
         buf_init(&body, 0);
         rc = env_read_file(st->env, path, &body, err);

@@ -1,11 +1,13 @@
 """The store s3: against an S3 server (moto), also behind a proxy that loses, repeats, cuts and delays what it passes."""
 
 import concurrent.futures
+import contextlib
 import datetime
 import email.utils
 import hashlib
 import http.server
 import json
+import socket
 import ssl
 import subprocess
 import threading
@@ -572,6 +574,51 @@ def test_checksums_go_along(s3, proxy, checksum):
     assert all(header in r.headers for r in proxy.requests if "partNumber" in r.query)
     assert st.ok("get", "a")["body"] == "123456789"
     assert len(s3.body("lake/b")) == 16 * BIG
+
+
+def test_damage_is_found_on_any_store(s3, proxy):
+    """The length is right, a byte is not."""
+    st = s3.script(endpoint=proxy.endpoint)
+    st.ok("put", "a", body="123456789")
+    st.ok("put_file", "b", body="0123456789abcdef", repeat=BIG)
+    for key in ("lake/a", "lake/b"):
+        found = s3.moto.client.get_object(Bucket=s3.bucket, Key=key)
+        body = bytearray(found["Body"].read())
+        body[5] ^= 1
+        s3.moto.client.put_object(Bucket=s3.bucket, Key=key, Body=bytes(body), Metadata=found["Metadata"])
+    for op, name in [("get", "a"), ("local", "a"), ("get", "b"), ("local", "b")]:
+        answer = st(op, name)
+        assert answer["code"] == "CORRUPT" and f"lake/{name}" in answer["message"], answer
+    assert st.ok("range", "a", **{"from": 0, "n": 4})["body"] == "1234"
+
+
+def test_a_server_that_drips_is_given_up(s3):
+    """Each byte comes before the silence is too long; all of them never do."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def drip():
+            with contextlib.suppress(OSError):
+                while True:
+                    client = listening.accept()[0]
+                    client.recv(65536)
+                    client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+                    while True:
+                        client.sendall(b"x")
+                        time.sleep(0.05)
+
+        threading.Thread(target=drip, daemon=True).start()
+        endpoint = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        st = s3.script(endpoint=endpoint, timeout="100ms", connect_timeout="1s", retries="1")
+        began = time.monotonic()
+        assert st("get", "a")["code"] == "UNAVAILABLE"
+        assert time.monotonic() - began < 20
+
+
+def test_a_name_that_nobody_knows_is_said_soon(s3):
+    began = time.monotonic()
+    answer = s3.script(endpoint="http://no-such-host.invalid")("list")
+    assert answer["code"] == "UNAVAILABLE" and "no-such-host.invalid" in answer["message"], answer
+    assert time.monotonic() - began < 20
 
 
 def test_virtual_hosts_and_ipv6(s3, proxy):
