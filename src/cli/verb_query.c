@@ -332,7 +332,7 @@ const struct cli_verb cli_verb_query = {
         "  delta_changes('PATH_OR_URL', FROM, TO)                      what changed between two versions\n"
         "  'file.parquet'  'file.csv'                                  files, as DuckDB reads them\n"
         "The SQL is DuckDB's, several statements separated by semicolons; nothing that it changes stays, except files\n"
-        "that it writes with COPY, and Delta tables, which these statements make and change (docs/tables.md):\n"
+        "that it writes with COPY, and Delta tables, which these statements make and change (docs/query.md):\n"
         "  INSERT INTO delta('PATH') [BY NAME | (columns)] SELECT ... | VALUES ...     INSERT OVERWRITE delta('PATH') "
         "...\n"
         "  DELETE FROM delta('PATH') [WHERE ...]     UPDATE delta('PATH') SET column = value, ... [WHERE ...]\n"
