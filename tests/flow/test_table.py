@@ -109,6 +109,29 @@ def test_tables_of_a_project_by_name(project):
     assert project("table", "check", "silver/orders", "--data").out.endswith("all is well\n")
 
 
+def test_a_run_compacts_where_many_small_files_are(project):
+    from support import kafka
+
+    def run_with(numbers):
+        with project.up() as up:
+            kafka.produce(up.bootstrap, "raw-orders", [orders.encode(orders.order(i, "2024-01-15")) for i in numbers], lambda v: v[14:22])
+        project("run")
+
+    orders.add_to(project)
+    run_with(range(10))
+    silver = project.root / "data" / "lake" / "silver" / "orders"
+    rows = deltalake.DeltaTable(str(silver)).to_pyarrow_table()
+    for i in range(60):  # another writer, row by row
+        row = rows.slice(0, 1).to_pylist()[0] | {"order_id": f"x{i}", "order_date": datetime.date(2023, 1, 1)}
+        deltalake.write_deltalake(str(silver), pa.Table.from_pylist([row], schema=rows.schema), mode="append")
+    ids = sorted(deltalake.DeltaTable(str(silver)).to_pyarrow_table().column("order_id").to_pylist())
+    run_with(range(10, 12))
+    table = deltalake.DeltaTable(str(silver))
+    compaction = [h for h in table.history(5) if h["operation"] == "OPTIMIZE"]
+    assert len(compaction) == 1 and compaction[0]["operationParameters"]["auto"] == "true"
+    assert set(ids) <= set(table.to_pyarrow_table().column("order_id").to_pylist()) and len(table.file_uris()) < 10
+
+
 # --- optimize ----------------------------------------------------------------------------------------------------
 
 

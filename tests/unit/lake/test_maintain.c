@@ -212,6 +212,29 @@ static void rows_along_a_curve_once(void **state)
     assert_int_equal(out.files_removed, 0);
 }
 
+static void tables_compact_themselves_where_it_pays(void **state)
+{
+    struct fixture *f = *state;
+    struct lake_optimized out;
+
+    run(f, "create t | d | SELECT 1 AS id, 1 AS d");
+    for (int i = 0; i < 50; i++) {
+        char line[100];
+
+        snprintf(line, sizeof(line), "append t | | SELECT %d AS id, 1 AS d", i);
+        run(f, line);
+    }
+    run(f, "append t | | SELECT 50 AS id, 2 AS d");
+    assert_int_equal(lake_auto_compact(f->t, false, &out, &f->err), IG_OK);
+    assert_int_equal(out.files_removed, 0);
+    assert_int_equal(lake_auto_compact(f->t, true, &out, &f->err), IG_OK);
+    assert_int_equal(out.files_removed, 50);
+    assert_int_equal(out.files_added, 1);
+    assert_int_equal(lake_auto_compact(f->t, true, &out, &f->err), IG_OK);
+    assert_int_equal(out.files_removed, 0);
+    assert_answer(f, "scan t | | SELECT count(*) AS n, sum(id)::INTEGER AS s FROM t", "{\"n\":51,\"s\":1275}\n");
+}
+
 /* --- vacuum ---------------------------------------------------------------------------------------------------- */
 
 static void vacuum_takes_what_nobody_needs_and_nothing_else(void **state)
@@ -519,6 +542,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_append_meanwhile_is_no_conflict, setup, teardown),
         cmocka_unit_test_setup_teardown(another_schema_meanwhile_ends_it_and_leaves_no_file, setup, teardown),
         cmocka_unit_test_setup_teardown(rows_along_a_curve_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(tables_compact_themselves_where_it_pays, setup, teardown),
         cmocka_unit_test_setup_teardown(vacuum_takes_what_nobody_needs_and_nothing_else, setup, teardown),
         cmocka_unit_test_setup_teardown(a_lite_vacuum_takes_what_the_log_names, setup, teardown),
         cmocka_unit_test_setup_teardown(a_version_comes_back_with_its_columns_or_not_at_all, setup, teardown),
