@@ -138,7 +138,7 @@ static const struct lake_feature features[] = {
     {"rowTracking", 0, 7, LAKE_YES, LAKE_YES, NULL, "delta.enableRowTracking", "domainMetadata"},
     {"clustering", 0, 7, LAKE_YES, LAKE_YES, NULL, NULL, "domainMetadata"},
     {"allowColumnDefaults", 0, 7, LAKE_YES, LAKE_YES, uses_column_defaults, NULL, NULL},
-    {"materializePartitionColumns", 0, 7, LAKE_YES, LAKE_NO, NULL, NULL, NULL},
+    {"materializePartitionColumns", 0, 7, LAKE_YES, LAKE_YES, NULL, NULL, NULL},
     {"checkpointProtection", 0, 7, LAKE_YES, LAKE_NO, NULL, NULL, NULL},
     {"icebergCompatV1", 0, 7, LAKE_YES, LAKE_IF_UNUSED, uses_iceberg_1, "delta.enableIcebergCompatV1", "columnMapping"},
     {"icebergCompatV2", 0, 7, LAKE_YES, LAKE_IF_UNUSED, uses_iceberg_2, "delta.enableIcebergCompatV2", "columnMapping"},

@@ -311,6 +311,9 @@ IG_MUST_CHECK enum ig_code lake_write_files(struct lake_table *t, const struct l
  * made where they are null or the query lacks the column. */
 IG_MUST_CHECK enum ig_code lake_rewrite_files(struct lake_table *t, const struct lake_snapshot *s, const char *select,
                                               const char *const *single, struct lake_new_files *out, struct error *err);
+/* The same for rows of the table that only go to other files: nothing is checked again. */
+IG_MUST_CHECK enum ig_code lake_move_rows(struct lake_table *t, const struct lake_snapshot *s, const char *select,
+                                          const char *const *single, struct lake_new_files *out, struct error *err);
 /* Can the table take a query's columns? IG_INVALID names the one that it cannot. */
 IG_MUST_CHECK enum ig_code lake_check_columns(const struct lake_snapshot *s, const struct schema_type *have,
                                               struct error *err);

@@ -90,8 +90,8 @@ static enum ig_code write_bin(struct optimizer *x, struct optimize_bin *bin, str
         bin->out.group_rows = group_rows(p, bin);
     }
     if (!rc)
-        rc = lake_rewrite_files(x->t, p->s, buf_cstr(&sql), p->s->metadata.n_partition_columns ? bin->values : NULL,
-                                &bin->out, err);
+        rc = lake_move_rows(x->t, p->s, buf_cstr(&sql), p->s->metadata.n_partition_columns ? bin->values : NULL,
+                            &bin->out, err);
     if (!rc)
         mark_ordered(x, &bin->out);
     buf_release(&sql);

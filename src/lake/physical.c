@@ -1,5 +1,7 @@
 #include "lake/physical.h"
 
+#include "lake/features.h"
+
 #include <stdio.h>
 
 bool lake_has_physical_names(const struct schema_type *type)
@@ -139,6 +141,7 @@ static bool add_ids_within(struct buf *sql, const struct schema_type *type, bool
 bool lake_add_field_ids(struct buf *sql, const struct lake_snapshot *s)
 {
     const struct schema_type *schema = s->metadata.schema;
+    const bool with_partitions = lake_uses(s, "materializePartitionColumns");
     struct schema_type in_files = *schema;
     VEC(struct schema_field) fields = {0};
     struct buf ids;
@@ -149,7 +152,7 @@ bool lake_add_field_ids(struct buf *sql, const struct lake_snapshot *s)
 
         for (size_t k = 0; k < s->metadata.n_partition_columns; k++)
             in_path = in_path || s->metadata.partition_fields[k] == &schema->fields[i];
-        if (!in_path)
+        if (!in_path || with_partitions)
             vec_push(&fields, schema->fields[i]);
     }
     in_files.fields = fields.p;

@@ -413,7 +413,8 @@ static bool add_fitted(struct arena *a, const struct schema_field *f, const char
 static enum ig_code add_value(struct arena *a, struct lake_rules *r, size_t i, const struct schema_field *f, bool given,
                               enum lake_rows whose, struct buf *sql, struct error *err)
 {
-    struct lake_identity *id = whose == LAKE_ROWS_CHANGES ? NULL : lake_identity_of(r, f);
+    const bool as_they_are = whose == LAKE_ROWS_MOVED || whose == LAKE_ROWS_CHANGES;
+    struct lake_identity *id = as_they_are ? NULL : lake_identity_of(r, f);
     enum ig_code rc = IG_OK;
     struct buf name;
 
@@ -423,12 +424,12 @@ static enum ig_code add_value(struct arena *a, struct lake_rules *r, size_t i, c
         if (given && whose == LAKE_ROWS_KEPT)
             buf_puts(sql, "CASE WHEN ");
         rc = lake_identity_add(id, given, whose, sql, err);
-    } else if (given && whose != LAKE_ROWS_CHANGES && add_fitted(a, f, buf_cstr(&name), sql)) {
+    } else if (given && !as_they_are && add_fitted(a, f, buf_cstr(&name), sql)) {
         ;
     } else if (given) {
         buf_puts(sql, buf_cstr(&name));
     } else {
-        buf_puts(sql, r->initial[i] && whose != LAKE_ROWS_CHANGES ? r->initial[i] : "NULL");
+        buf_puts(sql, !as_they_are && r->initial[i] ? r->initial[i] : "NULL");
     }
     buf_release(&name);
     return rc;
@@ -542,7 +543,7 @@ enum ig_code lake_add_stored_rows(struct lake_rules *r, const struct lake_snapsh
     arena_init(&arena);
     buf_init(&rows, 0);
     rc = add_given(&arena, r, s, have, select, whose, &rows, err);
-    if (!rc && whose != LAKE_ROWS_CHANGES) {
+    if (!rc && whose != LAKE_ROWS_MOVED && whose != LAKE_ROWS_CHANGES) {
         if (r->any_generated) {
             add_generated(r, s, &rows);
             add_generated_rules(r->arena, r, s, have);

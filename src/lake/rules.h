@@ -15,7 +15,8 @@ enum lake_rows {
     /* Some were in the table before (UPDATE, MERGE, OPTIMIZE): the query has all columns, generated ones and identities
      * are given by the row or, where they are null, made. */
     LAKE_ROWS_KEPT,
-    LAKE_ROWS_CHANGES, /* change data: nothing is made or checked; the query has _change_type too */
+    LAKE_ROWS_MOVED,   /* the table's as they are (OPTIMIZE): nothing is made or checked */
+    LAKE_ROWS_CHANGES, /* change data: the same; the query has _change_type too */
 };
 
 struct lake_identity {

@@ -159,7 +159,8 @@ static void add_copy(const struct write *w, const char *query, const char *to, b
     if (w->out->target_bytes > 0 && w->out->group_rows > 0)
         buf_printf(sql, ", ROW_GROUP_SIZE %lld", (long long)w->out->group_rows);
     if (w->partitioned) {
-        buf_puts(sql, ", WRITE_PARTITION_COLUMNS false, FILENAME_PATTERN 'part_{uuid}', PARTITION_BY (");
+        buf_printf(sql, ", WRITE_PARTITION_COLUMNS %s, FILENAME_PATTERN 'part_{uuid}', PARTITION_BY (",
+                   lake_uses(w->s, "materializePartitionColumns") ? "true" : "false");
         for (size_t i = 0; i < m->n_partition_columns; i++) {
             buf_puts(sql, i ? ", " : "");
             engine_add_name(sql, str_of(m->partition_fields[i]->physical));
@@ -387,7 +388,8 @@ static enum ig_code add_query(struct write *w, struct arena *a, const char *sele
     }
     schema_find_nulls(a, w->t->conn, select, &known, w->s->metadata.schema);
     IG_TRY(lake_check_columns(w->s, &known, err));
-    IG_TRY(lake_rules_load(a, w->t->conn, w->s, &w->rules, err));
+    if (w->whose == LAKE_ROWS_GIVEN || w->whose == LAKE_ROWS_KEPT)
+        IG_TRY(lake_rules_load(a, w->t->conn, w->s, &w->rules, err));
     buf_init(&rows, 0);
     rc = lake_add_stored_rows(&w->rules, w->s, &known, select, w->whose, &rows, err);
     if (!rc && lake_has_physical_names(w->s->metadata.schema))
@@ -463,14 +465,30 @@ enum ig_code lake_write_files(struct lake_table *t, const struct lake_snapshot *
     return write_rows(&w, select, err);
 }
 
+/* A row that goes to another file would get another id there. */
+static enum ig_code refuse_new_row_ids(const struct lake_snapshot *s, struct error *err)
+{
+    if (lake_is_on(s, "delta.enableRowTracking"))
+        return error_set(err, IG_UNSUPPORTED,
+                         "writing rows anew in a table with the feature rowTracking turned on is not supported");
+    return IG_OK;
+}
+
 enum ig_code lake_rewrite_files(struct lake_table *t, const struct lake_snapshot *s, const char *select,
                                 const char *const *single, struct lake_new_files *out, struct error *err)
 {
     struct write w = {.t = t, .s = s, .whose = LAKE_ROWS_KEPT, .single = single, .out = out};
 
-    if (lake_is_on(s, "delta.enableRowTracking"))
-        return error_set(err, IG_UNSUPPORTED,
-                         "writing rows anew in a table with the feature rowTracking turned on is not supported");
+    IG_TRY(refuse_new_row_ids(s, err));
+    return write_rows(&w, select, err);
+}
+
+enum ig_code lake_move_rows(struct lake_table *t, const struct lake_snapshot *s, const char *select,
+                            const char *const *single, struct lake_new_files *out, struct error *err)
+{
+    struct write w = {.t = t, .s = s, .whose = LAKE_ROWS_MOVED, .single = single, .out = out};
+
+    IG_TRY(refuse_new_row_ids(s, err));
     return write_rows(&w, select, err);
 }
 

@@ -159,6 +159,18 @@ def test_files_are_written_as_the_properties_say(lake):
     assert deltalake.DeltaTable(str(lake.folder / "zipped")).to_pyarrow_table().num_rows == 400000
 
 
+def test_partition_columns_stay_in_files_where_the_table_wants_them(lake):
+    rows = "SELECT i, concat('p', i % 2) AS p FROM range(4) t(i)"
+    for feature in ({}, {"delta.feature.materializePartitionColumns": "supported"}):
+        name = "with" if feature else "without"
+        make(lake, name, rows, partition_by=["p"], properties=feature)
+        lake(f"append {name} | | {rows}")
+        for add in actions(lake, name, 1, "add"):
+            names = pq.ParquetFile(lake.folder / name / add["path"]).schema_arrow.names
+            assert names == (["i", "p"] if feature else ["i"])
+        assert [r["p"] for r in lake(f"scan {name} | | SELECT * FROM t ORDER BY i")] == ["p0", "p1", "p0", "p1"]
+
+
 def test_columns_are_renamed_and_dropped_once_they_are_mapped(lake):
     make(lake, "m", "SELECT 1 AS a, 'x' AS b, {'c': 1, 'd': [{'e': 2}]} AS s, 'p' AS p", partition_by=["p"])
     lake("append m | | SELECT 1 AS a, 'x' AS b, {'c': 1, 'd': [{'e': 2}]} AS s, 'p' AS p")
