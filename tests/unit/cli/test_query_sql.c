@@ -119,7 +119,7 @@ static void mistakes_name_line_and_column(void **state)
         {"FROM delta('x', verison => 1)", "line 1, column 17", "version"},
         {"FROM delta('x', version => 1.5)", "line 1, column 28", "whole number"},
         {"FROM delta('x', version => 99999999999999999999)", "line 1, column 28", "whole number"},
-        {"FROM delta('x', version 1)", "line 1, column 25", "=>"},
+        {"FROM delta('x', version 1)", "line 1, column 17", "=>"},
         {"FROM delta('x', version => 1, 2)", "line 1, column 29", "')'"},
         {"FROM delta('x'", "line 1, column 15", "')'"},
     };
