@@ -122,6 +122,7 @@ class Proxy:
         self.latency = latency
         self.fault = lambda request: None
         self.requests = []
+        self.at_once = self.most_at_once = 0
         self.lock = threading.Lock()
         self.local = threading.local()
         proxy = self
@@ -131,7 +132,14 @@ class Proxy:
             disable_nagle_algorithm = True
 
             def serve(self):
-                proxy.serve(self)
+                with proxy.lock:
+                    proxy.at_once += 1
+                    proxy.most_at_once = max(proxy.most_at_once, proxy.at_once)
+                try:
+                    proxy.serve(self)
+                finally:
+                    with proxy.lock:
+                        proxy.at_once -= 1
 
             do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = serve
 
