@@ -164,7 +164,7 @@ static enum ig_code read_properties(struct query_parser *p, bool values, struct 
 static enum ig_code read_partitioning(struct query_parser *p, bool cluster, struct error *err)
 {
     struct query_names names = {0};
-    enum ig_code rc = query_name_list(p, "a column", &names, err);
+    enum ig_code rc = query_name_list(p, "a column", cluster, &names, err);
 
     for (size_t i = 0; i < names.list.n; i++) {
         if (cluster)
@@ -290,7 +290,7 @@ static enum ig_code read_drop(struct query_parser *p, struct error *err)
         return query_refuse(p, err, "here comes COLUMN, COLUMNS or CONSTRAINT");
     a->if_exists = query_take(p, "IF EXISTS");
     if (sql_is_symbol(&p->t, '(')) {
-        rc = query_name_list(p, "a column", &names, err);
+        rc = query_name_list(p, "a column", true, &names, err);
     } else {
         const char *name = NULL;
 
@@ -311,7 +311,7 @@ static enum ig_code read_cluster(struct query_parser *p, struct error *err)
     p->out->alteration.kind = LAKE_CLUSTER_BY;
     if (query_take(p, "NONE"))
         return IG_OK;
-    rc = query_name_list(p, "a column", &names, err);
+    rc = query_name_list(p, "a column", true, &names, err);
     for (size_t i = 0; i < names.list.n; i++)
         vec_push(&p->out->definitions, ((struct lake_column){.name = names.list.p[i]}));
     vec_free(&names.list);

@@ -79,8 +79,6 @@ static const char *without_alias(const char *path, const char *alias)
 
     if (n && strncasecmp(path, alias, n) == 0 && path[n] == '.')
         return path + n + 1;
-    if (n && path[0] == '"' && strncasecmp(path + 1, alias, n) == 0 && path[n + 1] == '"' && path[n + 2] == '.')
-        return path + n + 3;
     return path;
 }
 
@@ -164,7 +162,7 @@ static enum ig_code read_truncate(struct query_parser *p, struct error *err)
 static enum ig_code read_columns(struct query_parser *p, struct error *err)
 {
     struct query_names names = {0};
-    enum ig_code rc = query_name_list(p, "a column", &names, err);
+    enum ig_code rc = query_name_list(p, "a column", false, &names, err);
 
     for (size_t i = 0; i < names.list.n; i++)
         vec_push(&p->out->columns, names.list.p[i]);
@@ -191,7 +189,7 @@ static enum ig_code read_partition(struct query_parser *p, struct error *err)
         return query_refuse(p, err, "PARTITION goes with INSERT OVERWRITE");
     p->out->insert.overwrite = LAKE_OVERWRITE_PARTITIONS;
     query_advance(p);
-    rc = query_name_list(p, "a partition column without a value", &names, err);
+    rc = query_name_list(p, "a partition column without a value", false, &names, err);
     vec_free(&names.list);
     return rc;
 }
@@ -291,7 +289,7 @@ static enum ig_code read_merge_insert(struct query_parser *p, struct lake_merge_
     clause->action = LAKE_INSERT;
     if (!sql_is_symbol(&p->t, '('))
         return query_refuse(p, err, "here comes * or (columns) VALUES (values)");
-    rc = query_name_list(p, "a column", &names, err);
+    rc = query_name_list(p, "a column", true, &names, err);
     if (!rc)
         rc = query_expect(p, "VALUES", err);
     if (!rc)

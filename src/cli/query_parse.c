@@ -103,6 +103,19 @@ enum ig_code query_name(struct query_parser *p, const char *what, const char **o
     return IG_OK;
 }
 
+/* A part of a path as the lake reads it: in backticks if it needs them. */
+static void add_part(struct buf *path, const char *part)
+{
+    if (!strpbrk(part, ".`\"")) {
+        buf_puts(path, part);
+        return;
+    }
+    buf_putc(path, '`');
+    for (; *part; part++)
+        buf_printf(path, *part == '`' ? "``" : "%c", *part);
+    buf_putc(path, '`');
+}
+
 enum ig_code query_path(struct query_parser *p, const char *what, const char **out, struct error *err)
 {
     enum ig_code rc = IG_OK;
@@ -110,17 +123,13 @@ enum ig_code query_path(struct query_parser *p, const char *what, const char **o
 
     buf_init(&path, 0);
     do {
-        const bool plain = p->t.type == SQL_WORD;
         const char *part = NULL;
 
         rc = query_name(p, what, &part, err);
         if (rc)
             break;
         buf_puts(&path, path.n ? "." : "");
-        if (plain)
-            buf_puts(&path, part);
-        else
-            engine_add_name(&path, str_of(part));
+        add_part(&path, part);
     } while (query_take_symbol(p, '.'));
     *out = arena_strdup(p->arena, buf_cstr(&path));
     buf_release(&path);
@@ -228,13 +237,14 @@ enum ig_code query_target(struct query_parser *p, struct error *err)
     return query_expect_symbol(p, ')', err);
 }
 
-enum ig_code query_name_list(struct query_parser *p, const char *what, struct query_names *out, struct error *err)
+enum ig_code query_name_list(struct query_parser *p, const char *what, bool paths, struct query_names *out,
+                             struct error *err)
 {
     IG_TRY(query_expect_symbol(p, '(', err));
     do {
         const char *name = NULL;
 
-        IG_TRY(query_path(p, what, &name, err));
+        IG_TRY(paths ? query_path(p, what, &name, err) : query_name(p, what, &name, err));
         vec_push(&out->list, name);
     } while (query_take_symbol(p, ','));
     return query_expect_symbol(p, ')', err);

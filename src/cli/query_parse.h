@@ -26,7 +26,7 @@ bool query_take_symbol(struct query_parser *p, char c);
 IG_MUST_CHECK enum ig_code query_expect_symbol(struct query_parser *p, char c, struct error *err);
 /* A word or a quoted name, in the arena. */
 IG_MUST_CHECK enum ig_code query_name(struct query_parser *p, const char *what, const char **out, struct error *err);
-/* a.b."c d", as the text has it but with " for quotes where needed. */
+/* a.b."c d": as the lake has paths, with backticks around a part that holds a dot. */
 IG_MUST_CHECK enum ig_code query_path(struct query_parser *p, const char *what, const char **out, struct error *err);
 /* 'text' */
 IG_MUST_CHECK enum ig_code query_string(struct query_parser *p, const char *what, const char **out, struct error *err);
@@ -36,12 +36,12 @@ IG_MUST_CHECK enum ig_code query_piece(struct query_parser *p, const char *const
                                        const char **out, struct error *err);
 /* delta('PATH') */
 IG_MUST_CHECK enum ig_code query_target(struct query_parser *p, struct error *err);
-/* (a, b, c): names */
+/* (a, b, c): names, or paths */
 struct query_names {
     VEC(const char *) list;
 };
-IG_MUST_CHECK enum ig_code query_name_list(struct query_parser *p, const char *what, struct query_names *out,
-                                           struct error *err);
+IG_MUST_CHECK enum ig_code query_name_list(struct query_parser *p, const char *what, bool paths,
+                                           struct query_names *out, struct error *err);
 IG_MUST_CHECK enum ig_code query_end(struct query_parser *p, struct error *err);
 
 /* query_ddl.c */
