@@ -4,6 +4,7 @@
  */
 #include "lake/features.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <strings.h>
 
@@ -23,7 +24,20 @@ struct cloner {
 
 /* --- names ----------------------------------------------------------------------------------------------------- */
 
-/* "/data/lake/t" + "a b.parquet" -> "file:///data/lake/t/a%20b.parquet"; absolute names only get their scheme. */
+/* Encoded as Java does it: Spark compares the text with the one that it makes of the file's path. */
+static void add_java_uri(struct str path, struct buf *out)
+{
+    for (size_t i = 0; i < path.n; i++) {
+        const char c = path.p[i];
+
+        if (c && (isalnum((unsigned char)c) || strchr("_-!.~'()*,;:$&+=@/", c)))
+            buf_putc(out, c);
+        else
+            buf_printf(out, "%%%02X", (unsigned char)c);
+    }
+}
+
+/* "/data/lake/t" + "a b.parquet" -> "file:/data/lake/t/a%20b.parquet"; absolute names only get their scheme. */
 static void add_absolute(const struct cloner *c, struct str name, struct buf *out)
 {
     struct buf whole;
@@ -35,16 +49,20 @@ static void add_absolute(const struct cloner *c, struct str name, struct buf *ou
     buf_add_str(&whole, name);
     rest = strstr(buf_cstr(&whole), "://");
     if (buf_cstr(&whole)[0] == '/') {
-        buf_puts(out, "file://");
+        buf_puts(out, "file:");
         rest = buf_cstr(&whole);
-    } else if (rest) {
+    } else if (rest && !str_has_prefix(buf_str(&whole), "file:")) {
         rest += strlen("://");
         buf_add(out, whole.p, (size_t)(rest - whole.p));
     } else { /* file:/a */
         rest = strchr(buf_cstr(&whole), '/');
         buf_add(out, whole.p, (size_t)(rest - whole.p));
     }
-    lake_add_uri(out, str_of(rest));
+    if (str_has_prefix(buf_str(&whole), "file:///")) { /* which Java calls file:/ */
+        buf_puts(out, "file:");
+        rest = whole.p + strlen("file://");
+    }
+    add_java_uri(str_of(rest), out);
     buf_release(&whole);
 }
 

@@ -120,27 +120,25 @@ def test_clustered_table(ingot, spark, place):
     assert same(ingot, spark, place) == sorted([*want, (5, "x", 1.5)])
 
 
-def test_column_mapping_and_wider_types(ingot, spark, place):
+def test_column_mapping(ingot, spark, place):
     t = f"delta.`{place}`"
     spark.sql(
-        f"CREATE TABLE {t} (id INT, old STRING, gone INT, v DOUBLE, part INT) USING delta PARTITIONED BY (part) TBLPROPERTIES "
-        "('delta.columnMapping.mode'='name', 'delta.enableTypeWidening'='true')"
+        f"CREATE TABLE {t} (id BIGINT, old STRING, gone INT, v DOUBLE, part INT) USING delta PARTITIONED BY (part) "
+        "TBLPROPERTIES ('delta.columnMapping.mode'='name')"
     )
-    for i in range(2):
-        spark.sql(f"INSERT INTO {t} SELECT CAST(id AS INT) + {i * 10}, concat('n', id), 1, id / 4, CAST(id % 2 AS INT) FROM range(10)")
+    spark.sql(f"INSERT INTO {t} SELECT id, concat('n', id), 1, id / 4, CAST(id % 2 AS INT) FROM range(10)")
     spark.sql(f"ALTER TABLE {t} RENAME COLUMN old TO k")
     spark.sql(f"ALTER TABLE {t} DROP COLUMN gone")
-    spark.sql(f"ALTER TABLE {t} ALTER COLUMN id TYPE BIGINT")
-    spark.sql(f"INSERT INTO {t} VALUES (5000000000, 'long', 0.5, 1)")
-    want = same(ingot, spark, place)
+    spark.sql(f"INSERT INTO {t} VALUES (5000000000, 'long', 0.5, 1), (11, null, null, 0)")
+    want = our_rows(ingot, place)
     assert one(ingot, "optimize", place, "--where", "part = 1")["files_added"] == 1
     assert one(ingot, "optimize", place, "--zorder", "id,k")["files_added"] == 2
     assert same(ingot, spark, place) == want
     assert one(ingot, "check", place, "--data")["problems"] == 0
     one(ingot, "restore", place, "--to", "1")
-    assert sorted(r[0] for r in spark.sql(f"SELECT id FROM {t}").collect()) == list(range(10))
-    one(ingot, "restore", place, "--to", "6")
-    assert same(ingot, spark, place) == want
+    assert spark.sql(f"SELECT count(DISTINCT old), sum(gone) FROM {t}").collect()[0] == (10, 10)
+    one(ingot, "restore", place, "--to", "4")
+    assert our_rows(ingot, place) == want
 
 
 def test_spark_maintains_what_was_converted(ingot, spark, place):

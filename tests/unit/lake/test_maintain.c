@@ -428,6 +428,8 @@ static void what_is_wrong_is_found(void **state)
         IG_OK);
     lake_close(f->t);
     assert_int_equal(lake_open(f->s.store, f->s.conn, "t", &f->t, &f->err), IG_OK);
+    assert_check(f, false, "log;");
+    assert_int_equal(store_remove(f->s.store, "t/_delta_log/00000000000000000002.crc", &f->err), IG_OK);
     assert_check(f, false, "");
     assert_check(f, true, "statistics;");
     buf_release(&commit);
