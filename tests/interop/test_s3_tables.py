@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from support.project import SOURCE_DIR
-from support.s3 import Lake
+from support.s3 import KEYS, Lake
 
 
 @pytest.fixture
@@ -155,3 +155,36 @@ def test_the_documented_permissions_are_enough(s3):
     maintainer.ok("remove", "t/none")
     assert not [k for k in s3.keys() if "probe" in k]
     assert Policy("reader", "b", "p").actions() == {"s3:GetObject", "s3:ListBucket"}
+
+
+def test_the_command_line_takes_urls(s3, ingot, tmp_path):
+    """No project, no configuration but the environment's; the bucket's root as well as a prefix."""
+    env = {**KEYS, "XDG_CACHE_HOME": str(tmp_path), "AWS_ENDPOINT_URL": s3.moto.endpoint}
+
+    def run(*args, **more):
+        return ingot.run(*args, env=env, cwd=tmp_path, **more)
+
+    table = f"s3://{s3.bucket}/t"
+    run("table", "create", table, "id BIGINT, v VARCHAR")
+    run("query", f"INSERT INTO delta('{table}') SELECT i AS id, 'v' AS v FROM range(10) t(i)")
+    run("query", f"DELETE FROM delta('{table}') WHERE id < 3")
+    rows = run("query", "--json", f"SELECT count(*) AS n, sum(id) AS s FROM delta('{table}')").rows()
+    assert rows == [{"n": 7, "s": 42}]
+    by_option = f"{table}?endpoint={s3.moto.endpoint}"
+    assert run("query", "--json", f"SELECT count(*) AS n FROM delta('{by_option}', version => 1)").rows() == [{"n": 10}]
+    assert [r["version"] for r in run("table", "history", "--json", table).rows()] == [2, 1, 0]
+    assert "put-if-absent  kept" in run("table", "probe", f"s3://{s3.bucket}").out
+    assert sorted(k for k in s3.keys() if not k.startswith("t/")) == []
+    theirs = deltalake.DeltaTable(table, storage_options=s3.storage_options())
+    assert sorted(theirs.to_pyarrow_table()["id"].to_pylist()) == list(range(3, 10))
+
+
+def test_the_probe_says_which_store_is_not_safe(s3, ingot, tmp_path):
+    proxy = s3.proxy()
+    proxy.fault = lambda request: request.headers.pop("If-None-Match", None) and None
+    env = {**KEYS, "XDG_CACHE_HOME": str(tmp_path), "AWS_ENDPOINT_URL": proxy.endpoint}
+    done = ingot.run("table", "probe", f"s3://{s3.bucket}/lake", env=env, cwd=tmp_path, code=None)
+    assert done.code != 0 and "8 of 8 puts of one name won" in done.err, done
+    done = ingot.run("table", "create", f"s3://{s3.bucket}/lake/t", "id BIGINT", env=env, cwd=tmp_path, code=None)
+    assert done.code != 0 and "docs/stores.md" in done.err, done
+    assert s3.keys() == []
