@@ -25,7 +25,7 @@
 
 #define TABLE "t"
 #define PARTITIONS 3 /* at most */
-#define STACK_BYTES ((size_t)256 << 10)
+#define STACK_BYTES ((size_t)1 << 20)
 #define US_PER_MS 1000
 #define US_PER_S 1000000
 #define LOG_KEPT_S 90    /* delta.logRetentionDuration */
