@@ -3,7 +3,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define SEAL "{\"commitInfo\":{\"contentCrc32c\":\""
+#define SEAL_COMMIT "{\"commitInfo\":{\"contentCrc32c\":\""
+#define SEAL_CHECKPOINT "{\"checkpointMetadata\":{\"tags\":{\"contentCrc32c\":\""
+#define SEAL_ZEROS "00000000"
 #define SEAL_DIGITS 8
 
 void lake_parser_init(struct lake_parser *p, struct arena *arena)
@@ -329,40 +331,57 @@ enum ig_code lake_parse_actions(struct lake_parser *p, struct str text, struct l
 
 /* --- the checksum ------------------------------------------------------------------------------------------ */
 
-/* Of the text with zeros where the checksum is. */
-static void checksum_of(struct str text, char out[SEAL_DIGITS + 1])
+/* Where the digits are, 0: the text has no checksum. */
+static size_t seal_place(struct str text)
 {
-    const size_t at = strlen(SEAL);
+    size_t at = 0;
+
+    if (str_has_prefix(text, SEAL_COMMIT))
+        at = strlen(SEAL_COMMIT);
+    else if (str_has_prefix(text, SEAL_CHECKPOINT))
+        at = strlen(SEAL_CHECKPOINT);
+    return text.n >= at + SEAL_DIGITS ? at : 0;
+}
+
+/* Of the text with zeros where the checksum is. */
+static void checksum_of(struct str text, size_t at, char out[SEAL_DIGITS + 1])
+{
     uint32_t crc = hash_crc32c(0, text.p, at);
 
-    crc = hash_crc32c(crc, "00000000", SEAL_DIGITS);
+    crc = hash_crc32c(crc, SEAL_ZEROS, SEAL_DIGITS);
     crc = hash_crc32c(crc, text.p + at + SEAL_DIGITS, text.n - at - SEAL_DIGITS);
     snprintf(out, SEAL_DIGITS + 1, "%08x", (unsigned)crc);
 }
 
 void lake_seal_begin(struct buf *text)
 {
-    buf_puts(text, SEAL "00000000\",");
+    buf_puts(text, SEAL_COMMIT SEAL_ZEROS "\",");
+}
+
+void lake_seal_begin_checkpoint(struct buf *text)
+{
+    buf_puts(text, SEAL_CHECKPOINT SEAL_ZEROS "\"},");
 }
 
 void lake_seal_end(struct buf *text)
 {
+    const size_t at = seal_place(buf_str(text));
     char crc[SEAL_DIGITS + 1];
 
-    if (!str_has_prefix(buf_str(text), SEAL "00000000\","))
+    if (!at || memcmp(text->p + at, SEAL_ZEROS, SEAL_DIGITS) != 0)
         return;
-    checksum_of(buf_str(text), crc);
-    memcpy(text->p + strlen(SEAL), crc, SEAL_DIGITS);
+    checksum_of(buf_str(text), at, crc);
+    memcpy(text->p + at, crc, SEAL_DIGITS);
 }
 
 enum ig_code lake_seal_check(struct str text, struct error *err)
 {
-    const size_t at = strlen(SEAL);
+    const size_t at = seal_place(text);
     char crc[SEAL_DIGITS + 1];
 
-    if (!str_has_prefix(text, SEAL) || text.n < at + SEAL_DIGITS)
+    if (!at)
         return IG_OK;
-    checksum_of(text, crc);
+    checksum_of(text, at, crc);
     if (memcmp(text.p + at, crc, SEAL_DIGITS) != 0)
         return error_set(err, IG_CORRUPT, "the file was changed: it does not match its checksum");
     return IG_OK;

@@ -53,9 +53,11 @@ IG_MUST_CHECK enum ig_code lake_parse_actions(struct lake_parser *p, struct str 
 /* IG_CORRUPT if the object of a metaData or protocol action has a member that is nearly one that we know. */
 IG_MUST_CHECK enum ig_code lake_check_members(enum lake_action_kind kind, struct str object, struct error *err);
 
-/* A commit that we write carries its own checksum, so that no changed byte goes unseen: the first member of its
- * commitInfo, at a fixed place. lake_seal_begin is what such a text begins with, inside of the commitInfo. */
+/* A commit or a checkpoint's text that we write carries its own checksum, so that no changed byte goes unseen: the
+ * first thing that its commitInfo, or its checkpointMetadata, says, at a fixed place. What begins such a text ends
+ * inside of that action. */
 void lake_seal_begin(struct buf *text);
+void lake_seal_begin_checkpoint(struct buf *text);
 void lake_seal_end(struct buf *text);
 /* IG_CORRUPT if the text has a checksum that it does not match. */
 IG_MUST_CHECK enum ig_code lake_seal_check(struct str text, struct error *err);

@@ -6,6 +6,7 @@
  * A checkpoint repeats what the log says. Nothing is lost when it fails, and two that are made at once say the same.
  */
 #include "lake/checkpoint.h"
+#include "lake/action.h"
 
 #include "lake/features.h"
 #include "lake/seal.h"
@@ -136,7 +137,8 @@ static enum ig_code fill_top(struct writing *w, bool with_files, struct checkpoi
 {
     size_t next = 0;
 
-    buf_printf(&l->text, "{\"checkpointMetadata\":{\"version\":%lld}}\n", (long long)w->s->version);
+    lake_seal_begin_checkpoint(&l->text);
+    buf_printf(&l->text, "\"version\":%lld}}\n", (long long)w->s->version);
     l->actions++;
     IG_TRY(checkpoint_add_others(w->s, w->now_ms, l, err));
     return with_files ? checkpoint_add_files(w->s, w->now_ms, &next, INT64_MAX, l, err) : IG_OK;
@@ -161,6 +163,7 @@ static enum ig_code write_v2(struct writing *w, struct error *err)
     buf_add_str(&lines.text, buf_str(&sidecars));
     if (!rc)
         rc = buf_check(&lines.text, err, "a checkpoint");
+    lake_seal_end(&lines.text);
     env_uuid(w->t->store->env, uuid);
     lake_add_log_name(&name, w->t->path, w->s->version, ".checkpoint.");
     buf_printf(&name, "%s.json", uuid);
