@@ -22,13 +22,13 @@ const char *lake_object_set(struct arena *a, const char *object, const char *key
     struct json_reader r;
     struct buf out;
     const char *text;
-    bool first = true, done = false;
+    bool first = true, done = false, is_object;
 
     buf_init(&out, 0);
     json_reader_init(&r, str_of(object));
-    json_begin(&r, &v);
+    is_object = json_begin(&r, &v) && v.type == JSON_OBJECT;
     buf_putc(&out, '{');
-    while (json_next_key(&r, &name) && json_read(&r, &v)) {
+    while (is_object && json_next_key(&r, &name) && json_read(&r, &v)) {
         const bool same = json_key_is(&name, str_of(key));
 
         if (same && (!raw || done))
