@@ -106,7 +106,7 @@ static void small_files_are_joined_and_their_rows_stay_in_order(void **state)
     assert_int_equal(out.files_added, 1);
     assert_answer(f, "scan t | | SELECT list(id) AS ids FROM t",
                   "{\"ids\":[0,1,2,10,11,12,20,21,22,30,31,32,40,41,42]}\n");
-    assert_answer(f, "scan t@2 | | SELECT list(id) AS ids FROM t", "{\"ids\":[0,1,2,10,11,12]}\n");
+    assert_answer(f, "scan t@2 | | SELECT list(id ORDER BY id) AS ids FROM t", "{\"ids\":[0,1,2,10,11,12]}\n");
     buf_init(&commit, 0);
     assert_int_equal(store_get(f->s.store, "t/_delta_log/00000000000000000006.json", &commit, &f->err), IG_OK);
     assert_null(strstr(buf_cstr(&commit), "\"dataChange\":true"));
@@ -429,7 +429,12 @@ static void what_is_wrong_is_found(void **state)
     lake_close(f->t);
     assert_int_equal(lake_open(f->s.store, f->s.conn, "t", &f->t, &f->err), IG_OK);
     assert_check(f, false, "log;");
-    assert_int_equal(store_remove(f->s.store, "t/_delta_log/00000000000000000002.crc", &f->err), IG_OK);
+    (void)!store_remove(f->s.store, "t/_delta_log/00000000000000000002.crc", &f->err);
+    commit.p[strlen("{'commitInfo':{'")] =
+        '?'; /* the key of the commit's own checksum: a writer that has none may say what it wants */
+    assert_int_equal(
+        store_put(f->s.store, "t/_delta_log/00000000000000000002.json", buf_str(&commit), STORE_REPLACE, &f->err),
+        IG_OK);
     assert_check(f, false, "");
     assert_check(f, true, "statistics;");
     buf_release(&commit);
