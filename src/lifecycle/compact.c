@@ -6,6 +6,7 @@
 
 static void compact_table(const struct stage_context *x, struct engine_conn *c, const char *path)
 {
+    const uint64_t hold = store_hold_begin(x->store);
     struct lake_optimized done = {0};
     struct lake_table *t = NULL;
     struct error err = {0};
@@ -19,6 +20,7 @@ static void compact_table(const struct stage_context *x, struct engine_conn *c, 
         log_info(x->env, "lifecycle", "compacted %s: %lld files became %lld", path, (long long)done.files_removed,
                  (long long)done.files_added);
     lake_close(t);
+    store_hold_end(x->store, hold);
 }
 
 void compact_domain(const struct stage_context *x, const struct conf_domain *d, const volatile bool *stop)

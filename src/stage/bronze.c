@@ -119,12 +119,14 @@ static void sink_free(struct stage_sink *s)
     s->stopping = true;
     env_join(s->env, s->consumer_thread);
     s->abandoning = true;
+    store_hurry(s->x->store, true);
     sink_lock(s);
     s->writers_end = true;
     pthread_cond_broadcast(&s->changed);
     sink_unlock(s);
     for (size_t i = 0; i < BRONZE_WRITERS; i++)
         env_join(s->env, s->writer_threads[i]);
+    store_hurry(s->x->store, false);
     env_join(s->env, s->committer_thread);
     sink_drop_all(s);
     if (s->consumer) {

@@ -280,6 +280,8 @@ void cache_release(struct cache *c, uint64_t hold)
     }
     c->n_pins -= dropped;
     if (dropped)
+        c->crowded_until_ms = 0;
+    if (dropped)
         rehash(c, c->n_slots); /* free slots break the chains that lead over them */
     pthread_mutex_unlock(&c->guard);
 }

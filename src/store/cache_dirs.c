@@ -10,6 +10,7 @@
 
 #define LOCK_POLL_FIRST_MS 2
 #define LOCK_POLL_MAX_MS 50
+#define CROWDED_MS 1000
 #define KEEP_AFTER_EVICTION(max) ((max) / 10 * 9) /* so that not every download evicts */
 
 static char *join(const char *dir, const char *name)
@@ -221,6 +222,24 @@ static enum ig_code write_count(struct cache *c, struct env_file *f, int64_t byt
     return env_write(c->env, f, 0, text, (size_t)n, err);
 }
 
+/* A scan that pins more than the bound would otherwise look through everything at each of its files, for nothing. */
+static bool is_crowded(struct cache *c)
+{
+    bool crowded;
+
+    pthread_mutex_lock(&c->guard);
+    crowded = env_monotonic_ms(c->env) < c->crowded_until_ms;
+    pthread_mutex_unlock(&c->guard);
+    return crowded;
+}
+
+static void note_crowd(struct cache *c, bool crowded)
+{
+    pthread_mutex_lock(&c->guard);
+    c->crowded_until_ms = crowded ? env_monotonic_ms(c->env) + CROWDED_MS : 0;
+    pthread_mutex_unlock(&c->guard);
+}
+
 enum ig_code cache_count(struct cache *c, int64_t bytes, bool all, struct error *err)
 {
     char *path = join(c->root, "lock");
@@ -231,10 +250,12 @@ enum ig_code cache_count(struct cache *c, int64_t bytes, bool all, struct error 
     if (!rc) {
         kept = read_count(c, lock);
         /* a part is in `parts` already, with its size, when it is counted: a survey needs no addition */
-        if (all || kept < 0 || kept + bytes > c->max_bytes)
+        if (all || kept < 0 || (kept + bytes > c->max_bytes && !is_crowded(c))) {
             rc = evict(c, all ? 0 : KEEP_AFTER_EVICTION(c->max_bytes), &kept, err);
-        else
+            note_crowd(c, kept > c->max_bytes);
+        } else {
             kept = kept + bytes > 0 ? kept + bytes : 0;
+        }
         if (write_count(c, lock, kept, NULL))
             (void)!env_truncate(c->env, lock, 0, NULL); /* a full disk: the next one counts anew */
     }

@@ -35,7 +35,8 @@ struct cache {
     size_t n_pins, n_slots;
     VEC(uint64_t) holds; /* open ones */
     uint64_t last_hold;
-    unsigned n_shared; /* closed so often without effect */
+    unsigned n_shared;        /* closed so often without effect */
+    int64_t crowded_until_ms; /* nothing could be evicted: not tried again before that */
 };
 
 /* DIR/boot-ID of this boot, with its folders; those of earlier boots are removed. Makes and locks the pins folder. */

@@ -369,6 +369,11 @@ static void free_store(struct store *st)
     free(g);
 }
 
+static void hurry(struct store *st, bool on)
+{
+    http_client_hurry(gcs_of(st)->http, on);
+}
+
 static enum ig_code open_like(struct store *st, const char *url, struct store **out, struct error *err);
 
 static const struct store_ops gcs_ops = {
@@ -391,6 +396,7 @@ static const struct store_ops gcs_ops = {
     .open_like = open_like,
     .hold = remote_hold,
     .release = remote_release,
+    .hurry = hurry,
 };
 
 static const char *const known_options[] = {"auth", "endpoint", "credentials", "user_project", NULL};

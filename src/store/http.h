@@ -64,6 +64,10 @@ IG_MUST_CHECK enum ig_code http_client_new(struct env *env, const struct http_op
                                            struct http_client **out, struct error *err);
 void http_client_free(struct http_client *c); /* NULL is fine; no request may be running */
 
+/* From now on nothing is repeated, and who waits to repeat gives up: somebody is waiting for us to end. Or again as
+ * usual. From any thread. */
+void http_client_hurry(struct http_client *c, bool hurry);
+
 void http_response_init(struct http_response *r);
 void http_response_release(struct http_response *r);
 /* The value of a header, name in any case; {NULL, 0} if it is not there. Valid until the next send. */

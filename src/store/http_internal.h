@@ -23,6 +23,7 @@ struct http_client {
     VEC(CURL *) idle;
     unsigned n_busy;
     int retry_tokens;
+    bool hurry; /* no repeats: who asks is ending */
     struct http_counts counts;
 };
 

@@ -2,6 +2,7 @@
 #include "store/http_internal.h"
 
 #define PAUSE_MAX_MS 10000
+#define HURRY_LOOK_MS 100
 #define TRIES_OF_A_NAME 4
 
 enum http_verdict http_judge_status(const struct http_response *r)
@@ -94,6 +95,30 @@ static enum ig_code one_try(struct run *r, unsigned try, enum http_verdict *verd
     return rc;
 }
 
+void http_client_hurry(struct http_client *c, bool hurry)
+{
+    pthread_mutex_lock(&c->lock);
+    c->hurry = hurry;
+    pthread_mutex_unlock(&c->lock);
+}
+
+static bool is_hurried(struct http_client *c)
+{
+    bool hurry;
+
+    pthread_mutex_lock(&c->lock);
+    hurry = c->hurry;
+    pthread_mutex_unlock(&c->lock);
+    return hurry;
+}
+
+static bool sleep_unless_hurried(struct http_client *c, int64_t ms)
+{
+    for (; ms > 0 && !is_hurried(c); ms -= HURRY_LOOK_MS)
+        env_sleep_ms(c->env, ms < HURRY_LOOK_MS ? ms : HURRY_LOOK_MS);
+    return !is_hurried(c);
+}
+
 /* Is there time and budget for one more? Then waits. */
 static bool wait_for_next(struct run *r, unsigned try, enum http_verdict verdict, bool answered)
 {
@@ -104,9 +129,7 @@ static bool wait_for_next(struct run *r, unsigned try, enum http_verdict verdict
         return false;
     if (try + 1 >= r->c->o.tries || spent_ms + ms >= r->c->o.retry_ms || !take_tokens(r->c))
         return false;
-    if (ms > 0)
-        env_sleep_ms(r->c->env, ms);
-    return true;
+    return sleep_unless_hurried(r->c, ms);
 }
 
 enum ig_code http_run(struct http_client *c, const struct http_job *job, struct http_response *response,

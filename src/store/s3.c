@@ -287,6 +287,11 @@ enum ig_code store_s3_open(struct env *env, const char *url, struct store **out,
     return s3_open(env, &parsed, &opening, out, err);
 }
 
+static void s3_hurry(struct store *st, bool hurry)
+{
+    http_client_hurry(s3_of(st)->http, hurry);
+}
+
 static enum ig_code s3_open_like(struct store *st, const char *url, struct store **out, struct error *err)
 {
     struct s3_store *s = s3_of(st);
@@ -334,4 +339,5 @@ static const struct store_ops s3_ops = {
     .open_like = s3_open_like,
     .hold = remote_hold,
     .release = remote_release,
+    .hurry = s3_hurry,
 };

@@ -234,3 +234,9 @@ void store_hold_end(struct store *st, uint64_t hold)
     if (st->ops->release)
         st->ops->release(st, hold);
 }
+
+void store_hurry(struct store *st, bool hurry)
+{
+    if (st->ops->hurry)
+        st->ops->hurry(st, hurry);
+}

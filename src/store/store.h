@@ -62,6 +62,7 @@ struct store_ops {
     enum ig_code (*open_like)(struct store *st, const char *url, struct store **out, struct error *err);
     uint64_t (*hold)(struct store *st);
     void (*release)(struct store *st, uint64_t hold);
+    void (*hurry)(struct store *st, bool hurry);
 };
 
 /* The first member of every implementation's own struct. */
@@ -134,6 +135,9 @@ IG_MUST_CHECK enum ig_code store_local_path(struct store *st, const char *name, 
  * store is open. So who runs for long holds; who ends soon need not. */
 uint64_t store_hold_begin(struct store *st);
 void store_hold_end(struct store *st, uint64_t hold);
+/* While it is true, requests that fail are not repeated and those that wait for that give up (IG_UNAVAILABLE,
+ * IG_UNKNOWN_OUTCOME): somebody is waiting for this process to end. */
+void store_hurry(struct store *st, bool hurry);
 /* A fresh path for a scratch file or folder, on the same disk as the store where it is local, so that put_file need not
  * copy. Its folder is there. What is not put or removed is swept up a day later. */
 IG_MUST_CHECK enum ig_code store_scratch_path(struct store *st, const char *suffix, struct buf *out, struct error *err);

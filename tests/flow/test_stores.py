@@ -1,11 +1,7 @@
 """The whole pipeline with its lake on s3:// and gs://: the same tables as on this machine's disk, from the outside."""
 
-import concurrent.futures
-import itertools
 import json
-import pathlib
 import re
-import signal
 import subprocess
 import time
 
@@ -160,6 +156,22 @@ def test_up_and_a_store_that_vanishes_and_comes_back(ingot, remote, tmp_path, rn
         assert up.process.poll() is None
     far("run")
     assert tables(far) == tables(local)
+    assert far("audit", "orders").code == 0
+
+
+def test_up_ends_when_asked_though_the_store_is_gone(ingot, remote, tmp_path):
+    proxy = remote.proxy()
+    far = make_project(ingot, tmp_path / "far", place(remote, proxy.endpoint))
+    with far.up() as up:
+        wait_for(lambda: [r for r in proxy.requests if r.writes], 30)
+        proxy.fault = lambda r: "refuse"
+        far.write("input/more.ndjson", orders.ndjson([orders.order(i, DAYS[0]) for i in range(1000, 1100)]))
+        time.sleep(2)
+        began = time.monotonic()
+        assert up.stop(45) in (0, 1)
+        assert time.monotonic() - began < 40
+    proxy.fault = lambda r: None
+    far("run")
     assert far("audit", "orders").code == 0
 
 
