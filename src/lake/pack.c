@@ -255,7 +255,7 @@ void lake_stats_pack(struct lake_intern *in, struct str json, struct lake_entry 
 
 void lake_entry_add_stats(const struct lake_entry *e, struct buf *out)
 {
-    const char *value = e->stats, *values_end = e->stats + e->stats_n;
+    const char *value = e->stats, *values_end = e->stats ? e->stats + e->stats_n : NULL;
     const char *p, *end;
 
     if (!e->shape) {

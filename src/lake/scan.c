@@ -203,8 +203,6 @@ static enum ig_code find_paths(struct scan *c, const struct lake_entry *const *e
         paths[i] = arena_strndup(&c->arena, buf_cstr(&path), path.n);
     }
     buf_release(&path);
-    if (rc == IG_CORRUPT)
-        error_context(err, rc, "version %lld", (long long)c->s->version);
     return rc;
 }
 
