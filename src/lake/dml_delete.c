@@ -94,6 +94,7 @@ static enum ig_code change(struct dml *d, const char *alias, const struct lake_m
 
     if (alias)
         d->target = alias;
+    IG_TRY(lake_check_writable(d->s, true, err)); /* whether a row is affected or not */
     IG_TRY(dml_plan_clause(d, clause, false, plan, err));
     d->clauses = plan;
     d->n_clauses = 1;

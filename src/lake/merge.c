@@ -314,6 +314,14 @@ static enum ig_code merge_by_key(struct dml *d, const struct lake_merge *m, stru
     return merge_clauses(d, condition_of_key(&g), clauses, m->delete_unmatched ? 3 : 2, true, out, err);
 }
 
+static bool inserts_only(const struct lake_merge *m)
+{
+    for (size_t i = 0; i < m->n_clauses; i++)
+        if (m->clauses[i].when != LAKE_NOT_MATCHED)
+            return false;
+    return true;
+}
+
 static enum ig_code run(struct dml *d, const struct lake_merge *m, struct lake_result *out, struct error *err)
 {
     if (m->target_alias)
@@ -325,6 +333,7 @@ static enum ig_code run(struct dml *d, const struct lake_merge *m, struct lake_r
     IG_TRY(dml_load_source(d, m->select, err));
     if (!m->on)
         return merge_by_key(d, m, out, err);
+    IG_TRY(lake_check_writable(d->s, !inserts_only(m), err));
     if (m->evolve_schema)
         IG_TRY(dml_evolve(d, m->clauses, m->n_clauses, err));
     return merge_clauses(d, m->on, m->clauses, m->n_clauses, m->evolve_schema, out, err);
