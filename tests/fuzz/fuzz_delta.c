@@ -1,30 +1,41 @@
 // links: lake
-/* A Delta log from outside: two commits, split at byte 0x1e. A snapshot opens or says why not, and the SQL that scans
- * it is made of it. The store is in memory. */
+/* A Delta log from outside: up to two commits, a compacted range, the checksum file and a V2 checkpoint's text, split
+ * at bytes 0x1e. A snapshot opens or says why not, the SQL that scans it and its changes is made of it, and its history
+ * is told. The store is in memory. */
 #include "fuzz.h"
 #include "lake/lake.h"
 
 #include <stdio.h>
 
-static struct str commits[2];
+/* In the order of their names, as a store lists them. */
+static const char *const names[] = {
+    "t/_delta_log/00000000000000000000.00000000000000000001.compacted.json",
+    "t/_delta_log/00000000000000000000.json",
+    "t/_delta_log/00000000000000000001.checkpoint.80a083e8-7026-4e79-81be-64bd76c43a11.json",
+    "t/_delta_log/00000000000000000001.crc",
+    "t/_delta_log/00000000000000000001.json",
+};
+#define FILES (sizeof(names) / sizeof(names[0]))
+/* The parts of the input, in the order in which they come there. */
+static const size_t places[FILES] = {1, 4, 3, 2, 0};
+static struct str files[FILES];
 
-static int commit_of(const char *name)
+static int file_of(const char *name)
 {
-    int version = -1;
-
-    if (sscanf(name, "t/_delta_log/%20d.json", &version) != 1 || version > 1 || version < 0)
-        return -1;
-    return commits[version].p ? version : -1;
+    for (size_t i = 0; i < FILES; i++)
+        if (strcmp(name, names[i]) == 0 && files[i].p)
+            return (int)i;
+    return -1;
 }
 
 static enum ig_code mem_get(struct store *st, const char *name, struct buf *out, struct error *err)
 {
-    const int version = commit_of(name);
+    const int file = file_of(name);
 
     (void)st;
-    if (version < 0)
+    if (file < 0)
         return error_set(err, IG_NOT_FOUND, "%s", name);
-    buf_add_str(out, commits[version]);
+    buf_add_str(out, files[file]);
     return IG_OK;
 }
 
@@ -45,27 +56,23 @@ static enum ig_code mem_put_file(struct store *st, const char *name, const char 
 
 static enum ig_code mem_stat(struct store *st, const char *name, struct store_object *out, struct error *err)
 {
-    const int version = commit_of(name);
+    const int file = file_of(name);
 
     (void)st;
-    if (version < 0)
+    if (file < 0)
         return error_set(err, IG_NOT_FOUND, "%s", name);
-    *out = (struct store_object){.name = str_of(name), .size_bytes = (int64_t)commits[version].n};
+    *out = (struct store_object){.name = str_of(name), .size_bytes = (int64_t)files[file].n};
     return IG_OK;
 }
 
 static enum ig_code mem_list(struct store *st, const char *prefix, store_list_fn *each, void *ctx, struct error *err)
 {
     (void)st;
-    for (int i = 0; i < 2; i++) {
-        char name[64];
-        struct store_object object;
+    for (size_t i = 0; i < FILES; i++) {
+        const struct store_object object = {.name = str_of(names[i]), .size_bytes = (int64_t)files[i].n};
 
-        snprintf(name, sizeof(name), "t/_delta_log/%020d.json", i);
-        if (!commits[i].p || !str_has_prefix(str_of(name), prefix))
-            continue;
-        object = (struct store_object){.name = str_of(name), .size_bytes = (int64_t)commits[i].n};
-        IG_TRY(each(ctx, &object, err));
+        if (files[i].p && str_has_prefix(object.name, prefix))
+            IG_TRY(each(ctx, &object, err));
     }
     return IG_OK;
 }
@@ -105,13 +112,38 @@ static enum ig_code look(void *ctx, const struct lake_file *f, struct error *err
     return IG_OK;
 }
 
+static enum ig_code hear(void *ctx, const struct lake_history_entry *e, struct error *err)
+{
+    (void)ctx;
+    (void)err;
+    IG_ASSERT(e->version >= 0);
+    return IG_OK;
+}
+
+static void split(struct str data)
+{
+    const char *p = data.p, *end = data.p + data.n;
+    size_t part = 0;
+
+    for (size_t i = 0; i < FILES; i++)
+        files[i] = (struct str){NULL, 0};
+    for (; part < FILES; part++) {
+        const char *mark = p < end && part + 1 < FILES ? memchr(p, 0x1e, (size_t)(end - p)) : NULL;
+        const char *stop = mark ? mark : end;
+
+        if (stop > p || part == 0)
+            files[places[part]] = (struct str){p, (size_t)(stop - p)};
+        if (!mark)
+            return;
+        p = mark + 1;
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct engine *engine; /* one for all calls: opening takes longer than a call */
     static struct engine_conn *conn;
     static struct env *env;
-    const char *mark = size ? memchr(data, 0x1e, size) : NULL;
-    const size_t first = mark ? (size_t)(mark - (const char *)data) : size;
     struct lake_snapshot *snapshot = NULL;
     struct lake_table *table = NULL;
     char url[] = "mem:";
@@ -127,18 +159,20 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             check_panic(__FILE__, __LINE__, __func__, err.msg);
     }
     store = (struct store){.ops = &ops, .env = env, .url = url};
-    commits[0] = (struct str){(const char *)data, first};
-    commits[1] = mark ? (struct str){mark + 1, size - first - 1} : (struct str){NULL, 0};
+    split((struct str){(const char *)data, size});
     buf_init(&sql, 0);
     if (lake_open(&store, conn, "t", &table, &err))
         check_panic(__FILE__, __LINE__, __func__, err.msg);
     if (lake_snapshot_open(table, LAKE_LATEST, &snapshot, &err) == IG_OK) {
-        IG_ASSERT(lake_version(snapshot) == (mark ? 1 : 0));
+        IG_ASSERT(lake_version(snapshot) == (files[4].p || files[2].p ? 1 : 0));
         if (lake_files(snapshot, look, NULL, &err) == IG_OK)
             (void)!lake_add_scan(snapshot, NULL, &sql, &err);
     } else {
         IG_ASSERT(err.msg[0]);
     }
+    buf_clear(&sql);
+    (void)!lake_add_changes(table, 0, LAKE_LATEST, &sql, &err);
+    (void)!lake_history(table, 0, hear, NULL, &err);
     lake_snapshot_free(snapshot);
     lake_close(table);
     buf_release(&sql);
