@@ -296,7 +296,7 @@ struct lake_new_file {
 struct lake_new_files {
     VEC(struct lake_new_file) list;
     int64_t rows, bytes;
-    int64_t target_bytes; /* asked for: a file ends when it has about so many bytes; 0: at the end of the rows */
+    int64_t target_bytes; /* asked for: a file ends when it has about so many bytes; 0: as the table says; -1: one file */
     char *metadata;       /* the metaData's object that must go along: identity columns took values. NULL: none */
     int64_t group_rows;   /* asked for with it: rows of a row group, behind which a file can end; 0: the engine's */
 };

@@ -84,7 +84,8 @@ static enum ig_code write_bin(struct optimizer *x, struct optimize_bin *bin, str
     buf_printf(&sql, "SELECT * FROM %s", buf_cstr(&from));
     if (!rc && ordered)
         rc = optimize_add_order(x->t, buf_cstr(&from), p->order_by, p->n_order_by, &sql, err);
-    bin->out.target_bytes = p->target_bytes * 2; /* one file, a little over the target if it comes so */
+    bin->out.target_bytes =
+        -1; /* one file, however large: where files end by size, the engine does not keep the order */
     if (ordered) {
         bin->out.target_bytes = p->target_bytes;
         bin->out.group_rows = group_rows(p, bin);

@@ -187,7 +187,7 @@ def test_vacuum_keeps_what_kept_versions_need(ingot, table, tmp_path):
 
 
 def test_restore_to_a_version_and_a_time(ingot, table):
-    time = deltalake.DeltaTable(str(table)).history()[-3]["timestamp"] / 1000
+    time = (table / "_delta_log" / f"{2:020d}.json").stat().st_mtime_ns // 1000000 / 1000
     done = one(ingot, "restore", table, "--to", "4")
     assert (done["files_removed"], done["files_restored"], done["version"]) == (25, 0, 10)
     assert rows_of(table) == [r for i in range(5) for r in batch(i * 100)]
