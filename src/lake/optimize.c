@@ -71,6 +71,25 @@ static int64_t group_rows(const struct optimize_plan *p, const struct optimize_b
     return of_target < ENGINE_VECTOR_ROWS ? ENGINE_VECTOR_ROWS : of_target / ENGINE_VECTOR_ROWS * ENGINE_VECTOR_ROWS;
 }
 
+/* Where files end by size, the engine deals rows out to them as its threads come; one thread keeps the order. */
+static enum ig_code move_rows(struct optimizer *x, struct optimize_bin *bin, const char *sql, bool ordered,
+                              struct error *err)
+{
+    const struct lake_snapshot *s = x->plan.s;
+    const char *const *single = s->metadata.n_partition_columns ? bin->values : NULL;
+    int64_t threads = 0;
+    enum ig_code rc;
+
+    if (!ordered)
+        return lake_move_rows(x->t, s, sql, single, &bin->out, err);
+    IG_TRY(engine_query_int64(x->t->conn, "SELECT current_setting('threads')::BIGINT", &threads, err));
+    IG_TRY(engine_exec(x->t->conn, err, "SET threads = 1"));
+    rc = lake_move_rows(x->t, s, sql, single, &bin->out, err);
+    if (engine_execf(x->t->conn, NULL, "SET threads = %lld", (long long)threads))
+        log_warn(x->t->store->env, "lake", "the engine goes on with one thread");
+    return rc;
+}
+
 static enum ig_code write_bin(struct optimizer *x, struct optimize_bin *bin, struct error *err)
 {
     const struct optimize_plan *p = &x->plan;
@@ -91,8 +110,7 @@ static enum ig_code write_bin(struct optimizer *x, struct optimize_bin *bin, str
         bin->out.group_rows = group_rows(p, bin);
     }
     if (!rc)
-        rc = lake_move_rows(x->t, p->s, buf_cstr(&sql), p->s->metadata.n_partition_columns ? bin->values : NULL,
-                            &bin->out, err);
+        rc = move_rows(x, bin, buf_cstr(&sql), ordered, err);
     if (!rc)
         mark_ordered(x, &bin->out);
     buf_release(&sql);
