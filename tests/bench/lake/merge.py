@@ -31,11 +31,18 @@ deltalake.DeltaTable(table).merge(pq.read_table(source), "t.id = s.id", source_a
     .when_matched_update_all().when_not_matched_insert_all().execute()
 """,
     "spark": """
-import sys
-sys.path.insert(0, sys.argv[3])
-from spark_session import session
-spark = session()
-import time
+import pathlib, sys, time
+from pyspark.sql import SparkSession
+jars = [str(j) for j in pathlib.Path(sys.argv[3]).glob("*.jar")]
+spark = (
+    SparkSession.builder.master("local[2]")
+    .config("spark.jars", ",".join(jars)).config("spark.driver.extraClassPath", ":".join(jars))
+    .config("spark.sql.extensions", "io.delta.sql.DeltaSparkSessionExtension")
+    .config("spark.sql.catalog.spark_catalog", "org.apache.spark.sql.delta.catalog.DeltaCatalog")
+    .config("spark.driver.memory", "4g").config("spark.ui.enabled", "false")
+    .config("spark.driver.host", "127.0.0.1").config("spark.driver.bindAddress", "127.0.0.1")
+    .config("spark.sql.shuffle.partitions", "4").getOrCreate()
+)
 spark.range(1).count()
 start = time.time()
 spark.read.parquet(sys.argv[2]).createOrReplaceTempView("s")
@@ -100,7 +107,7 @@ def run(name, table_path, source_path):
         )
         command = [str(INGOT), "query", sql]
     else:
-        command = [sys.executable, "-c", PEERS[name], str(table_path), str(source_path), str(HERE.parent)]
+        command = [sys.executable, "-c", PEERS[name], str(table_path), str(source_path), str(HERE.parents[3] / ".deps" / "spark-jars")]
     start = time.monotonic()
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=table_path.parent)
     out, err = process.stdout, process.stderr
