@@ -296,9 +296,10 @@ struct lake_new_file {
 struct lake_new_files {
     VEC(struct lake_new_file) list;
     int64_t rows, bytes;
-    int64_t target_bytes; /* asked for: a file ends when it has about so many bytes; 0: as the table says; -1: one file */
-    char *metadata;       /* the metaData's object that must go along: identity columns took values. NULL: none */
-    int64_t group_rows;   /* asked for with it: rows of a row group, behind which a file can end; 0: the engine's */
+    int64_t
+        target_bytes;   /* asked for: a file ends when it has about so many bytes; 0: as the table says; -1: one file */
+    char *metadata;     /* the metaData's object that must go along: identity columns took values. NULL: none */
+    int64_t group_rows; /* asked for with it: rows of a row group, behind which a file can end; 0: the engine's */
 };
 
 /* Writes the rows of a query, which has the table's columns by name (some may be missing: they get their defaults, are

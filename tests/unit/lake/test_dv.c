@@ -87,7 +87,7 @@ static void rows_out_of_order_runs_and_far_rows_come_back(void **state)
     lake_dv_free(dv);
 }
 
-#define INLINE_ROWS                                                                                     \
+#define INLINE_ROWS                                                                                          \
     "{\"storageType\":\"i\",\"pathOrInlineDv\":\"^Bg9^0rr910000000000iXQKl0rr91000f55c8Xg0@@D72lkbi5=-{L\"," \
     "\"sizeInBytes\":44,\"cardinality\":"
 
