@@ -191,6 +191,8 @@ static enum ig_code take_files(struct feed *f, struct lake_actions *actions, str
         if (a->kind != LAKE_REMOVE || !a->data_change)
             continue;
         IG_TRY(find_values(f, &a->u.file, moment.version, err));
+        if (!a->says_size) /* nor of which size */
+            a->u.file.size_bytes = -1;
         partner = any_vector || lake_entry_dv(&a->u.file).n ? partner_of(actions, &a->u.file) : NULL;
         if (partner) {
             put_pair(f, &a->u.file, &partner->u.file, moment);

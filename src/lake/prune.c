@@ -174,6 +174,22 @@ static bool read_bound(struct str stats, const char *kind, const struct predicat
     return ok;
 }
 
+/* What may have been cut holds all that begins with it. Old Spark puts U+FFFD for the rest, which sorts before a rest
+ * that begins with a character beyond 16 bits; where it cut through such a character, half of it became a question
+ * mark. */
+static void take_text_maximum(struct range *r)
+{
+    struct str *text = &r->high.text;
+
+    r->high_is_cut = text->n >= CUT_FROM;
+    if (text->n < 3 || memcmp(text->p + text->n - 3, "\xef\xbf\xbd", 3) != 0)
+        return;
+    text->n -= 3;
+    if (text->n && text->p[text->n - 1] == '?')
+        text->n--;
+    r->high_is_cut = true;
+}
+
 static void range_of_statistics(struct str stats, const struct predicate *p, struct arena *texts, struct range *r)
 {
     const enum schema_kind kind = p->path[p->n_path - 1]->type->kind;
@@ -194,7 +210,8 @@ static void range_of_statistics(struct str stats, const struct predicate *p, str
         return;
     r->has_low = read_bound(stats, "minValues", p, texts, &r->low, &other);
     r->has_high = read_bound(stats, "maxValues", p, texts, &other, &r->high);
-    r->high_is_cut = r->domain == TEXTS && r->has_high && r->high.text.n >= CUT_FROM;
+    if (r->domain == TEXTS && r->has_high)
+        take_text_maximum(r);
 }
 
 /* --- what the predicate says ------------------------------------------------------------------------------- */

@@ -336,12 +336,15 @@ bool lake_has_feature(const char *const *features, size_t n, const char *name)
 static enum ig_code finish_protocol(struct lake_snapshot *s, struct error *err)
 {
     struct lake_protocol *p = &s->protocol;
+    struct json_value list;
 
     if (!p->raw.p)
         return error_set(err, IG_CORRUPT, "the log has no protocol action");
     if (!json_member_int64(p->raw, "minReaderVersion", &p->reader) ||
         !json_member_int64(p->raw, "minWriterVersion", &p->writer))
         return error_set(err, IG_CORRUPT, "the protocol names no version");
+    if (p->reader == 3 && !(json_member(p->raw, "readerFeatures", &list) && list.type == JSON_ARRAY))
+        return error_set(err, IG_CORRUPT, "the protocol is of reader version 3 and lists no readerFeatures");
     p->reader_features = string_list(s->arena, p->raw, "readerFeatures", &p->n_reader_features);
     p->writer_features = string_list(s->arena, p->raw, "writerFeatures", &p->n_writer_features);
     return lake_check_protocol(p, err);

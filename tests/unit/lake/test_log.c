@@ -463,6 +463,26 @@ static void the_history_is_told_from_its_end(void **state)
     lake_close(t);
 }
 
+/* Old engines' removes do not say how large the file was. */
+static void a_remove_without_a_size_is_a_change(void **state)
+{
+    struct fixture *f = *state;
+    struct lake_table *t = NULL;
+    struct buf sql;
+
+    buf_init(&sql, 0);
+    put_commit(f, 0, PROTOCOL METADATA_WITH("\"delta.enableChangeDataFeed\":\"true\"") ADD("one"));
+    put_commit(f, 1, REMOVE("one"));
+    buf_printf(&sql, "COPY (SELECT 1 AS a) TO '%s/t/one' (FORMAT parquet)", f->dir);
+    assert_int_equal(engine_exec(f->s.conn, &f->err, buf_cstr(&sql)), IG_OK);
+    assert_int_equal(lake_open(f->s.store, f->s.conn, "t", &t, &f->err), IG_OK);
+    if (lake_add_changes(t, 1, 1, &f->got, &f->err))
+        fail_msg("%s", f->err.msg);
+    assert_int_equal(lake_add_changes(t, 0, 0, &f->got, &f->err), IG_CORRUPT); /* the add says 10 bytes */
+    lake_close(t);
+    buf_release(&sql);
+}
+
 static void changes_are_asked_for_where_they_were_recorded(void **state)
 {
     static const char on[] = PROTOCOL METADATA_WITH("\"delta.enableChangeDataFeed\":\"true\"");
@@ -519,6 +539,7 @@ int main(void)
         TEST(versions_by_their_own_times),
         TEST(the_history_is_told_from_its_end),
         TEST(changes_are_asked_for_where_they_were_recorded),
+        TEST(a_remove_without_a_size_is_a_change),
         TEST(many_commits_are_applied_in_their_order),
     };
 

@@ -117,6 +117,7 @@ static void a_broken_commit_stops_the_read_and_is_named(void **state)
         PROTOCOL PROTOCOL,
         METADATA METADATA,
         "{\"protocol\":{}}",
+        "{\"protocol\":{\"minReaderVersion\":3,\"minWriterVersion\":7,\"writerFeatures\":[]}}",
         "{\"metaData\":{\"id\":\"x\"}}",
         "{\"metaData\":{\"id\":\"x\",\"schemaString\":\"{}\"}}",
         ADD("y") "{\"add\":{\"path\":\"\xff\"}}",
