@@ -11,6 +11,8 @@ int main(int argc, char **argv)
 
     /* A peer or a pipe that goes away is an error of the write, not the end of the process. */
     signal(SIGPIPE, SIG_IGN);
+    /* So is a file that may not grow any more (ulimit -f). */
+    signal(SIGXFSZ, SIG_IGN);
     status = cli_run(env, argc, argv, stdout, stderr);
     env_real_free(env);
     return status;

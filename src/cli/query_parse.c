@@ -149,6 +149,7 @@ enum ig_code query_string(struct query_parser *p, const char *what, const char *
 
 struct nesting {
     unsigned brackets, cases;
+    bool distinct; /* the last word: FROM belongs to it, as in a IS DISTINCT FROM b */
 };
 
 static void nest(struct nesting *n, const struct sql_token *t)
@@ -161,6 +162,7 @@ static void nest(struct nesting *n, const struct sql_token *t)
         n->cases++;
     else if (n->cases && sql_is_word(t, "end"))
         n->cases--;
+    n->distinct = sql_is_word(t, "distinct");
 }
 
 static bool ends(const struct query_parser *p, const struct nesting *n, const char *const *until, bool comma)
@@ -172,7 +174,7 @@ static bool ends(const struct query_parser *p, const struct nesting *n, const ch
     if (sql_is_symbol(&p->t, ')') || sql_is_symbol(&p->t, ']') || (comma && sql_is_symbol(&p->t, ',')))
         return true;
     for (size_t i = 0; until && until[i] && !n->cases; i++)
-        if (query_is(p, until[i]))
+        if (query_is(p, until[i]) && !(n->distinct && query_is(p, "FROM")))
             return true;
     return false;
 }

@@ -73,7 +73,10 @@ static enum ig_code create(struct run *r, struct error *err)
         return fill(r, LAKE_OVERWRITE_ALL, err);
     }
     IG_TRY(lake_create_table(r->t, c->query, &o, err));
-    return c->query ? fill(r, LAKE_APPEND, err) : IG_OK;
+    rc = c->query ? fill(r, LAKE_APPEND, err) : IG_OK;
+    return rc ? error_context(err, rc,
+                              "the table is made, but has no rows yet (CREATE OR REPLACE TABLE ... AS fills it)")
+              : IG_OK;
 }
 
 /* --- the others ------------------------------------------------------------------------------------------------ */
@@ -139,6 +142,8 @@ static enum ig_code locate(const struct run *r, enum ig_code rc, struct error *e
     buf_init(&place, 0);
     query_change_add_place(r->text, r->c, err->msg, &place);
     buf_printf(&place, "%s delta('%s'): %s", r->done->what, r->c->place, err->msg);
+    if (rc == IG_CONFLICT && r->c->kind != QUERY_CREATE)
+        buf_puts(&place, ". Another writer was first: this statement has changed nothing, and may be run again");
     rc = error_set(err, rc, "%s", buf_cstr(&place));
     buf_release(&place);
     return rc;

@@ -198,12 +198,20 @@ static bool is_delta(const struct sql_scanner *behind, const struct sql_token *t
     return (sql_is_symbol(before, ',') || sql_is_symbol(before, '(')) && next.type == SQL_STRING;
 }
 
+/* A ROLLBACK would not take the commits back. */
+static enum ig_code refuse_transaction(struct error *err)
+{
+    return error_set(err, IG_UNSUPPORTED,
+                     "there are no transactions of several statements (BEGIN) on Delta tables: each statement is a "
+                     "commit of its own; MERGE does several changes in one");
+}
+
 enum ig_code query_text_read(struct arena *arena, struct str text, struct query_text *out, struct error *err)
 {
     struct sql_scanner s = {text, 0};
     struct query_statement statement = {0};
     struct sql_token before = {.type = SQL_END};
-    bool empty = true;
+    bool empty = true, begins = false, changes = false;
 
     *out = (struct query_text){.arena = arena, .text = text};
     for (;;) {
@@ -216,10 +224,13 @@ enum ig_code query_text_read(struct arena *arena, struct str text, struct query_
             statement = (struct query_statement){.from = t.to};
             empty = true;
             if (t.type == SQL_END)
-                return IG_OK;
+                return begins && changes ? refuse_transaction(err) : IG_OK;
         } else {
-            if (empty)
+            if (empty) {
                 statement.changes = query_changes_table(text, t.from, text.n, &statement.target);
+                changes = changes || statement.changes;
+                begins = begins || sql_is_word(&t, "begin") || sql_is_word(&t, "start");
+            }
             empty = false;
         }
         if (is_delta(&s, &t, &before) && !(statement.changes && t.from == statement.target))

@@ -38,7 +38,8 @@ struct query_text {
     bool asks_catalog;       /* SHOW, DESCRIBE and the like: every table must be there to be seen */
 };
 
-/* The texts belong to `arena`. IG_INVALID: a delta(...) that can not be read, with its line and column. */
+/* The texts belong to `arena`. IG_INVALID: a delta(...) that can not be read, with its line and column. IG_UNSUPPORTED:
+ * a transaction around changes of Delta tables. */
 IG_MUST_CHECK enum ig_code query_text_read(struct arena *arena, struct str text, struct query_text *out,
                                            struct error *err);
 void query_text_free(struct query_text *q);

@@ -162,6 +162,8 @@ static enum ig_code add_value(const struct assignment *a, const struct schema_fi
     }
     if (whole && n > 1)
         return error_set(err, IG_INVALID, "column %s is assigned more than once", f->name);
+    if (whole && a->when != LAKE_NOT_MATCHED && depth == 0 && lake_is_identity(f))
+        return error_set(err, IG_UNSUPPORTED, "identityColumns: the identity column %s can not be updated", f->name);
     if (whole && depth == 0 && strcasecmp(whole->value, "default") == 0)
         return lake_add_absent_value(a->d->t->conn, f, sql, err);
     if (whole) {

@@ -344,6 +344,17 @@ static const struct predicate *node(struct parser *ps, enum predicate_kind kind,
     return p;
 }
 
+struct operands {
+    VEC(const struct predicate *) list;
+};
+
+/* A tree as low as can be: it is walked by recursion, and a list may have very many values. */
+static const struct predicate *tree(struct parser *ps, enum predicate_kind kind, const struct predicate *const *all,
+                                    size_t n)
+{
+    return n == 1 ? all[0] : node(ps, kind, tree(ps, kind, all, n / 2), tree(ps, kind, all + n / 2, n - n / 2));
+}
+
 static const struct predicate *leaf(struct parser *ps, const struct predicate *column, enum predicate_kind kind,
                                     const struct predicate_constant *constant)
 {
@@ -403,19 +414,22 @@ static enum predicate_kind turned(enum predicate_kind kind)
 static const struct predicate *read_in(struct parser *ps, const struct predicate *column)
 {
     const struct predicate *any = NULL;
+    struct operands each = {0};
 
     if (!take_sign(ps, "("))
         return NULL;
     do {
         struct predicate_constant c;
-        const struct predicate *one;
 
         if (!read_constant(ps, &c) || (!at_sign(ps, ",") && !at_sign(ps, ")")))
-            return NULL;
-        one = leaf(ps, column, PREDICATE_EQ, &c);
-        any = any ? node(ps, PREDICATE_OR, any, one) : one;
+            goto out;
+        vec_push(&each.list, leaf(ps, column, PREDICATE_EQ, &c));
     } while (take_sign(ps, ","));
-    return take_sign(ps, ")") ? any : NULL;
+    if (take_sign(ps, ")"))
+        any = tree(ps, PREDICATE_OR, each.list.p, each.list.n);
+out:
+    vec_free(&each.list);
+    return any;
 }
 
 static const struct predicate *read_between(struct parser *ps, const struct predicate *column)
@@ -554,22 +568,30 @@ static const struct predicate *read_not(struct parser *ps)
     return p;
 }
 
+static const struct predicate *read_chain(struct parser *ps, enum predicate_kind kind, const char *word,
+                                          const struct predicate *(*read)(struct parser *ps))
+{
+    const struct predicate *p = read(ps);
+    struct operands each = {0};
+
+    vec_push(&each.list, p);
+    while (!ps->lost && take_word(ps, word)) {
+        p = read(ps);
+        vec_push(&each.list, p);
+    }
+    p = tree(ps, kind, each.list.p, each.list.n);
+    vec_free(&each.list);
+    return p;
+}
+
 static const struct predicate *read_and(struct parser *ps)
 {
-    const struct predicate *p = read_not(ps);
-
-    while (!ps->lost && take_word(ps, "AND"))
-        p = node(ps, PREDICATE_AND, p, read_not(ps));
-    return p;
+    return read_chain(ps, PREDICATE_AND, "AND", read_not);
 }
 
 static const struct predicate *read_or(struct parser *ps)
 {
-    const struct predicate *p = read_and(ps);
-
-    while (!ps->lost && take_word(ps, "OR"))
-        p = node(ps, PREDICATE_OR, p, read_and(ps));
-    return p;
+    return read_chain(ps, PREDICATE_OR, "OR", read_and);
 }
 
 const struct predicate *predicate_parse(struct arena *a, const struct lake_snapshot *s, const char *sql)

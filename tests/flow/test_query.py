@@ -101,6 +101,34 @@ def test_mistakes_about_tables_are_named(ingot, table, tmp_path):
             assert word in err, (sql, err)
 
 
+def test_changes_that_fail_say_what_is_there_now(ingot, table, tmp_path):
+    t = f"delta('{quoted(table)}')"
+    err = ingot.run("query", f"BEGIN; DELETE FROM {t}; ROLLBACK", cwd=tmp_path, code=1).err
+    assert "each statement is a commit" in err
+    assert run(ingot, f"SELECT count(*) AS n FROM {t}", cwd=tmp_path) == [{"n": 3}]
+    err = ingot.run("query", "CREATE TABLE delta('new') AS SELECT error('no') AS a", cwd=tmp_path, code=1).err
+    assert "has no rows yet" in err and "CREATE OR REPLACE TABLE" in err
+    again = "CREATE OR REPLACE TABLE delta('new') AS SELECT 1 AS a; FROM delta('new')"
+    assert run(ingot, again, cwd=tmp_path)[-1] == {"a": 1}
+
+
+def test_a_file_that_may_not_grow_is_an_error_and_no_death(ingot, table, tmp_path):
+    sql = f"INSERT INTO delta('{quoted(table)}') SELECT range, hash(range)::VARCHAR FROM range(50000)"
+    limit = f'ulimit -f 8; exec "$0" query "{sql}"'
+    done = subprocess.run(["bash", "-c", limit, ingot.path], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1 and "File too large" in done.stderr
+    assert run(ingot, f"SELECT count(*) AS n FROM delta('{quoted(table)}')", cwd=tmp_path) == [{"n": 3}]
+
+
+def test_an_identity_is_not_assigned(ingot, tmp_path):
+    run(ingot, "CREATE TABLE delta('t') (id BIGINT GENERATED ALWAYS AS IDENTITY, v INT)", cwd=tmp_path)
+    run(ingot, "INSERT INTO delta('t') (v) VALUES (1), (2)", cwd=tmp_path)
+    err = ingot.run("query", "UPDATE delta('t') SET id = 7", cwd=tmp_path, code=1).err
+    assert "identity column id" in err
+    run(ingot, "UPDATE delta('t') SET v = 3", cwd=tmp_path)
+    assert run(ingot, "FROM delta('t') ORDER BY id", cwd=tmp_path) == [{"id": 1, "v": 3}, {"id": 2, "v": 3}]
+
+
 def test_tables_of_others_are_read_as_they_are(ingot, shared, tmp_path):
     """Deletion vectors, column mapping, checkpoints in parts: counts by deltalake or the oracle's rows."""
     folder = shared / "delta" / "golden" / "basic-with-inserts-merge" / "delta"

@@ -135,6 +135,22 @@ static void mistakes_name_line_and_column(void **state)
     }
 }
 
+/* A ROLLBACK would leave the table changed. */
+static void changes_of_tables_are_in_no_transaction(void **state)
+{
+    struct reading r;
+
+    (void)state;
+    assert_int_equal(try_read(&r, "BEGIN; INSERT INTO delta('t') SELECT 1; ROLLBACK"), IG_UNSUPPORTED);
+    assert_non_null(strstr(r.err.msg, "BEGIN"));
+    done(&r);
+    assert_int_equal(try_read(&r, "DELETE FROM delta('t'); start transaction"), IG_UNSUPPORTED);
+    done(&r);
+    read_ok(&r, "BEGIN; CREATE TABLE x AS FROM delta('t'); COMMIT");
+    assert_int_equal(r.q.statements.n, 3);
+    done(&r);
+}
+
 static void names_are_seen_wherever_they_are(void **state)
 {
     struct reading r;
@@ -188,6 +204,7 @@ int main(void)
         cmocka_unit_test(delta_is_replaced_by_a_name_of_the_same_length),
         cmocka_unit_test(delta_elsewhere_is_anybody_s_name),
         cmocka_unit_test(mistakes_name_line_and_column),
+        cmocka_unit_test(changes_of_tables_are_in_no_transaction),
         cmocka_unit_test(names_are_seen_wherever_they_are),
         cmocka_unit_test(any_bytes_are_read_to_their_end),
     };
