@@ -224,6 +224,26 @@ static void read_partition_keys(const struct lake_snapshot *s, struct str json, 
     buf_release(&text);
 }
 
+/* As a partition's value other engines read no year but 1 to 9999: they would lose the table, not only the row. */
+static enum ig_code check_years(const struct lake_snapshot *s, const struct lake_new_file *f, struct error *err)
+{
+    const struct lake_metadata *m = &s->metadata;
+
+    for (size_t i = 0; i < m->n_partition_columns; i++) {
+        const enum schema_kind kind = m->partition_fields[i]->type->kind;
+        const char *v = f->values[i];
+
+        if (!v || (kind != SCHEMA_DATE && kind != SCHEMA_TIMESTAMP && kind != SCHEMA_TIMESTAMP_NTZ))
+            continue;
+        if (strspn(v, "0123456789") != 4 || v[4] != '-' || strncmp(v, "0000", 4) == 0 || strstr(v, "(BC)"))
+            return error_set(
+                err, IG_INVALID,
+                "%s is no value for the partition column %s: other engines read years from 1 to 9999 there", v,
+                m->partition_fields[i]->name);
+    }
+    return IG_OK;
+}
+
 /* Do the statistics show that the column holds nothing but the value? */
 static bool holds_only(const struct lake_column_stats *c, const struct schema_type *type, int64_t rows,
                        const char *value)
@@ -349,6 +369,8 @@ static enum ig_code take_file(struct write *w, struct engine_rows *rows, struct 
     } else {
         read_partition_keys(s, buf_str(&keys), &f);
     }
+    if (!rc)
+        rc = check_years(s, &f, err);
     lake_rules_saw(&w->rules, buf_str(&statistics));
     lake_add_stats(&stats, s, f.rows, buf_str(&statistics));
     f.stats = buf_take(&stats);

@@ -120,6 +120,16 @@ def test_a_file_that_may_not_grow_is_an_error_and_no_death(ingot, table, tmp_pat
     assert run(ingot, f"SELECT count(*) AS n FROM delta('{quoted(table)}')", cwd=tmp_path) == [{"n": 3}]
 
 
+@pytest.mark.parametrize("value", ["DATE '10000-01-01'", "'infinity'", "DATE '0044-03-15 (BC)'"])
+@pytest.mark.parametrize("kind", ["DATE", "TIMESTAMP"])
+def test_no_partition_that_other_engines_cannot_read(ingot, tmp_path, kind, value):
+    run(ingot, f"CREATE TABLE delta('t') (a INT, d {kind}) PARTITIONED BY (d)", cwd=tmp_path)
+    run(ingot, "INSERT INTO delta('t') VALUES (1, DATE '0001-01-01'), (2, DATE '9999-12-31'), (3, NULL)", cwd=tmp_path)
+    err = ingot.run("query", f"INSERT INTO delta('t') VALUES (4, {value})", cwd=tmp_path, code=1).err
+    assert "partition column d" in err and "9999" in err
+    assert sorted(deltalake.DeltaTable(str(tmp_path / "t")).to_pyarrow_table(columns=["a"])["a"].to_pylist()) == [1, 2, 3]
+
+
 def test_an_identity_is_not_assigned(ingot, tmp_path):
     run(ingot, "CREATE TABLE delta('t') (id BIGINT GENERATED ALWAYS AS IDENTITY, v INT)", cwd=tmp_path)
     run(ingot, "INSERT INTO delta('t') (v) VALUES (1), (2)", cwd=tmp_path)
