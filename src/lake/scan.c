@@ -206,12 +206,106 @@ static enum ig_code find_paths(struct scan *c, const struct lake_entry *const *e
     return rc;
 }
 
+static bool is_plain_decimal(const struct schema_type *type, struct str text)
+{
+    size_t i = text.n && text.p[0] == '-', whole = 0;
+
+    for (; i < text.n && text.p[i] >= '0' && text.p[i] <= '9'; i++)
+        whole++;
+    if (i < text.n && text.p[i] == '.')
+        for (i++; i < text.n && text.p[i] >= '0' && text.p[i] <= '9'; i++)
+            continue;
+    return whole && i == text.n && whole <= (size_t)(type->precision - type->scale);
+}
+
+/* Is the text surely a value of the type? Where not, the engine is asked. */
+static bool is_plain_value(const struct schema_type *type, struct str text)
+{
+    int64_t number;
+    int32_t day;
+    double real;
+
+    switch (type->kind) {
+    case SCHEMA_STRING:
+    case SCHEMA_BINARY:
+        return true;
+    case SCHEMA_BYTE:
+        return str_to_int64(text, INT8_MIN, INT8_MAX, &number);
+    case SCHEMA_SHORT:
+        return str_to_int64(text, INT16_MIN, INT16_MAX, &number);
+    case SCHEMA_INTEGER:
+        return str_to_int64(text, INT32_MIN, INT32_MAX, &number);
+    case SCHEMA_LONG:
+        return str_to_int64(text, INT64_MIN, INT64_MAX, &number);
+    case SCHEMA_DATE:
+        return date_parse(text, &day);
+    case SCHEMA_TIMESTAMP:
+    case SCHEMA_TIMESTAMP_NTZ:
+        return timestamp_parse(text, &number);
+    case SCHEMA_BOOLEAN:
+        return str_is(text, "true") || str_is(text, "false");
+    case SCHEMA_DECIMAL:
+        return is_plain_decimal(type, text);
+    default:
+        return str_to_double(text, &real);
+    }
+}
+
+/* The engine's own error would name neither the table nor the file. The scan's connection belongs to others: an engine
+ * of our own is asked, about all that are not plain at once. */
+static enum ig_code check_odd_values(const struct scan *c, const struct lake_entry *const *entries, size_t n,
+                                     struct error *err)
+{
+    const struct engine_options options = {.threads = 1};
+    const struct lake_metadata *m = &c->s->metadata;
+    VEC(const struct lake_entry *) odd = {0};
+    struct engine_conn *conn = NULL;
+    struct engine *e = NULL;
+    enum ig_code rc = IG_OK;
+    int64_t bad = -1;
+    struct buf sql;
+
+    buf_init(&sql, 0);
+    buf_puts(&sql, "SELECT coalesce(min(i), -1) FROM (VALUES (0, true)");
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < m->n_partition_columns && (i == 0 || entries[i]->values != entries[i - 1]->values);
+             k++) {
+            const char *value = lake_entry_values(entries[i])[k];
+
+            if (!value || is_plain_value(m->partition_fields[k]->type, str_of(value)))
+                continue;
+            buf_printf(&sql, ", (%zu, TRY_CAST(", odd.n);
+            engine_add_literal(&sql, str_of(value));
+            buf_puts(&sql, " AS ");
+            schema_add_sql(&sql, m->partition_fields[k]->type);
+            buf_puts(&sql, ") IS NOT NULL)");
+            vec_push(&odd, entries[i]);
+        }
+    buf_puts(&sql, ") AS v(i, good) WHERE NOT good");
+    if (odd.n)
+        rc = engine_open(&options, &e, err);
+    if (e && !rc)
+        rc = engine_connect(e, &conn, err);
+    if (conn && !rc)
+        rc = engine_query_int64(conn, buf_cstr(&sql), &bad, err);
+    if (!rc && bad >= 0)
+        rc =
+            error_set(err, IG_CORRUPT, "the file " STR_FMT ": a partition value is none of its column's type: " STR_FMT,
+                      STR_ARG(lake_entry_name(odd.p[bad])), STR_ARG(odd.p[bad]->values->raw));
+    engine_disconnect(conn);
+    engine_close(e);
+    vec_free(&odd);
+    buf_release(&sql);
+    return rc;
+}
+
 static enum ig_code make_arms(struct scan *c, const struct lake_entry *const *entries, size_t n, struct error *err)
 {
     const char **paths = ARENA_ARRAY(&c->arena, const char *, n + 1);
     const struct lake_layout **layouts = ARENA_ARRAY(&c->arena, const struct lake_layout *, n + 1);
 
     IG_TRY(find_paths(c, entries, n, paths, err));
+    IG_TRY(check_odd_values(c, entries, n, err));
     IG_TRY(lake_layouts(c->s, paths, n, &c->arena, layouts, err));
     c->constants = few_partitions(c->s, entries, n);
     for (size_t i = 0; i < n; i++) {

@@ -483,6 +483,43 @@ static void a_remove_without_a_size_is_a_change(void **state)
     buf_release(&sql);
 }
 
+static void a_partition_value_of_another_type_is_named(void **state)
+{
+    static const char add[] = "{\"add\":{\"path\":\"one\",\"partitionValues\":{\"a\":\"%s\"},\"size\":%ld,"
+                              "\"modificationTime\":1,\"dataChange\":true}}\n";
+    static const char *const values[] = {"12", "1.0", "x12", "9223372036854775808"};
+    struct fixture *f = *state;
+    struct buf text;
+
+    buf_init(&text, 0);
+    buf_printf(&text, "COPY (SELECT 1 AS b) TO '%s/t/one' (FORMAT parquet)", f->dir);
+    assert_int_equal(engine_exec(f->s.conn, &f->err, buf_cstr(&text)), IG_OK);
+    for (size_t i = 0; i < IG_COUNT(values); i++) {
+        struct lake_snapshot *s = NULL;
+        struct lake_table *t = NULL;
+        struct env_stat st;
+        enum ig_code rc;
+
+        buf_clear(&text);
+        buf_printf(&text, "%s/t/one", f->dir);
+        assert_int_equal(env_stat(f->env, buf_cstr(&text), &st, &f->err), IG_OK);
+        buf_clear(&text);
+        buf_puts(&text,
+                 PROTOCOL "{\"metaData\":{\"id\":\"x\",\"format\":{\"provider\":\"parquet\",\"options\":{}},"
+                          "\"schemaString\":\"" SCHEMA "\",\"partitionColumns\":[\"a\"],\"configuration\":{}}}\n");
+        buf_printf(&text, add, values[i], (long)st.size_bytes);
+        put_commit(f, 0, buf_cstr(&text));
+        assert_int_equal(lake_open(f->s.store, f->s.conn, "t", &t, &f->err), IG_OK);
+        assert_int_equal(lake_snapshot_open(t, LAKE_LATEST, &s, &f->err), IG_OK);
+        rc = lake_add_scan(s, NULL, &f->got, &f->err);
+        if (rc != (i < 2 ? IG_OK : IG_CORRUPT) || (rc && !strstr(f->err.msg, values[i])))
+            fail_msg("%s: %d %s", values[i], (int)rc, f->err.msg);
+        lake_snapshot_free(s);
+        lake_close(t);
+    }
+    buf_release(&text);
+}
+
 static void changes_are_asked_for_where_they_were_recorded(void **state)
 {
     static const char on[] = PROTOCOL METADATA_WITH("\"delta.enableChangeDataFeed\":\"true\"");
@@ -540,6 +577,7 @@ int main(void)
         TEST(the_history_is_told_from_its_end),
         TEST(changes_are_asked_for_where_they_were_recorded),
         TEST(a_remove_without_a_size_is_a_change),
+        TEST(a_partition_value_of_another_type_is_named),
         TEST(many_commits_are_applied_in_their_order),
     };
 
