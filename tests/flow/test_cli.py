@@ -132,7 +132,7 @@ def test_one_signal_drains_and_a_second_one_ends_at_once(ingot, tmp_path):
 
 def test_every_verb_and_option_is_documented(ingot, tmp_path):
     page = (SOURCE_DIR / "docs" / "cli.md").read_text()
-    options_page = page + (SOURCE_DIR / "docs" / "dlq.md").read_text()
+    options_page = page + "".join((SOURCE_DIR / "docs" / name).read_text() for name in ("dlq.md", "tables.md"))
     manual = (SOURCE_DIR / "docs" / "ingot.1").read_text().replace("\\-", "-")
     verbs = re.findall(r"^  (\w+) ", ingot.run("help", cwd=tmp_path).out.split("Verbs:")[1].split("\n\n")[0], re.M)
     assert len(verbs) >= 10
