@@ -78,8 +78,10 @@ static enum ig_code open_folder(struct env *env, struct arena *a, const char *pl
         free(folder);
         return error_set(err, IG_INVALID, "delta('%s') is no table", place);
     }
-    *slash = '\0';
-    out->path = arena_strdup(a, slash + 1);
+    /* A table that is there is the whole store: the folder that it is in may be another's, or of another disk. */
+    out->path = create ? arena_strdup(a, slash + 1) : "";
+    if (create)
+        *slash = '\0';
     rc = store_open(env, arena_printf(a, "file:%s/", folder), &out->store, err);
     free(folder);
     return rc ? error_context(err, rc, "delta('%s')", place) : IG_OK;

@@ -161,7 +161,7 @@ enum ig_code lake_append(struct lake_table *t, const char *select, const struct 
     if (!rc) {
         rc = append_to(t, s, select, o, out, err);
         if (rc)
-            error_context(err, rc, "append to %s", t->path);
+            error_context(err, rc, "append to %s", *t->path ? t->path : t->store->url);
     }
     lake_snapshot_free(s);
     return rc;
@@ -287,7 +287,7 @@ enum ig_code lake_replace(struct lake_table *t, const char *select, const struct
     if (!rc) {
         rc = replace_in(t, s, select, &r, o, out, err);
         if (rc)
-            error_context(err, rc, "replace in %s", t->path);
+            error_context(err, rc, "replace in %s", *t->path ? t->path : t->store->url);
     }
     lake_snapshot_free(s);
     return rc;

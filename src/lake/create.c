@@ -240,7 +240,7 @@ enum ig_code lake_create(struct lake_table *t, const char *select, const char *c
         rc = IG_OK; /* somebody else has made or changed it: look again */
     }
     if (rc)
-        error_context(err, rc, "table %s", t->path);
+        error_context(err, rc, "table %s", *t->path ? t->path : t->store->url);
     arena_release(&arena);
     return rc;
 }

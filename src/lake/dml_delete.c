@@ -119,7 +119,8 @@ static enum ig_code run(struct lake_table *t, const char *alias, const struct la
     if (!rc)
         rc = change(&d, alias, clause, where, out, err);
     if (rc)
-        error_context(err, rc, "%s %s", clause->action == LAKE_DELETE ? "delete from" : "update", t->path);
+        error_context(err, rc, "%s %s", clause->action == LAKE_DELETE ? "delete from" : "update",
+                      *t->path ? t->path : t->store->url);
     dml_close(&d);
     return rc;
 }
@@ -140,6 +141,6 @@ enum ig_code lake_update(struct lake_table *t, const char *alias, const struct l
         .when = LAKE_NOT_MATCHED_BY_SOURCE, .action = LAKE_UPDATE, .sets = sets, .n_sets = n_sets};
 
     if (n_sets == 0)
-        return error_set(err, IG_INVALID, "update %s: nothing is assigned", t->path);
+        return error_set(err, IG_INVALID, "update %s: nothing is assigned", *t->path ? t->path : t->store->url);
     return run(t, alias, &clause, where, o, out, err);
 }

@@ -348,7 +348,7 @@ enum ig_code lake_merge(struct lake_table *t, const struct lake_merge *m, const 
     if (!rc)
         rc = run(&d, m, out, err);
     if (rc)
-        error_context(err, rc, "merge into %s", t->path);
+        error_context(err, rc, "merge into %s", *t->path ? t->path : t->store->url);
     dml_close(&d);
     return rc;
 }

@@ -315,5 +315,5 @@ enum ig_code lake_insert(struct lake_table *t, const struct lake_insert *i, cons
             rc = overwrite(&w, out, err);
         dml_close(&w.d);
     }
-    return rc ? error_context(err, rc, "insert into %s", t->path) : IG_OK;
+    return rc ? error_context(err, rc, "insert into %s", *t->path ? t->path : t->store->url) : IG_OK;
 }

@@ -130,6 +130,13 @@ def test_no_partition_that_other_engines_cannot_read(ingot, tmp_path, kind, valu
     assert sorted(deltalake.DeltaTable(str(tmp_path / "t")).to_pyarrow_table(columns=["a"])["a"].to_pylist()) == [1, 2, 3]
 
 
+def test_only_the_table_s_own_folder_is_written_to(ingot, table, tmp_path):
+    run(ingot, f"DELETE FROM delta('{quoted(table)}') WHERE id = 1", cwd=tmp_path)
+    assert [p.name for p in table.parent.iterdir()] == [table.name]
+    err = ingot.run("query", f"DELETE FROM delta('{quoted(table)}') WHERE error('no')", cwd=tmp_path, code=1).err
+    assert f"delete from file:{table}" in err
+
+
 def test_an_identity_is_not_assigned(ingot, tmp_path):
     run(ingot, "CREATE TABLE delta('t') (id BIGINT GENERATED ALWAYS AS IDENTITY, v INT)", cwd=tmp_path)
     run(ingot, "INSERT INTO delta('t') (v) VALUES (1), (2)", cwd=tmp_path)
