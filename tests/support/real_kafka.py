@@ -101,6 +101,8 @@ class RealKafka:
             "share.coordinator.state.topic.min.isr": "1",
             "group.initial.rebalance.delay.ms": "0",
             "log.cleaner.dedupe.buffer.size": "16777216",
+            # Records of tests have times of long ago: what is old goes when this comes round.
+            "log.retention.check.interval.ms": "86400000",
             **{key.replace("_", "."): str(value) for key, value in self.settings.items()},
         }
         path = self.folder / "server.properties"
