@@ -185,8 +185,10 @@ def test_what_we_change_is_what_spark_changes(ingot, spark, tmp_path, rng, kind)
         subprocess.run(["rm", "-rf", str(other)], check=True)
         subprocess.run(["cp", "-r", str(one), str(other)], check=True)
         g = Generator(rng)
+        before = bag(ours(SELECT))
         for step in range(4 if LONGER == 1 else 10):
             sql = g.statement()
+            versions = latest(one), latest(other)
             results = []
             for engine in (ours, theirs):
                 try:
@@ -197,13 +199,20 @@ def test_what_we_change_is_what_spark_changes(ingot, spark, tmp_path, rng, kind)
             assert (results[0] is None) == (results[1] is None), f"step {step}: {sql}\n{results}"
             want, got = bag(theirs(SELECT)), bag(ours(SELECT))
             assert got == want, f"step {step}: {sql}"
-            assert latest(one) == latest(other), f"as many commits, step {step}: {sql}"
+            # Spark also commits where it wrote files anew with nothing changed in them.
+            made, wanted = latest(one) - versions[0], latest(other) - versions[1]
+            assert made == wanted or (made < wanted and got == before), f"as many commits, step {step}: {sql}"
+            before = got
         assert bag(Theirs(spark, one)(SELECT)) == want, f"Spark reads ours, step {step}: {sql}"
         if "delta.enableChangeDataFeed" in KINDS[kind].get("properties", {}):
             columns = [*COLUMNS, "_change_type", "_commit_version"]
             feed = spark.read.format("delta").option("readChangeFeed", "true").option("startingVersion", 3)
-            changes = [bag(r.asDict() for r in feed.load(str(p)).select(*columns).collect()) for p in (one, other)]
-            assert changes[0] == changes[1]
+            changes = [[r.asDict() for r in feed.load(str(p)).select(*columns).collect()] for p in (one, other)]
+            for rows in changes:
+                numbers = sorted({r["_commit_version"] for r in rows})
+                for r in rows:
+                    r["_commit_version"] = numbers.index(r["_commit_version"])
+            assert bag(changes[0]) == bag(changes[1])
         subprocess.run(["rm", "-rf", str(one), str(other)], check=True)
 
 
