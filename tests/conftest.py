@@ -11,7 +11,8 @@ from support.project import SHARED_DIR, SOURCE_DIR, Ingot, Project, served_log
 
 
 def pytest_configure(config):
-    config.seed = int(os.environ.get("INGOT_SEED", random.SystemRandom().randrange(1 << 32)))
+    seed = os.environ.get("INGOT_SEED", "1")
+    config.seed = random.SystemRandom().randrange(1 << 32) if seed == "fresh" else int(seed)
 
 
 def pytest_report_header(config):
@@ -20,7 +21,7 @@ def pytest_report_header(config):
 
 @pytest.fixture
 def rng(request):
-    """Random numbers from the seed that the header names (INGOT_SEED repeats a run) and the test's name."""
+    """Random numbers from the seed that the header names (INGOT_SEED sets it; `fresh` draws one) and the test's name."""
     return random.Random(f"{request.config.seed}/{request.node.name}")
 
 

@@ -4,9 +4,9 @@
 #ifndef LAKE_LAKE_INTERNAL_H
 #define LAKE_LAKE_INTERNAL_H
 
-#include "lake/entry.h"
 #include "lake/lake.h"
-#include "lake/schema.h"
+#include "lake/log/entry.h"
+#include "lake/table/schema.h"
 
 #include <stdatomic.h>
 

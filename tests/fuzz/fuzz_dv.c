@@ -2,7 +2,7 @@
 /* A deletion vector from outside: its bytes decode to one that comes back the same, or are refused. Text that begins
  * with { is a descriptor. */
 #include "fuzz.h"
-#include "lake/dv.h"
+#include "lake/read/dv.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -2,7 +2,7 @@
 /* A predicate, byte 0, and a file's statistics: any text is parsed, and says something of the file or nothing. What a
  * predicate and its NOT say of a file fit together. */
 #include "fuzz.h"
-#include "lake/predicate.h"
+#include "lake/read/predicate.h"
 
 static const char schema[] =
     "{\"type\":\"struct\",\"fields\":[{\"name\":\"a\",\"type\":\"long\"},{\"name\":\"b\",\"type\":\"string\"},"

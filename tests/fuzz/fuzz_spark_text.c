@@ -2,9 +2,9 @@
 /* Texts that a table's metadata hold and that we read without the engine: types of char and varchar columns, lists of
  * columns, sizes, the words of an expression, members of a column's metadata. The first byte says which. */
 #include "fuzz.h"
-#include "lake/alter.h"
-#include "lake/expression.h"
-#include "lake/schema_text.h"
+#include "lake/maintain/alter.h"
+#include "lake/table/schema_text.h"
+#include "lake/write/expression.h"
 
 static void read_type(struct arena *a, const char *text)
 {

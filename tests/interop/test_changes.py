@@ -1,6 +1,6 @@
 """INSERT, DELETE, UPDATE and MERGE of Delta tables: random ones done by us and, on a second copy, by Spark or delta-rs,
 with the contents compared after each; and all three in turn on one table. INGOT_CHANGES is how many times longer than
-in CI they run (1); INGOT_SEED repeats a run."""
+in CI they run (1); INGOT_SEED=fresh draws other ones."""
 
 import json
 import math

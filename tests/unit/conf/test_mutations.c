@@ -1,6 +1,6 @@
 /*
  * Damaged projects: whatever is in the files, loading ends with a configuration or with mistakes, never with a crash;
- * and every mistake has a place. The seed is printed; INGOT_SEED repeats a run.
+ * and every mistake has a place. The seed is printed; INGOT_SEED sets it, `fresh` draws one.
  */
 #include "conf/project.h"
 
@@ -122,10 +122,10 @@ static void damaged_projects_load_or_are_refused(void **state)
 
     (void)state;
     project_begin(&p);
-    if (given)
-        seed = strtoull(given, NULL, 10);
-    else
+    if (given && strcmp(given, "fresh") == 0)
         env_random(p.env, &seed, sizeof(seed));
+    else
+        seed = strtoull(given ? given : "1", NULL, 10);
     seed |= 1;
     s = seed;
     print_message("INGOT_SEED=%llu\n", (unsigned long long)seed);

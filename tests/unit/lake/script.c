@@ -1,6 +1,6 @@
 #include "lake/script.h"
 
-#include "lake/prune.h"
+#include "lake/read/prune.h"
 #include "lake/script_schema.h"
 
 #include <ctype.h>

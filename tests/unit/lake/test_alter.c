@@ -1,7 +1,7 @@
 /* Features and protocols, types by text, and how tables are made and altered: what they are then, and what is kept. */
-#include "lake/alter.h"
-#include "lake/schema_text.h"
+#include "lake/maintain/alter.h"
 #include "lake/script.h"
+#include "lake/table/schema_text.h"
 #include "test.h"
 
 struct fixture {

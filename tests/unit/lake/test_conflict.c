@@ -1,5 +1,5 @@
 /* Delta's conflict rules, case by case: what another writer has committed against what ours has read and removes. */
-#include "lake/conflict.h"
+#include "lake/commit/conflict.h"
 #include "test.h"
 
 #include <stdio.h>

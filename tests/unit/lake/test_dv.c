@@ -1,5 +1,5 @@
 /* Deletion vectors: the codec against sets, against bytes of others, and against broken bytes. */
-#include "lake/dv.h"
+#include "lake/read/dv.h"
 #include "test.h"
 
 static struct lake_dv *decode(struct str bytes)

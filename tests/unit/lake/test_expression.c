@@ -1,5 +1,5 @@
 /* Spark's expressions in the engine's SQL: what they give, and what is refused. */
-#include "lake/expression.h"
+#include "lake/write/expression.h"
 #include "test.h"
 
 struct fixture {

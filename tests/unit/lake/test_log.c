@@ -1,7 +1,7 @@
 /* The log's files besides the commits: checkpoints of all kinds, compaction, checksums, hints; what contradicts itself;
  * versions by time; the history. */
-#include "lake/action.h"
 #include "lake/lake_internal.h"
+#include "lake/log/action.h"
 #include "lake/script.h"
 #include "test.h"
 

@@ -1,5 +1,5 @@
 /* Which files a predicate leaves, and that no row is lost by it. */
-#include "lake/predicate.h"
+#include "lake/read/predicate.h"
 #include "lake/script.h"
 #include "test.h"
 

@@ -1,5 +1,5 @@
 #include "lake/lake_internal.h"
-#include "lake/schema.h"
+#include "lake/table/schema.h"
 #include "test.h"
 
 static void a_schema_is_read_and_written_unchanged(void **state)

@@ -1,0 +1,246 @@
+/*
+ * Making a table, and giving an existing one the columns that a query has more.
+ */
+#include "lake/maintain/alter.h"
+
+#include <stdlib.h>
+#include <strings.h>
+
+#define CREATE_TRIES 10
+
+/* --- a new one --------------------------------------------------------------------------------------------- */
+
+static void add_properties_text(const struct lake_draft *d, struct buf *out)
+{
+    struct buf text;
+
+    buf_init(&text, 0);
+    buf_putc(&text, '{');
+    for (size_t i = 0; i < d->properties.n; i++) {
+        buf_puts(&text, i ? "," : "");
+        json_add_string(&text, str_of(d->properties.p[i].key));
+        buf_putc(&text, ':');
+        json_add_string(&text, str_of(d->properties.p[i].value));
+    }
+    buf_putc(&text, '}');
+    json_add_string(out, buf_str(&text));
+    buf_release(&text);
+}
+
+static void add_parameters(const struct lake_draft *d, const struct lake_create_options *o, struct buf *out)
+{
+    struct buf list;
+
+    buf_init(&list, 0);
+    buf_puts(out, "{\"isManaged\":\"false\",\"description\":");
+    if (d->description)
+        json_add_string(out, str_of(d->description));
+    else
+        buf_puts(out, "null");
+    buf_puts(out, ",\"partitionBy\":");
+    lake_add_name_list(&list, d->partition_columns, d->n_partition_columns);
+    json_add_string(out, buf_str(&list));
+    if (o->n_cluster_by) {
+        buf_clear(&list);
+        lake_add_name_list(&list, o->cluster_by, o->n_cluster_by);
+        buf_puts(out, ",\"clusterBy\":");
+        json_add_string(out, buf_str(&list));
+    }
+    buf_puts(out, ",\"properties\":");
+    add_properties_text(d, out);
+    buf_putc(out, '}');
+    buf_release(&list);
+}
+
+static enum ig_code commit_new(struct lake_table *t, struct lake_draft *d, const struct lake_create_options *o,
+                               struct error *err)
+{
+    struct lake_change change = {.protocol = d->protocol, .metadata = d->metadata, .operation = "CREATE TABLE"};
+    struct buf parameters;
+    int64_t version;
+    enum ig_code rc;
+
+    buf_init(&parameters, 0);
+    add_parameters(d, o, &parameters);
+    change.parameters = buf_cstr(&parameters);
+    change.domains = d->domains.p;
+    change.n_domains = d->domains.n;
+    rc = lake_commit(t, &change, &version, err);
+    buf_release(&parameters);
+    return rc;
+}
+
+static enum ig_code fill_draft(struct lake_table *t, struct lake_draft *d, const struct lake_create_options *o,
+                               struct error *err)
+{
+    for (size_t i = 0; i < o->n_properties; i++)
+        IG_TRY(lake_draft_user_property(d, &o->properties[i], err));
+    IG_TRY(lake_check_names(d->schema, lake_draft_is_mapped(d), err));
+    IG_TRY(lake_check_partition_columns(d->schema, o->partition_by, o->n_partition_by, err));
+    IG_TRY(lake_check_expressions(d->arena, t->conn, d->schema, err));
+    d->partition_columns = ARENA_ARRAY(d->arena, const char *, o->n_partition_by ? o->n_partition_by : 1);
+    for (size_t i = 0; i < o->n_partition_by; i++)
+        d->partition_columns[d->n_partition_columns++] = schema_find(d->schema, str_of(o->partition_by[i]))->name;
+    d->description = o->comment;
+    if (o->n_cluster_by) {
+        lake_draft_need(d, "clustering");
+        lake_draft_need(d, "domainMetadata");
+    }
+    IG_TRY(lake_draft_finish(d, t->store->env, err));
+    IG_TRY(lake_check_draft(d, err));
+    return o->n_cluster_by ? lake_draft_cluster(d, o->cluster_by, o->n_cluster_by, err) : IG_OK;
+}
+
+static enum ig_code create_new(struct lake_table *t, struct arena *a, const struct schema_type *schema,
+                               const struct lake_create_options *o, struct error *err)
+{
+    struct lake_draft d;
+    enum ig_code rc;
+
+    lake_draft_init(&d, a, NULL);
+    d.schema = schema;
+    rc = fill_draft(t, &d, o, err);
+    if (!rc)
+        rc = commit_new(t, &d, o, err);
+    lake_draft_release(&d);
+    return rc;
+}
+
+/* The query's columns, with what the options say about them, and the options' own. */
+static enum ig_code define_columns(struct lake_table *t, struct arena *a, const struct schema_type *have,
+                                   const struct lake_create_options *o, const struct schema_type **out,
+                                   struct error *err)
+{
+    struct schema_type *schema = ARENA_NEW(a, struct schema_type);
+    const size_t n = have ? have->n_fields : 0;
+
+    schema->kind = SCHEMA_STRUCT;
+    schema->fields = ARENA_ARRAY(a, struct schema_field, n + o->n_columns + 1);
+    for (size_t i = 0; i < n; i++)
+        schema->fields[schema->n_fields++] = have->fields[i];
+    for (size_t i = 0; i < o->n_columns; i++) {
+        const struct lake_column *c = &o->columns[i];
+        const struct schema_field *known = schema_find(schema, str_of(c->name));
+        struct schema_field *f = known ? &schema->fields[known - schema->fields] : NULL;
+
+        if (!f) {
+            const char **parts;
+            size_t n_parts;
+
+            f = &schema->fields[schema->n_fields++];
+            IG_TRY(lake_path_of(a, c->name, &parts, &n_parts, err));
+            f->name = n_parts == 1 ? arena_strdup(a, parts[0]) : arena_strdup(a, c->name);
+            f->physical = f->name;
+        } else if (!have || known >= schema->fields + n) {
+            return error_set(err, IG_INVALID, "two columns are named %s", c->name);
+        }
+        IG_TRY(lake_field_of(a, t->conn, c, f->type, f, err));
+    }
+    if (schema->n_fields == 0)
+        return error_set(err, IG_INVALID, "a table needs a column");
+    *out = schema;
+    return IG_OK;
+}
+
+enum ig_code lake_create_table(struct lake_table *t, const char *select, const struct lake_create_options *o,
+                               struct error *err)
+{
+    static const struct lake_create_options nothing;
+    const struct schema_type *have = NULL, *schema = NULL;
+    struct lake_snapshot *s = NULL;
+    struct arena arena;
+    enum ig_code rc;
+
+    arena_init(&arena);
+    o = o ? o : &nothing;
+    rc = lake_snapshot_latest(t, &s, NULL);
+    lake_snapshot_free(s);
+    if (rc != IG_NOT_FOUND)
+        rc = rc ? error_set(err, rc, "there is something, but it cannot be read")
+                : error_set(err, IG_EXISTS, "there is one already");
+    else
+        rc = IG_OK;
+    if (!rc && select) {
+        rc = schema_of_query(&arena, t->conn, select, &have, err);
+        if (!rc)
+            schema_find_nulls(&arena, t->conn, select, have, NULL);
+    }
+    if (!rc)
+        rc = define_columns(t, &arena, have, o, &schema, err);
+    if (!rc)
+        rc = create_new(t, &arena, schema, o, err);
+    if (rc == IG_CONFLICT) /* somebody was quicker */
+        rc = error_set(err, IG_EXISTS, "there is one already");
+    if (rc)
+        error_context(err, rc, "table %s", *t->path ? t->path : t->store->url);
+    arena_release(&arena);
+    return rc;
+}
+
+/* --- an existing one --------------------------------------------------------------------------------------- */
+
+static enum ig_code add_columns(struct lake_table *t, const struct lake_snapshot *s, struct arena *a,
+                                const struct schema_type *have, struct error *err)
+{
+    struct lake_change change = {.base = s, .scope = LAKE_READ_NOTHING, .operation = "ADD COLUMNS"};
+    struct lake_evolution e;
+    int64_t version;
+    enum ig_code rc = lake_evolve(a, t->store->env, s, have, false, &e, err);
+
+    if (!rc && (e.metadata || e.protocol)) {
+        rc = lake_check_writable(s, false, err);
+        change.metadata = e.metadata;
+        change.protocol = e.protocol;
+        if (!rc)
+            rc = lake_commit(t, &change, &version, err);
+    }
+    lake_snapshot_free(e.to);
+    return rc;
+}
+
+static enum ig_code check_same_partitioning(const struct lake_snapshot *s, const char *const *partition_by, size_t n,
+                                            struct error *err)
+{
+    bool same = s->metadata.n_partition_columns == n;
+
+    for (size_t i = 0; i < n && same; i++)
+        same = strcasecmp(s->metadata.partition_columns[i], partition_by[i]) == 0;
+    if (!same)
+        return error_set(err, IG_INVALID, "the table is there already, partitioned by other columns");
+    return IG_OK;
+}
+
+enum ig_code lake_create(struct lake_table *t, const char *select, const char *const *partition_by,
+                         size_t n_partition_by, struct error *err)
+{
+    const struct lake_create_options o = {.partition_by = partition_by, .n_partition_by = n_partition_by};
+    const struct schema_type *have = NULL;
+    struct arena arena;
+    enum ig_code rc;
+
+    arena_init(&arena);
+    rc = schema_of_query(&arena, t->conn, select, &have, err);
+    for (int tries = 0; !rc && tries < CREATE_TRIES; tries++) {
+        struct lake_snapshot *s = NULL;
+
+        rc = lake_snapshot_latest(t, &s, err);
+        IG_ASSERT(rc || s);
+        if (rc == IG_NOT_FOUND) {
+            schema_find_nulls(&arena, t->conn, select, have, NULL);
+            rc = create_new(t, &arena, have, &o, err);
+        } else if (!rc) {
+            schema_find_nulls(&arena, t->conn, select, have, s->metadata.schema);
+            rc = check_same_partitioning(s, partition_by, n_partition_by, err);
+            if (!rc)
+                rc = add_columns(t, s, &arena, have, err);
+        }
+        lake_snapshot_free(s);
+        if (rc != IG_CONFLICT)
+            break;
+        rc = IG_OK; /* somebody else has made or changed it: look again */
+    }
+    if (rc)
+        error_context(err, rc, "table %s", *t->path ? t->path : t->store->url);
+    arena_release(&arena);
+    return rc;
+}
