@@ -20,6 +20,7 @@ struct cloner {
     struct lake_names copied;    /* deletion vectors are many to a file */
     struct buf location;         /* of the other table */
     struct lake_new_files loose; /* what was copied besides: to be removed if the commit is not made */
+    char id[37];                 /* of this clone, for names that are taken */
 };
 
 /* --- names ----------------------------------------------------------------------------------------------------- */
@@ -132,20 +133,85 @@ static enum ig_code find_source(const struct cloner *c, struct str name, struct 
     return rc;
 }
 
-/* `size` -1: any. */
-static enum ig_code copy_file(struct cloner *c, struct str name, struct str as, int64_t size, struct error *err)
+/* Another name for a copy whose own is taken: a clone that died left that behind, or one is under way. Neither file may
+ * be ours, as the other clone may yet remove it, or be read by it. */
+static void add_free_name(const struct cloner *c, struct str as, struct buf *out)
+{
+    const char *slash = memrchr(as.p, '/', as.n);
+    const size_t folder = slash ? (size_t)(slash + 1 - as.p) : 0;
+
+    buf_add(out, as.p, folder);
+    buf_printf(out, "%s-", c->id);
+    buf_add(out, as.p + folder, as.n - folder);
+}
+
+static enum ig_code put_copy(struct cloner *c, const char *scratch, struct buf *as, struct error *err)
+{
+    struct buf object;
+    enum ig_code rc;
+
+    buf_init(&object, 0);
+    lake_add_object_name(&object, c->to->path, buf_str(as));
+    rc = store_put_file(c->to->store, buf_cstr(&object), scratch, STORE_IF_ABSENT, err);
+    if (rc == IG_EXISTS) {
+        struct buf other;
+
+        buf_init(&other, 0);
+        add_free_name(c, buf_str(as), &other);
+        buf_clear(as);
+        buf_add_str(as, buf_str(&other));
+        buf_release(&other);
+        buf_clear(&object);
+        lake_add_object_name(&object, c->to->path, buf_str(as));
+        rc = store_put_file(c->to->store, buf_cstr(&object), scratch, STORE_IF_ABSENT, err);
+    }
+    buf_release(&object);
+    return rc;
+}
+
+/* Is it there under this name, or under the one for those that are taken? */
+static bool was_copied(const struct cloner *c, struct buf *as)
+{
+    bool found = lake_names_has(&c->copied, buf_str(as));
+    struct buf other;
+
+    if (found)
+        return true;
+    buf_init(&other, 0);
+    add_free_name(c, buf_str(as), &other);
+    found = lake_names_has(&c->copied, buf_str(&other));
+    if (found) {
+        buf_clear(as);
+        buf_add_str(as, buf_str(&other));
+    }
+    buf_release(&other);
+    return found;
+}
+
+static void note_copy(struct cloner *c, struct str as, int64_t bytes)
+{
+    struct lake_new_file made = {.name = check_malloc(as.n + 1)};
+
+    memcpy(made.name, as.p, as.n);
+    made.name[as.n] = '\0';
+    vec_push(&c->loose.list, made);
+    lake_names_add(&c->copied, as);
+    c->out->copied_files++;
+    c->out->copied_bytes += bytes;
+}
+
+/* `as` is the name to have, and then the one that it has. `size` -1: any. */
+static enum ig_code copy_file(struct cloner *c, struct str name, struct buf *as, int64_t size, struct error *err)
 {
     struct env *env = c->to->store->env;
-    struct lake_new_file made = {0};
-    struct buf path, scratch, object;
+    struct buf path, scratch;
     int64_t copied = 0;
     enum ig_code rc;
 
-    if (lake_names_has(&c->copied, as))
+    if (was_copied(c, as))
         return IG_OK;
     buf_init(&path, 0);
     buf_init(&scratch, 0);
-    buf_init(&object, 0);
     rc = find_source(c, name, &path, err);
     if (!rc)
         rc = store_scratch_path(c->to->store, ".copy", &scratch, err);
@@ -153,22 +219,14 @@ static enum ig_code copy_file(struct cloner *c, struct str name, struct str as, 
         rc = copy_bytes(env, buf_cstr(&path), buf_cstr(&scratch), &copied, err);
     if (!rc && size >= 0 && copied != size)
         rc = error_set(err, IG_CORRUPT, "it has %lld bytes, the log says %lld", (long long)copied, (long long)size);
-    lake_add_object_name(&object, c->to->path, as);
     if (!rc)
-        rc = store_put_file(c->to->store, buf_cstr(&object), buf_cstr(&scratch), STORE_IF_ABSENT, err);
+        rc = put_copy(c, buf_cstr(&scratch), as, err);
     if (rc) {
         (void)!env_unlink(env, buf_cstr(&scratch), NULL);
         error_context(err, rc, "copy " STR_FMT, STR_ARG(name));
     } else {
-        made.name = check_malloc(as.n + 1);
-        memcpy(made.name, as.p, as.n);
-        made.name[as.n] = '\0';
-        vec_push(&c->loose.list, made);
-        lake_names_add(&c->copied, as);
-        c->out->copied_files++;
-        c->out->copied_bytes += copied;
+        note_copy(c, buf_str(as), copied);
     }
-    buf_release(&object);
     buf_release(&scratch);
     buf_release(&path);
     return rc;
@@ -224,9 +282,9 @@ static enum ig_code clone_vector(struct cloner *c, const struct lake_entry *e, c
     rc = lake_dv_file(lake_entry_dv(e), &name, err);
     if (!rc && c->o->deep && name.n) {
         add_copy_name(c, buf_str(&name), &as);
-        rc = copy_file(c, buf_str(&name), buf_str(&as), -1, err);
+        rc = copy_file(c, buf_str(&name), &as, -1, err);
     }
-    if (!rc && (!name.n || (c->o->deep && !lake_is_absolute(buf_str(&name))))) {
+    if (!rc && (!name.n || (c->o->deep && str_eq(buf_str(&as), buf_str(&name))))) {
         *out = same_descriptor(lake_entry_dv(e));
     } else if (!rc) {
         struct buf location;
@@ -262,7 +320,7 @@ static enum ig_code clone_file(struct cloner *c, const struct lake_entry *e, str
     buf_init(&name, 0);
     if (c->o->deep) {
         add_copy_name(c, lake_entry_name(e), &name);
-        rc = copy_file(c, lake_entry_name(e), buf_str(&name), f.size_bytes, err);
+        rc = copy_file(c, lake_entry_name(e), &name, f.size_bytes, err);
     } else {
         add_absolute(c, lake_entry_name(e), &name);
     }
@@ -435,6 +493,7 @@ enum ig_code lake_clone(struct lake_table *from, const struct lake_snapshot *s, 
 
     *out = (struct lake_cloned){0};
     buf_init(&c.location, 0);
+    env_uuid(to->store->env, c.id);
     lake_add_location(from, &c.location);
     rc = lake_check_free(to, err);
     if (!rc)

@@ -355,6 +355,27 @@ static void clones_go_their_own_way(void **state)
     assert_answer(f, "scan t | | SELECT count(*) AS n FROM t", "{\"n\":19}\n");
 }
 
+/* What a deep clone that died has left behind is in nobody's way. */
+static void a_deep_clone_is_made_beside_what_another_left(void **state)
+{
+    struct fixture *f = *state;
+    struct lake_snapshot *s = NULL;
+    struct buf name;
+
+    make_partitioned(f);
+    assert_int_equal(lake_snapshot_open(f->t, LAKE_LATEST, &s, &f->err), IG_OK);
+    buf_init(&name, 0);
+    for (size_t i = 0; i < s->entries.n; i += 2) {
+        buf_clear(&name);
+        lake_add_object_name(&name, "deep", lake_entry_name(&s->entries.p[i]));
+        assert_int_equal(store_put(f->s.store, buf_cstr(&name), STR("half of"), STORE_IF_ABSENT, &f->err), IG_OK);
+    }
+    buf_release(&name);
+    lake_snapshot_free(s);
+    clone(f, "deep", true);
+    assert_answer(f, "scan deep | | SELECT count(*) AS n FROM t", "{\"n\":18}\n");
+}
+
 /* --- check ----------------------------------------------------------------------------------------------------- */
 
 struct found {
@@ -554,6 +575,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_lite_vacuum_takes_what_the_log_names, setup, teardown),
         cmocka_unit_test_setup_teardown(a_version_comes_back_with_its_columns_or_not_at_all, setup, teardown),
         cmocka_unit_test_setup_teardown(clones_go_their_own_way, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_deep_clone_is_made_beside_what_another_left, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_wrong_is_found, setup, teardown),
         cmocka_unit_test_setup_teardown(a_checkpoint_that_says_otherwise_is_found, setup, teardown),
         cmocka_unit_test_setup_teardown(missing_files_are_taken_out_when_asked_to, setup, teardown),
