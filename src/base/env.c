@@ -180,6 +180,11 @@ enum ig_code env_make_dirs(struct env *env, const char *path, struct error *err)
     return env_sync_dir(env, parent, err);
 }
 
+enum ig_code env_remove_dir(struct env *env, const char *path, struct error *err)
+{
+    return env->ops->remove_dir(env, path, err);
+}
+
 struct remove_tree {
     struct env *env;
     const char *path;

@@ -124,6 +124,8 @@ IG_MUST_CHECK enum ig_code env_stat(struct env *env, const char *path, struct en
 IG_MUST_CHECK enum ig_code env_rename(struct env *env, const char *from, const char *to, struct error *err);
 IG_MUST_CHECK enum ig_code env_link(struct env *env, const char *from, const char *to, struct error *err);
 IG_MUST_CHECK enum ig_code env_unlink(struct env *env, const char *path, struct error *err);
+/* Of an empty folder; any other one stays, and that is an error. */
+IG_MUST_CHECK enum ig_code env_remove_dir(struct env *env, const char *path, struct error *err);
 /* With all its parents, each synced into its own parent. */
 IG_MUST_CHECK enum ig_code env_make_dirs(struct env *env, const char *path, struct error *err);
 /* A folder and everything in it. A missing one is no error. */

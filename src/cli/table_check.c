@@ -74,6 +74,11 @@ static void print_checked(struct cli_context *c, const struct lake_check *o, con
         fprintf(c->out, ": %s problem%s\n", table_count(c, out->problems), out->problems == 1 ? "" : "s");
     if (out->repaired)
         fprintf(c->out, "%s missing files were taken out of the table\n", table_count(c, out->repaired));
+    else if (out->missing && o->version != LAKE_LATEST)
+        cli_note(c,
+                 "version %lld cannot be read any more; a vacuum removes files that no version within the retention "
+                 "needs",
+                 (long long)out->version);
     else if (out->missing && !o->repair)
         cli_note(c, "--repair takes files that are missing out of the table; their rows are lost");
 }

@@ -55,13 +55,18 @@ static void print_optimized(struct cli_context *c, const struct lake_optimize *o
         return;
     }
     if (out->files_removed == 0) {
-        fprintf(c->out, "nothing to do: %s files\n", table_count(c, out->files_considered));
+        if (o->where && out->files_considered == 0)
+            fprintf(c->out, "nothing to do: no partition is chosen by %s\n", o->where);
+        else
+            fprintf(c->out, "nothing to do: %s files\n", table_count(c, out->files_considered));
         return;
     }
-    fprintf(c->out, "%s%s files (%s) %s %s%s (%s)", o->dry_run ? "would make " : "", table_count(c, out->files_removed),
-            table_bytes(c, out->bytes_removed), o->dry_run ? "to about" : "became", table_count(c, out->files_added),
-            o->dry_run ? "" : arena_printf(&c->arena, " files"),
-            o->dry_run ? "fewer" : table_bytes(c, out->bytes_added));
+    if (o->dry_run)
+        fprintf(c->out, "would make about %s files of %s (%s)", table_count(c, out->files_added),
+                table_count(c, out->files_removed), table_bytes(c, out->bytes_removed));
+    else
+        fprintf(c->out, "%s files (%s) became %s files (%s)", table_count(c, out->files_removed),
+                table_bytes(c, out->bytes_removed), table_count(c, out->files_added), table_bytes(c, out->bytes_added));
     if (out->vectors_removed)
         fprintf(c->out, ", %s deletion vectors less", table_count(c, out->vectors_removed));
     if (!o->dry_run)
@@ -145,11 +150,14 @@ static void vacuum_progress(void *ctx, const char *what, int64_t done, int64_t t
 
 static void print_vacuumed(struct cli_context *c, const struct lake_vacuum *o, const struct lake_vacuumed *out)
 {
+    FILE *to = o->dry_run ? c->err : c->out; /* the files are what it gives */
+
     if (c->global.json) {
         const struct table_figure figures[] = {
             {"version", out->version},
             {"files", out->files},
             {"bytes", out->bytes},
+            {"folders", out->folders},
             {"young_files", out->kept_files},
             {"young_bytes", out->kept_bytes},
             {"retention_ms", out->retention_ms},
@@ -160,15 +168,16 @@ static void print_vacuumed(struct cli_context *c, const struct lake_vacuum *o, c
         return;
     }
     if (out->files == 0)
-        fprintf(o->dry_run ? c->err : c->out, "nothing to remove");
+        fprintf(to, "nothing to remove");
     else
-        fprintf(o->dry_run ? c->err : c->out, "%s %s files%s%s%s", o->dry_run ? "would remove" : "removed",
-                table_count(c, out->files), out->bytes >= 0 ? " (" : "", table_bytes(c, out->bytes),
-                out->bytes >= 0 ? ")" : "");
+        fprintf(to, "%s %s files%s%s%s", o->dry_run ? "would remove" : "removed", table_count(c, out->files),
+                out->bytes >= 0 ? " (" : "", table_bytes(c, out->bytes), out->bytes >= 0 ? ")" : "");
+    if (out->folders)
+        fprintf(to, " and %s empty folders", table_count(c, out->folders));
     if (out->kept_files)
-        fprintf(o->dry_run ? c->err : c->out, "; %s more (%s) are younger than the retention",
-                table_count(c, out->kept_files), table_bytes(c, out->kept_bytes));
-    fputc('\n', o->dry_run ? c->err : c->out);
+        fprintf(to, "; %s more (%s) are younger than the retention", table_count(c, out->kept_files),
+                table_bytes(c, out->kept_bytes));
+    fputc('\n', to);
 }
 
 int table_vacuum(struct cli_lake *l, const struct table_work *w)
@@ -218,8 +227,10 @@ int table_restore(struct cli_lake *l, const struct table_work *w)
         return cli_error(c, &err);
     o.timestamp = str_to_int64(str_of(w->to), 0, INT64_MAX, &number) ? NULL : w->to;
     if (lake_restore(l->table, &o, &out, &err)) {
-        if (err.code == IG_NOT_FOUND && strstr(err.msg, "is gone"))
-            return cli_errorf(c, "%s; --ignore-missing restores what is left", err.msg);
+        if (err.code == IG_NOT_FOUND && strstr(err.msg, "are gone"))
+            return cli_errorf(c,
+                              "%s; `ingot table check %s --at %lld` lists them, --ignore-missing restores what is left",
+                              err.msg, l->shown, (long long)o.version);
         return cli_error(c, &err);
     }
     if (c->global.json) {
@@ -266,4 +277,55 @@ int table_checkpoint(struct cli_lake *l, const char *at)
         fprintf(l->c->out, "checkpoint of version %lld\n", (long long)lake_version(s));
     lake_snapshot_free(s);
     return status;
+}
+
+/* --- clean-log ------------------------------------------------------------------------------------------------- */
+
+static void print_nothing_cleaned(struct cli_context *c, const struct lake_cleaned *out)
+{
+    const double days = (double)out->retention_ms / (24.0 * 3600 * 1000);
+
+    if (out->newest_expired < 0)
+        fprintf(c->out, "nothing to remove: no commit is older than delta.logRetentionDuration (%g days)\n", days);
+    else
+        fprintf(
+            c->out,
+            "nothing to remove: versions up to %lld are older than delta.logRetentionDuration (%g days), but no "
+            "whole checkpoint of one of them stands for those before it; `ingot table checkpoint %s@%lld` writes one\n",
+            (long long)out->newest_expired, days, c->args[0], (long long)out->newest_expired);
+}
+
+static void print_cleaned(struct cli_context *c, const struct lake_cleaned *out, bool dry_run)
+{
+    if (c->global.json) {
+        const struct table_figure figures[] = {
+            {"first_version", out->first_version}, {"commits", out->commits}, {"checkpoints", out->checkpoints},
+            {"sidecars", out->sidecars},           {"others", out->others},   {"retention_ms", out->retention_ms},
+        };
+
+        table_figures_json(c, figures, IG_COUNT(figures));
+        return;
+    }
+    if (!out->commits && !out->checkpoints && !out->sidecars && !out->others) {
+        print_nothing_cleaned(c, out);
+        return;
+    }
+    fprintf(c->out, "%s %s commits, %s files of checkpoints, %s sidecars, %s checksums and compacted commits",
+            dry_run ? "would remove" : "removed", table_count(c, out->commits), table_count(c, out->checkpoints),
+            table_count(c, out->sidecars), table_count(c, out->others));
+    if (out->first_version > 0)
+        fprintf(c->out, "; versions from %lld on %s readable", (long long)out->first_version,
+                dry_run ? "would stay" : "are");
+    fputc('\n', c->out);
+}
+
+int table_clean_log(struct cli_lake *l, const struct table_work *w)
+{
+    struct lake_cleaned out;
+    struct error err = {0};
+
+    if (lake_clean_log(l->table, w->dry_run, &out, &err))
+        return cli_error(l->c, &err);
+    print_cleaned(l->c, &out, w->dry_run);
+    return CLI_OK;
 }

@@ -14,6 +14,7 @@ int table_optimize(struct cli_lake *l, const struct table_work *w);
 int table_vacuum(struct cli_lake *l, const struct table_work *w);
 int table_restore(struct cli_lake *l, const struct table_work *w);
 int table_checkpoint(struct cli_lake *l, const char *at);
+int table_clean_log(struct cli_lake *l, const struct table_work *w);
 
 /* What a long work shows while it runs. */
 struct table_progress {

@@ -30,6 +30,18 @@ static int with_table(struct cli_context *c, const struct table_options *o,
     return cli_lake_close(&l, status ? status : act(&l, o));
 }
 
+/* The same for what is done to the table as it is now. */
+static int with_newest(struct cli_context *c, const struct table_options *o,
+                       int (*act)(struct cli_lake *l, const struct table_options *o))
+{
+    struct cli_lake l;
+    int status = cli_lake_open(c, c->args[0], CLI_LAKE_THERE, o->memory, &l);
+
+    if (!status && l.at)
+        status = cli_usage(c, "'%s' works on the newest version: leave @%s away", c->verb->name, l.at);
+    return cli_lake_close(&l, status ? status : act(&l, o));
+}
+
 static int with_snapshot(struct cli_lake *l, const struct table_options *o,
                          int (*act)(struct cli_lake *l, const struct lake_snapshot *s, const struct table_options *o))
 {
@@ -74,7 +86,7 @@ static int history(struct cli_lake *l, const struct table_options *o)
 
 static int run_history(struct cli_context *c, const void *options)
 {
-    return with_table(c, options, history);
+    return with_newest(c, options, history);
 }
 
 static int list_files(struct cli_lake *l, const struct lake_snapshot *s, const struct table_options *o)
@@ -101,7 +113,7 @@ static int optimize(struct cli_lake *l, const struct table_options *o)
 
 static int run_optimize(struct cli_context *c, const void *options)
 {
-    return with_table(c, options, optimize);
+    return with_newest(c, options, optimize);
 }
 
 static int vacuum(struct cli_lake *l, const struct table_options *o)
@@ -111,7 +123,7 @@ static int vacuum(struct cli_lake *l, const struct table_options *o)
 
 static int run_vacuum(struct cli_context *c, const void *options)
 {
-    return with_table(c, options, vacuum);
+    return with_newest(c, options, vacuum);
 }
 
 static int restore(struct cli_lake *l, const struct table_options *o)
@@ -121,7 +133,7 @@ static int restore(struct cli_lake *l, const struct table_options *o)
 
 static int run_restore(struct cli_context *c, const void *options)
 {
-    return with_table(c, options, restore);
+    return with_newest(c, options, restore);
 }
 
 static int checkpoint(struct cli_lake *l, const struct table_options *o)
@@ -132,6 +144,16 @@ static int checkpoint(struct cli_lake *l, const struct table_options *o)
 static int run_checkpoint(struct cli_context *c, const void *options)
 {
     return with_table(c, options, checkpoint);
+}
+
+static int clean_log(struct cli_lake *l, const struct table_options *o)
+{
+    return table_clean_log(l, &o->work);
+}
+
+static int run_clean_log(struct cli_context *c, const void *options)
+{
+    return with_newest(c, options, clean_log);
 }
 
 static int check(struct cli_lake *l, const struct table_options *o)
@@ -152,7 +174,7 @@ static int diff(struct cli_lake *l, const struct table_options *o)
 
 static int run_diff(struct cli_context *c, const void *options)
 {
-    return with_table(c, options, diff);
+    return with_newest(c, options, diff);
 }
 
 /* --- tables that are made, and altered --------------------------------------------------------------------------- */
@@ -198,7 +220,7 @@ static int alter(struct cli_lake *l, const struct table_options *o)
 
 static int run_alter(struct cli_context *c, const void *options)
 {
-    return with_table(c, options, alter);
+    return with_newest(c, options, alter);
 }
 
 /* --- the verb ---------------------------------------------------------------------------------------------------- */
@@ -357,6 +379,28 @@ static const struct cli_verb checkpoint_verb = {
     .n_options = IG_COUNT(at_options),
     .options_size = sizeof(struct table_options),
     .run = run_checkpoint,
+};
+
+static const struct cli_option clean_log_options[] = {
+    {"dry-run", 'n', NULL, "say what would be removed", CLI_FLAG, OPTION(work.dry_run)},
+    MEMORY_OPTION,
+};
+static const struct cli_verb clean_log_verb = {
+    .name = "table clean-log",
+    .summary = "Remove commits that are older than the log's retention",
+    .args = "TABLE",
+    .min_args = 1,
+    .max_args = 1,
+    .details =
+        "Commits, checkpoints and checksums older than delta.logRetentionDuration (30 days) that a whole checkpoint\n"
+        "stands for. Commits do it by themselves, unless delta.enableExpiredLogCleanup is false. Data files stay: see\n"
+        "`ingot table vacuum`.\n\n"
+        "  ingot table clean-log silver/orders --dry-run\n"
+        "  ingot table alter silver/orders --set delta.logRetentionDuration='interval 7 days'",
+    .options = clean_log_options,
+    .n_options = IG_COUNT(clean_log_options),
+    .options_size = sizeof(struct table_options),
+    .run = run_clean_log,
 };
 
 static const struct cli_option check_options[] = {
@@ -531,10 +575,10 @@ static const struct cli_verb probe_verb = {
     .run = run_probe,
 };
 
-static const struct cli_verb *const actions[] = {&ls_verb,    &show_verb,       &history_verb, &files_verb,
-                                                 &diff_verb,  &create_verb,     &alter_verb,   &convert_verb,
-                                                 &clone_verb, &optimize_verb,   &vacuum_verb,  &restore_verb,
-                                                 &check_verb, &checkpoint_verb, &probe_verb};
+static const struct cli_verb *const actions[] = {&ls_verb,    &show_verb,       &history_verb,   &files_verb,
+                                                 &diff_verb,  &create_verb,     &alter_verb,     &convert_verb,
+                                                 &clone_verb, &optimize_verb,   &vacuum_verb,    &restore_verb,
+                                                 &check_verb, &checkpoint_verb, &clean_log_verb, &probe_verb};
 
 const struct cli_verb cli_verb_table = {
     .name = "table",

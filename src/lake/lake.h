@@ -328,6 +328,8 @@ IG_MUST_CHECK enum ig_code lake_insert(struct lake_table *t, const struct lake_i
  * themselves, after their checkpoints, unless delta.enableExpiredLogCleanup is false. */
 struct lake_cleaned {
     int64_t first_version;
+    int64_t retention_ms;                           /* delta.logRetentionDuration */
+    int64_t newest_expired;                         /* the newest commit that is old enough, -1 if none is */
     int64_t commits, checkpoints, sidecars, others; /* removed; with dry_run: that would be */
 };
 IG_MUST_CHECK enum ig_code lake_clean_log(struct lake_table *t, bool dry_run, struct lake_cleaned *out,

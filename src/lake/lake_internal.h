@@ -13,6 +13,7 @@
 #define LAKE_LOG_DIR "_delta_log"
 #define LAKE_CHECKPOINT_EVERY 10
 #define LAKE_TOMBSTONE_KEEP_MS (INT64_C(7) * 24 * 60 * 60 * 1000)
+#define LAKE_WHY_GONE "(a vacuum removes files that no version within the retention needs)"
 #define LAKE_COMMIT_MAX_BYTES ((size_t)1 << 30)
 
 struct lake_table {
@@ -148,6 +149,9 @@ void lake_presence_close(struct lake_presence *p);
 /* `name`, with a NUL behind it, as the log has it, decoded; size -1: any. */
 IG_MUST_CHECK enum ig_code lake_presence_of(struct lake_presence *p, struct str name, int64_t size,
                                             enum lake_presence_state *out, struct error *err);
+
+/* IG_NOT_FOUND if files of the snapshot are gone: how many, and the first one. */
+IG_MUST_CHECK enum ig_code lake_check_present(struct lake_table *t, const struct lake_snapshot *s, struct error *err);
 
 /* IG_EXISTS if there is a table. */
 IG_MUST_CHECK enum ig_code lake_check_free(struct lake_table *t, struct error *err);

@@ -98,7 +98,7 @@ IG_MUST_CHECK enum ig_code lake_auto_compact(struct lake_table *t, bool otherwis
  * Removes what no version that is kept needs: files that were removed from the table, or never came into it, longer ago
  * than the retention. Live files, files removed since, their deletion vectors, files that are younger than the
  * retention (a writer may be about to commit them), hidden folders and whatever lies outside of the table are never
- * touched. Needs no engine.
+ * touched. Folders that get empty by it go, too. Needs no engine.
  */
 struct lake_vacuum {
     int64_t retention_ms; /* -1: delta.deletedFileRetentionDuration, else 7 days */
@@ -114,6 +114,7 @@ struct lake_vacuum {
 struct lake_vacuumed {
     int64_t version;
     int64_t files, bytes;           /* removed, or to be removed; bytes -1: not known (lite) */
+    int64_t folders;                /* of partitions, that went since nothing is in them any more */
     int64_t kept_files, kept_bytes; /* neither live nor old enough */
     int64_t retention_ms;
 };

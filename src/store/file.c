@@ -16,6 +16,7 @@ struct file_store {
 
 #define SCRATCH_KEEP_MS (INT64_C(24) * 60 * 60 * 1000)
 #define COPY_CHUNK_BYTES ((size_t)1 << 20)
+#define FOLDER_TRIES 20 /* of a put whose folder is removed under its hands */
 
 static const struct file_store *file_store_of(const struct store *st)
 {
@@ -259,14 +260,29 @@ static enum ig_code look_after_failure(struct env *env, const char *from, const 
     return undone ? IG_IO : error_context(err, IG_UNKNOWN_OUTCOME, "%s may be there", to);
 }
 
+/* The folder may be removed between its making and the naming, by who found it empty: then it is made again. */
+static enum ig_code name_in_folder(struct env *env, const char *from, const char *to, enum store_put_mode mode,
+                                   struct error *err)
+{
+    struct env_stat found;
+    enum ig_code rc = IG_NOT_FOUND;
+
+    for (int tries = 0; rc == IG_NOT_FOUND && tries < FOLDER_TRIES; tries++) {
+        rc = make_parent(env, to, err);
+        if (!rc)
+            rc = mode == STORE_REPLACE ? env_rename(env, from, to, err) : env_link(env, from, to, err);
+        if (rc == IG_NOT_FOUND && env_stat(env, from, &found, NULL))
+            break;
+    }
+    return rc;
+}
+
 /* Gives a synced file its name. What fails once the name may be there is an unknown outcome. */
 static enum ig_code name_file(struct env *env, const char *from, const char *to, enum store_put_mode mode,
                               struct error *err)
 {
-    enum ig_code rc;
+    enum ig_code rc = name_in_folder(env, from, to, mode, err);
 
-    IG_TRY(make_parent(env, to, err));
-    rc = mode == STORE_REPLACE ? env_rename(env, from, to, err) : env_link(env, from, to, err);
     if (rc == IG_EXISTS && mode == STORE_IF_ABSENT)
         return error_set(err, IG_EXISTS, "%s is there already", to);
     if (rc == IG_IO)
@@ -400,10 +416,25 @@ static enum ig_code file_remove(struct store *st, const char *name, struct error
     rc = env_unlink(st->env, buf_cstr(&path), err);
     if (!rc)
         rc = sync_parent(st->env, buf_cstr(&path), err);
-    else if (rc == IG_NOT_FOUND)
+    if (rc == IG_NOT_FOUND) /* it, or by now its folder */
         rc = IG_OK;
     buf_release(&path);
     return rc;
+}
+
+static int64_t file_remove_folders(struct store *st, const char *const *names, size_t n)
+{
+    int64_t removed = 0;
+    struct buf path;
+
+    buf_init(&path, 0);
+    for (size_t i = 0; i < n; i++) {
+        buf_clear(&path);
+        add_path(st, names[i], &path);
+        removed += env_remove_dir(st->env, buf_cstr(&path), NULL) == IG_OK;
+    }
+    buf_release(&path);
+    return removed;
 }
 
 /* --- the store --------------------------------------------------------------------------------------------- */
@@ -429,6 +460,7 @@ static const struct store_ops file_ops = {
     .scratch_path = file_scratch_path,
     .free = file_free,
     .get_range = file_get_range,
+    .remove_folders = file_remove_folders,
 };
 
 static enum ig_code sweep_entry(void *ctx, const char *name, const struct env_stat *found, struct error *err)

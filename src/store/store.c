@@ -1,10 +1,13 @@
 #include "store/store.h"
 
+#include "store/parallel.h"
 #include "store/remote.h"
 #include "store/store_internal.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
+
+#define EACH_THREADS 32u
 
 bool store_name_ok(const char *name)
 {
@@ -164,6 +167,19 @@ enum ig_code store_remove_many(struct store *st, const char *const *names, size_
     for (size_t i = 0; i < n; i++)
         IG_TRY(st->ops->remove(st, names[i], err));
     return IG_OK;
+}
+
+enum ig_code store_for_each(struct store *st, size_t n, store_each_fn *each, void *ctx, struct error *err)
+{
+    return parallel_for(st->env, n, st->ops->remote ? EACH_THREADS : 1, each, ctx, err);
+}
+
+int64_t store_remove_folders(struct store *st, const char *const *names, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (check_name(names[i], NULL))
+            return 0;
+    return st->ops->remove_folders ? st->ops->remove_folders(st, names, n) : 0;
 }
 
 enum ig_code store_get_range(struct store *st, const char *name, int64_t from, size_t n, struct buf *out,

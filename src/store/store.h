@@ -57,6 +57,7 @@ struct store_ops {
                               struct error *err);
     enum ig_code (*fetch)(struct store *st, const char *const *names, size_t n, struct error *err);
     enum ig_code (*remove_many)(struct store *st, const char *const *names, size_t n, struct error *err);
+    int64_t (*remove_folders)(struct store *st, const char *const *names, size_t n);
     enum ig_code (*probe)(struct store *st, struct error *err);
     /* Another store of this kind, reached the same way (endpoint, credentials), at another URL. */
     enum ig_code (*open_like)(struct store *st, const char *url, struct store **out, struct error *err);
@@ -104,6 +105,9 @@ IG_MUST_CHECK enum ig_code store_list_from(struct store *st, const char *prefix,
 IG_MUST_CHECK enum ig_code store_remove(struct store *st, const char *name, struct error *err); /* absent is fine */
 /* All of them, in as few requests as the store knows how to; on an error some may be gone. */
 IG_MUST_CHECK enum ig_code store_remove_many(struct store *st, const char *const *names, size_t n, struct error *err);
+/* Folders (named as objects are) in which nothing is any more, deepest first; how many went. One that is not empty
+ * stays, and who writes an object makes its folders anew. Nothing to do where a store has no folders. */
+int64_t store_remove_folders(struct store *st, const char *const *names, size_t n);
 
 /* Appends at most n bytes from byte `from` on; fewer only where the object ends (none at or behind its end). */
 IG_MUST_CHECK enum ig_code store_get_range(struct store *st, const char *name, int64_t from, size_t n, struct buf *out,
@@ -115,6 +119,12 @@ IG_MUST_CHECK enum ig_code store_get_many(struct store *st, const char *const *n
 /* Brings objects into the local cache, side by side, so that store_local_path() of each is quick; nothing to do where
  * the store is local. */
 IG_MUST_CHECK enum ig_code store_fetch(struct store *st, const char *const *names, size_t n, struct error *err);
+
+/* Calls each(ctx, i) for every i below n: where the store is remote from several threads, so that latencies overlap.
+ * The first error ends it. */
+typedef enum ig_code store_each_fn(void *ctx, size_t i, struct error *err);
+IG_MUST_CHECK enum ig_code store_for_each(struct store *st, size_t n, store_each_fn *each, void *ctx,
+                                          struct error *err);
 
 bool store_is_local(const struct store *st);
 /* Does this store keep the promise of put-if-absent? Races puts of a scratch name over several connections, once for a

@@ -2,7 +2,9 @@
 
 import datetime
 import json
+import os
 import pathlib
+import random
 import shutil
 import urllib.parse
 
@@ -183,7 +185,65 @@ def test_vacuum_keeps_what_kept_versions_need(ingot, table, tmp_path):
     assert operations == ["VACUUM END", "VACUUM START"]
     assert one(ingot, "check", table, "--data")["problems"] == 0
     gone = ingot.run("table", "restore", str(table), "--to", "3", cwd=tmp_path, code=None)
-    assert gone.code == 1 and "is gone" in gone.err and "--ignore-missing" in gone.err
+    assert gone.code == 1 and "20 of the 20 files" in gone.err and "are gone" in gone.err and "--ignore-missing" in gone.err
+    for args in (("query", f"FROM delta('{str(table).replace(chr(39), chr(39) * 2)}', version => 3)"), ("table", "clone", f"{table}@3", "c")):
+        gone = ingot.run(*args, cwd=tmp_path, code=1)
+        assert "20 of the 20 files" in gone.err and "are gone" in gone.err, gone.err
+    assert not (tmp_path / "c" / "_delta_log").exists()
+    assert "version 3 cannot be read any more" in ingot.run("table", "check", f"{table}@3", cwd=tmp_path, code=1).err
+
+
+def test_vacuum_removes_folders_that_got_empty(ingot, table):
+    (table / "day=nobody's").mkdir()
+    deltalake.DeltaTable(str(table)).delete("day = 'a' OR day = '%'")
+    assert one(ingot, "vacuum", table)["folders"] == 0 and (table / "day=a").is_dir(), "its files are younger"
+    assert one(ingot, "vacuum", table, "--retention", "0s", "--force", "--dry-run", code=0)["path"]
+    assert (table / "day=a").is_dir()
+    assert one(ingot, "vacuum", table, "--retention", "0s", "--force")["folders"] == 2
+    left = {p.name for p in table.iterdir() if p.name.startswith("day=")}
+    assert left == {"day=b", "day=c", "day=%20", "day=nobody's"}, "what it has not emptied is not its business"
+    assert json.loads(ingot.run("table", "--json", "history", str(table), "-n", "1", cwd="/").out)["operationMetrics"]["numVacuumedDirectories"] == "2"
+    deltalake.write_deltalake(str(table), pa.Table.from_pylist(batch(1000)), partition_by=["day"], mode="append")
+    assert len(rows_of(table)) == 700 and one(ingot, "check", table, "--data")["problems"] == 0
+
+
+def test_old_versions_are_not_maintained(ingot, table, tmp_path):
+    for action in (("optimize",), ("vacuum",), ("restore", "--to", "3"), ("alter", "--comment", "x"), ("clean-log",), ("history",)):
+        said = ingot.run("table", action[0], f"{table}@3", *action[1:], cwd=tmp_path, code=2).err
+        assert "works on the newest version: leave @3 away" in said, action
+    assert deltalake.DeltaTable(str(table)).version() == 9
+
+
+def test_the_log_is_cleaned_only_behind_a_whole_checkpoint(ingot, table, tmp_path):
+    log = table / "_delta_log"
+
+    def names():
+        return sorted(p.name for p in log.iterdir() if p.name[:20].isdigit())
+
+    def clean(*args):
+        return ingot.run("table", "clean-log", str(table), *args, cwd=tmp_path).out
+
+    assert "no commit is older than delta.logRetentionDuration (30 days)" in clean()
+    long_ago = datetime.datetime.now().timestamp() - 40 * 86400
+    for i in range(8):
+        os.utime(log / f"{i:020d}.json", (long_ago + i, long_ago + i))
+    before = names()
+    assert "versions up to 7 are older" in clean() and f"ingot table checkpoint {table}@7" in clean() and names() == before
+    one(ingot, "checkpoint", f"{table}@5")
+    whole = (log / f"{5:020d}.checkpoint.parquet").read_bytes()
+    (log / f"{5:020d}.checkpoint.parquet").write_bytes(whole[:-100])
+    assert "no whole checkpoint" in clean() and len(names()) == len(before) + 1
+    (log / f"{5:020d}.checkpoint.parquet").write_bytes(whole)
+    assert "would remove 5 commits" in clean("--dry-run") and len(names()) == len(before) + 1
+    done = one(ingot, "clean-log", table)
+    assert (done["first_version"], done["commits"], done["retention_ms"]) == (5, 5, 30 * 86400000)
+    assert names()[0].startswith(f"{5:020d}") and len(rows_of(table)) == 1000 and len(ours(ingot, table, 6)) == 700
+    gone = ingot.run("table", "show", f"{table}@4", cwd=tmp_path, code=1).err
+    assert "version 4" in gone and "5" in gone
+    assert one(ingot, "clean-log", table)["commits"] == 0 and one(ingot, "check", table, "--data")["problems"] == 0
+    one(ingot, "alter", table, "--set", "delta.logRetentionDuration=interval 100 days")
+    os.utime(log / f"{8:020d}.json", (long_ago, long_ago))
+    assert "older than delta.logRetentionDuration (100 days)" in clean()
 
 
 def test_restore_to_a_version_and_a_time(ingot, table):
@@ -218,6 +278,12 @@ def test_clones(ingot, table, tmp_path):
     assert rows_of(table) == before
     shutil.rmtree(table)
     assert rows_of(tmp_path / "deep2") == before
+
+
+def test_a_clone_lies_beside_its_table(ingot, table, tmp_path):
+    for new in (table / "inner", table.parent):
+        refused = ingot.run("table", "clone", str(table), str(new), cwd=tmp_path, code=1)
+        assert "within the other" in refused.err and not (new / "_delta_log").exists()
 
 
 def test_convert_a_folder_of_parquet_files(ingot, tmp_path):
@@ -363,5 +429,31 @@ def test_maintenance_on_s3(ingot, s3, tmp_path):
     assert act("vacuum", t, "--retention", "0s", "--force")["files"] == 16 and theirs() == before
     assert len([k for k in s3.keys("lake/t/") if k.endswith(".parquet") and "_delta_log" not in k]) == 8
     gone = ingot.run("table", "restore", t, "--to", "1", cwd=tmp_path, env=KEYS, code=1)
-    assert "is gone" in gone.err
+    assert "15 of the 15 files" not in gone.err and "are gone" in gone.err
     assert act("optimize", s3.url("lake/shallow"))["files_removed"] == 4 and theirs("t") == before
+
+
+def test_convert_on_s3_reads_footers_alone(ingot, s3, tmp_path):
+    from support.s3 import KEYS
+
+    rng = random.Random(7)
+    columns = {"id": range(30000), "text": [rng.randbytes(20).hex() for _ in range(30000)]}
+    for i in range(3):
+        path = tmp_path / f"{i}.parquet"  # the last footer is larger than what is asked for at first
+        pq.write_table(pa.table(columns), path, row_group_size=30000 if i < 2 else 40, compression="none")
+        s3.moto.client.put_object(Bucket=s3.bucket, Key=f"lake/c/d={i}/{i}.parquet", Body=path.read_bytes())
+    proxy = s3.proxy()
+    env = {**KEYS, "XDG_CACHE_HOME": str(tmp_path / "cache"), "AWS_ENDPOINT_URL": proxy.endpoint}
+    done = one(ingot, "convert", f"s3://{s3.bucket}/lake/c", env=env)
+    assert (done["files"], done["rows"]) == (3, 90000) and done["bytes"] > 4_000_000
+    reads = [r for r in proxy.requests if r.method == "GET" and r.key.endswith(".parquet")]
+    ranges = [[int(x) for x in r.headers["Range"].removeprefix("bytes=").split("-")] for r in reads]
+    assert len(reads) == 4 and [b - a + 1 for a, b in ranges].count(65536) == 3
+    assert not [p for p in (tmp_path / "cache").rglob("*") if p.name.endswith("parquet")]
+    theirs = deltalake.DeltaTable(f"s3://{s3.bucket}/lake/c", storage_options=s3.storage_options())
+    assert len(theirs.to_pyarrow_table()) == 90000
+    stats = ingot.run("table", "files", f"s3://{s3.bucket}/lake/c", "--stats", cwd=tmp_path, env=env).rows()[2]["stats"]
+    assert (stats["numRecords"], stats["minValues"]["id"], stats["maxValues"]["id"]) == (30000, 0, 29999)
+    s3.moto.client.put_object(Bucket=s3.bucket, Key="lake/bad/x.parquet", Body=b"no parquet file at all")
+    refused = ingot.run("table", "convert", f"s3://{s3.bucket}/lake/bad", cwd=tmp_path, env=env, code=1)
+    assert "/lake/bad: x.parquet is no Parquet file" in refused.err

@@ -339,12 +339,14 @@ static enum ig_code clean(struct lake_table *t, const struct lake_snapshot *s, b
     bool due = false;
     enum ig_code rc = is_due(t, cut_off, &due, err);
 
-    *out = (struct lake_cleaned){0};
+    *out = (struct lake_cleaned){.retention_ms = lake_log_retention_ms(s), .newest_expired = -1};
     if (rc || !due)
         return rc;
     rc = lake_log_list(t->store, t->path, &log, err);
-    if (!rc)
-        out->first_version = first_kept(t, &log, expired_commit(&log, cut_off));
+    if (!rc) {
+        out->newest_expired = expired_commit(&log, cut_off);
+        out->first_version = first_kept(t, &log, out->newest_expired);
+    }
     lake_log_free(&log);
     if (!rc && out->first_version > 0)
         rc = remove_before(t, out->first_version, dry_run, out, err);

@@ -25,13 +25,14 @@ struct cloner {
 
 /* --- names ----------------------------------------------------------------------------------------------------- */
 
-/* Encoded as Java does it: Spark compares the text with the one that it makes of the file's path. */
+/* Encoded as Java does it, which leaves letters beyond ASCII as they are: Spark compares the text with the one that it
+ * makes of the file's path. */
 static void add_java_uri(struct str path, struct buf *out)
 {
     for (size_t i = 0; i < path.n; i++) {
         const char c = path.p[i];
 
-        if (c && (isalnum((unsigned char)c) || strchr("_-!.~'()*,;:$&+=@/", c)))
+        if ((unsigned char)c >= 0x80 || (c && (isalnum((unsigned char)c) || strchr("_-!.~'()*,;:$&+=@/", c))))
             buf_putc(out, c);
         else
             buf_printf(out, "%%%02X", (unsigned char)c);
@@ -485,6 +486,26 @@ enum ig_code lake_check_free(struct lake_table *t, struct error *err)
     return rc;
 }
 
+/* A table within another one's folder would lose its files to a vacuum of that. */
+static enum ig_code check_places(const struct cloner *c, struct error *err)
+{
+    enum ig_code rc = IG_OK;
+    struct buf to, from;
+
+    buf_init(&to, 0);
+    buf_init(&from, 0);
+    lake_add_location(c->to, &to);
+    buf_printf(&from, "%s/", buf_cstr(&c->location));
+    buf_putc(&to, '/');
+    if (str_has_prefix(buf_str(&to), buf_cstr(&from)) || str_has_prefix(buf_str(&from), buf_cstr(&to)))
+        rc = error_set(err, IG_INVALID,
+                       "one of the tables would lie within the other: a vacuum of the outer one would "
+                       "remove the files of the inner one");
+    buf_release(&from);
+    buf_release(&to);
+    return rc;
+}
+
 enum ig_code lake_clone(struct lake_table *from, const struct lake_snapshot *s, struct lake_table *to,
                         const struct lake_clone *o, struct lake_cloned *out, struct error *err)
 {
@@ -498,6 +519,10 @@ enum ig_code lake_clone(struct lake_table *from, const struct lake_snapshot *s, 
     rc = lake_check_free(to, err);
     if (!rc)
         rc = lake_check_writable(s, false, err);
+    if (!rc)
+        rc = check_places(&c, err);
+    if (!rc)
+        rc = lake_check_present(from, s, err);
     if (!rc)
         rc = clone_files(&c, err);
     if (!rc)

@@ -90,17 +90,29 @@ static enum ig_code find_files(struct converter *c, struct error *err)
     rc = store_list(c->t->store, buf_cstr(&prefix), see_object, c, err);
     if (!rc && c->files.n == 0)
         rc = error_set(err, IG_NOT_FOUND, "there are no Parquet files");
-    for (size_t i = 0; i < c->files.n && !rc; i++) {
-        struct buf path;
-
-        buf_init(&path, 0);
-        buf_clear(&prefix);
-        lake_add_object_name(&prefix, c->t->path, str_of(c->files.p[i].name));
-        rc = store_local_path(c->t->store, buf_cstr(&prefix), &path, err);
-        c->files.p[i].path = arena_strndup(&c->arena, buf_cstr(&path), path.n);
-        buf_release(&path);
-    }
     buf_release(&prefix);
+    return rc;
+}
+
+/* Where the engine looks for their footers. */
+static enum ig_code place_files(struct converter *c, struct error *err)
+{
+    struct buf name, path;
+    enum ig_code rc = IG_OK;
+
+    if (!store_is_local(c->t->store))
+        return convert_fetch_footers(c, err);
+    buf_init(&name, 0);
+    buf_init(&path, 0);
+    for (size_t i = 0; i < c->files.n && !rc; i++) {
+        buf_clear(&name);
+        buf_clear(&path);
+        lake_add_object_name(&name, c->t->path, str_of(c->files.p[i].name));
+        rc = store_local_path(c->t->store, buf_cstr(&name), &path, err);
+        c->files.p[i].path = arena_strndup(&c->arena, buf_cstr(&path), path.n);
+    }
+    buf_release(&path);
+    buf_release(&name);
     return rc;
 }
 
@@ -419,6 +431,7 @@ static enum ig_code convert(struct converter *c, struct error *err)
 {
     IG_TRY(lake_check_free(c->t, err));
     IG_TRY(find_files(c, err));
+    IG_TRY(place_files(c, err));
     IG_TRY(convert_schema_make(c, err));
     IG_TRY(read_rows(c, err));
     IG_TRY(read_bounds(c, err));
@@ -437,6 +450,7 @@ enum ig_code lake_convert(struct lake_table *t, const struct lake_convert *o, st
     for (size_t i = 0; i < c.files.n; i++)
         buf_release(&c.files.p[i].statistics);
     lake_snapshot_free(c.shape);
+    convert_drop_footers(&c);
     free(c.by_path);
     vec_free(&c.files);
     vec_free(&c.partition_by);

@@ -7,7 +7,7 @@
 #define CONVERT_PARTITIONS_MAX 16
 
 struct convert_file {
-    const char *name, *path; /* in the table; where the engine reads it */
+    const char *name, *path; /* in the table; where the engine reads it, or its footer */
     const char *values[CONVERT_PARTITIONS_MAX];
     int64_t size_bytes, modified_ms, rows;
     struct buf statistics; /* as COPY gives them */
@@ -33,5 +33,10 @@ IG_MUST_CHECK enum ig_code convert_schema_make(struct converter *c, struct error
 void convert_add_paths(const struct converter *c, struct buf *sql);
 /* The file at this path, NULL if it is none of them. */
 struct convert_file *convert_find(struct converter *c, struct str path);
+
+/* Of a remote store only the footers are brought here: small files, each of nothing else, which convert_drop_footers()
+ * removes. */
+IG_MUST_CHECK enum ig_code convert_fetch_footers(struct converter *c, struct error *err);
+void convert_drop_footers(const struct converter *c);
 
 #endif

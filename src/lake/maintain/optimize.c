@@ -14,6 +14,7 @@
 #define COMMIT_TRIES 10
 #define ENGINE_GROUP_ROWS 122880
 #define ENGINE_VECTOR_ROWS 2048
+#define ORDERED "_ingot_ordered" /* the table in which rows are sorted */
 
 struct optimizer {
     struct lake_table *t;
@@ -71,22 +72,70 @@ static int64_t group_rows(const struct optimize_plan *p, const struct optimize_b
     return of_target < ENGINE_VECTOR_ROWS ? ENGINE_VECTOR_ROWS : of_target / ENGINE_VECTOR_ROWS * ENGINE_VECTOR_ROWS;
 }
 
-/* Where files end by size, the engine deals rows out to them as its threads come; one thread keeps the order. */
-static enum ig_code move_rows(struct optimizer *x, struct optimize_bin *bin, const char *sql, bool ordered,
-                              struct error *err)
+/* Into one file, however large, rows go in their order by all threads; where files end by size, the engine would deal
+ * them out to files as its threads come. */
+static enum ig_code write_one_file(struct optimizer *x, struct optimize_bin *bin, const char *sql, struct error *err)
 {
     const struct lake_snapshot *s = x->plan.s;
-    const char *const *single = s->metadata.n_partition_columns ? bin->values : NULL;
+
+    bin->out.target_bytes = -1;
+    return lake_move_rows(x->t, s, sql, s->metadata.n_partition_columns ? bin->values : NULL, &bin->out, err);
+}
+
+/* The rows of a sorted table, range by range: files of the same number of rows, which do not overlap. */
+static enum ig_code write_ranges(struct optimizer *x, struct optimize_bin *bin, int64_t n_files, struct error *err)
+{
+    enum ig_code rc = IG_OK;
+    int64_t rows = 0;
+    struct buf sql;
+
+    IG_TRY(engine_query_int64(x->t->conn, "SELECT count(*) FROM " ORDERED, &rows, err));
+    buf_init(&sql, 0);
+    for (int64_t i = 0; i < n_files && !rc; i++) {
+        buf_clear(&sql);
+        buf_printf(&sql, "SELECT * FROM " ORDERED " WHERE rowid >= %lld AND rowid < %lld",
+                   (long long)(rows * i / n_files), (long long)(rows * (i + 1) / n_files));
+        rc = write_one_file(x, bin, buf_cstr(&sql), err);
+    }
+    buf_release(&sql);
+    return rc;
+}
+
+/* For a table with a column `rowid`, whose rows cannot be named by their place: one thread keeps the order. */
+static enum ig_code write_by_one_thread(struct optimizer *x, struct optimize_bin *bin, const char *sql,
+                                        struct error *err)
+{
+    const struct lake_snapshot *s = x->plan.s;
     int64_t threads = 0;
     enum ig_code rc;
 
-    if (!ordered)
-        return lake_move_rows(x->t, s, sql, single, &bin->out, err);
+    bin->out.target_bytes = x->plan.target_bytes;
     IG_TRY(engine_query_int64(x->t->conn, "SELECT current_setting('threads')::BIGINT", &threads, err));
     IG_TRY(engine_exec(x->t->conn, err, "SET threads = 1"));
-    rc = lake_move_rows(x->t, s, sql, single, &bin->out, err);
+    rc = lake_move_rows(x->t, s, sql, s->metadata.n_partition_columns ? bin->values : NULL, &bin->out, err);
     if (engine_execf(x->t->conn, NULL, "SET threads = %lld", (long long)threads))
         log_warn(x->t->store->env, "lake", "the engine goes on with one thread");
+    return rc;
+}
+
+/* Sorted by all threads into a table of the engine, which spills; from there file by file. */
+static enum ig_code write_ordered(struct optimizer *x, struct optimize_bin *bin, const char *sql, struct error *err)
+{
+    const int64_t target = x->plan.target_bytes;
+    int64_t bytes = 0;
+    enum ig_code rc;
+
+    for (size_t i = 0; i < bin->n; i++)
+        bytes += optimize_live_bytes(bin->entries[i]);
+    bin->out.group_rows = group_rows(&x->plan, bin);
+    if (bytes <= target)
+        return write_one_file(x, bin, sql, err);
+    if (schema_find(x->plan.s->metadata.schema, STR("rowid")))
+        return write_by_one_thread(x, bin, sql, err);
+    IG_TRY(engine_execf(x->t->conn, err, "CREATE OR REPLACE TEMP TABLE " ORDERED " AS %s", sql));
+    rc = write_ranges(x, bin, (bytes + target - 1) / target, err);
+    if (engine_exec(x->t->conn, NULL, "DROP TABLE IF EXISTS " ORDERED))
+        log_warn(x->t->store->env, "lake", "the engine keeps a sorted table until it is closed");
     return rc;
 }
 
@@ -103,14 +152,8 @@ static enum ig_code write_bin(struct optimizer *x, struct optimize_bin *bin, str
     buf_printf(&sql, "SELECT * FROM %s", buf_cstr(&from));
     if (!rc && ordered)
         rc = optimize_add_order(x->t, buf_cstr(&from), p->order_by, p->n_order_by, &sql, err);
-    bin->out.target_bytes =
-        -1; /* one file, however large: where files end by size, the engine does not keep the order */
-    if (ordered) {
-        bin->out.target_bytes = p->target_bytes;
-        bin->out.group_rows = group_rows(p, bin);
-    }
     if (!rc)
-        rc = move_rows(x, bin, buf_cstr(&sql), ordered, err);
+        rc = ordered ? write_ordered(x, bin, buf_cstr(&sql), err) : write_one_file(x, bin, buf_cstr(&sql), err);
     if (!rc)
         mark_ordered(x, &bin->out);
     buf_release(&sql);

@@ -111,8 +111,10 @@ static enum ig_code select_partitions(struct lake_table *t, const struct optimiz
     }
     buf_printf(&sql, ") WHERE (%s)", p->o->where);
     rc = engine_query(t->conn, buf_cstr(&sql), &rows, err);
-    if (rc)
+    if (rc) { /* what the engine shows besides is a query of ours */
+        err->msg[strcspn(err->msg, "\n")] = '\0';
         rc = error_context(err, IG_INVALID, "the predicate of an optimize names partition columns only");
+    }
     while (!rc && engine_next(&rows))
         chosen[engine_int64(&rows, 0)] = true;
     engine_rows_free(&rows);

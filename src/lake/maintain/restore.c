@@ -40,25 +40,12 @@ static void compare(struct restorer *r)
 
 /* --- are they there? ----------------------------------------------------------------------------------------- */
 
-static enum ig_code missing(struct restorer *r, struct str name, size_t *kept, const struct lake_entry *e,
-                            struct error *err)
-{
-    (void)kept;
-    (void)e;
-    r->out->files_missing++;
-    if (r->o->ignore_missing)
-        return IG_OK;
-    return error_set(err, IG_NOT_FOUND,
-                     "version %lld cannot be restored: its file " STR_FMT
-                     " is gone (a vacuum removes files that no version within the retention needs)",
-                     (long long)r->then->version, STR_ARG(name));
-}
-
 /* Files that are gone are taken out of what is restored, if that is allowed. */
 static enum ig_code look_for_files(struct restorer *r, struct error *err)
 {
     struct lake_presence p;
     enum ig_code rc = lake_presence_open(&p, r->t, r->restored.n > STAT_MAX, err);
+    struct str first = {0};
     size_t kept = 0;
 
     for (size_t i = 0; i < r->restored.n && !rc; i++) {
@@ -75,12 +62,18 @@ static enum ig_code look_for_files(struct restorer *r, struct error *err)
             gone = buf_str(&dv);
             rc = lake_presence_of(&p, gone, -1, &state, err);
         }
-        if (!rc && state != LAKE_FILE_THERE)
-            rc = missing(r, gone, &kept, e, err);
-        else if (!rc)
+        if (!rc && state == LAKE_FILE_THERE)
             r->restored.p[kept++] = e;
+        else if (!rc && r->out->files_missing++ == 0)
+            first = arena_str(&r->arena, gone);
         buf_release(&dv);
     }
+    if (!rc && r->out->files_missing && !r->o->ignore_missing)
+        rc = error_set(err, IG_NOT_FOUND,
+                       "version %lld cannot be restored: %lld of the %zu files that it needs back are gone: " STR_FMT
+                       "%s " LAKE_WHY_GONE,
+                       (long long)r->then->version, (long long)r->out->files_missing, r->restored.n, STR_ARG(first),
+                       r->out->files_missing > 1 ? ", ..." : "");
     r->restored.n = rc ? r->restored.n : kept;
     lake_presence_close(&p);
     return rc;

@@ -84,6 +84,13 @@ static struct str last_part(struct str name)
     return slash ? (struct str){slash + 1, name.n - (size_t)(slash + 1 - name.p)} : name;
 }
 
+static struct str folder_of(struct str name)
+{
+    const char *slash = memrchr(name.p, '/', name.n);
+
+    return (struct str){name.p, slash ? (size_t)(slash - name.p) : 0};
+}
+
 static bool is_kept(const struct vacuum *v, struct str name)
 {
     return lake_names_has(&v->keep, name) || lake_names_has(&v->keep, last_part(name));
@@ -315,8 +322,8 @@ static enum ig_code note(struct vacuum *v, bool start, bool complete, struct err
                    (long long)v->out->files, (long long)(v->out->bytes < 0 ? 0 : v->out->bytes));
     } else {
         buf_printf(&parameters, "{\"status\":\"%s\"}", complete ? "COMPLETED" : "FAILED");
-        buf_printf(&metrics, "{\"numDeletedFiles\":\"%lld\",\"numVacuumedDirectories\":\"0\"}",
-                   (long long)v->out->files);
+        buf_printf(&metrics, "{\"numDeletedFiles\":\"%lld\",\"numVacuumedDirectories\":\"%lld\"}",
+                   (long long)v->out->files, (long long)v->out->folders);
     }
     change.parameters = buf_cstr(&parameters);
     change.metrics = buf_cstr(&metrics);
@@ -367,6 +374,38 @@ static enum ig_code remove_batch(struct vacuum *v, size_t from, size_t to, struc
     return rc;
 }
 
+static int deepest_first(const void *x, const void *y)
+{
+    return strcmp(*(const char *const *)y, *(const char *const *)x); /* a folder's name begins those of its own */
+}
+
+/* The folders, below the table's, of what was removed: those that are empty now go as well. Nobody has written there
+ * for as long as the retention; who begins to right now makes the folder again. */
+static void remove_folders(struct vacuum *v)
+{
+    VEC(const char *) folders = {0};
+    struct lake_names seen = {0};
+    struct arena arena;
+
+    arena_init(&arena);
+    for (size_t i = 0; i < v->doomed.n; i++) {
+        struct str folder = str_of(v->doomed.p[i].name);
+
+        while ((folder = folder_of(folder)).n && !lake_names_has(&seen, folder)) {
+            lake_names_add(&seen, folder);
+            vec_push(&folders, *v->t->path ? arena_printf(&arena, "%s/" STR_FMT, v->t->path, STR_ARG(folder))
+                                           : arena_strndup(&arena, folder.p, folder.n));
+        }
+    }
+    if (folders.n) {
+        qsort(folders.p, folders.n, sizeof(*folders.p), deepest_first);
+        v->out->folders = store_remove_folders(v->t->store, folders.p, folders.n);
+    }
+    lake_names_free(&seen);
+    vec_free(&folders);
+    arena_release(&arena);
+}
+
 static enum ig_code remove_all(struct vacuum *v, struct error *err)
 {
     enum ig_code rc = IG_OK;
@@ -374,6 +413,8 @@ static enum ig_code remove_all(struct vacuum *v, struct error *err)
     v->out->files = v->out->bytes = 0;
     for (size_t i = 0; i < v->doomed.n && !rc; i += REMOVE_BATCH)
         rc = remove_batch(v, i, i + REMOVE_BATCH < v->doomed.n ? i + REMOVE_BATCH : v->doomed.n, err);
+    if (!rc && !v->o->dry_run)
+        remove_folders(v);
     return rc;
 }
 

@@ -184,6 +184,26 @@ static struct arm *arm_for(struct scan *c, const struct lake_entry *e, const str
     return &c->arms.p[c->arms.n - 1];
 }
 
+/* Says how much of the version is gone, if it is that. */
+static enum ig_code explain_gone(const struct scan *c, const struct lake_entry *const *entries, size_t n,
+                                 enum ig_code rc, struct error *err)
+{
+    size_t gone = 0;
+
+    for (size_t i = 0; i < n && store_is_local(c->s->store); i++) {
+        struct env_stat found;
+        struct buf path;
+
+        buf_init(&path, 0);
+        gone += lake_entry_path(c->s, entries[i], &path, NULL) == IG_OK &&
+                env_stat(c->s->store->env, buf_cstr(&path), &found, NULL) == IG_NOT_FOUND;
+        buf_release(&path);
+    }
+    if (gone > 0)
+        return error_context(err, rc, "%zu of the %zu files that are read are gone " LAKE_WHY_GONE, gone, n);
+    return rc == IG_NOT_FOUND ? error_context(err, rc, "a file is gone " LAKE_WHY_GONE) : rc;
+}
+
 static enum ig_code find_paths(struct scan *c, const struct lake_entry *const *entries, size_t n, const char **paths,
                                struct error *err)
 {
@@ -203,7 +223,7 @@ static enum ig_code find_paths(struct scan *c, const struct lake_entry *const *e
         paths[i] = arena_strndup(&c->arena, buf_cstr(&path), path.n);
     }
     buf_release(&path);
-    return rc;
+    return rc ? explain_gone(c, entries, n, rc, err) : IG_OK;
 }
 
 static bool is_plain_decimal(const struct schema_type *type, struct str text)

@@ -134,3 +134,31 @@ enum ig_code lake_presence_of(struct lake_presence *p, struct str name, int64_t 
     p->size_bytes = there;
     return IG_OK;
 }
+
+#define ONE_BY_ONE_MAX 200
+
+enum ig_code lake_check_present(struct lake_table *t, const struct lake_snapshot *s, struct error *err)
+{
+    const bool many = !store_is_local(t->store) || s->n_live > ONE_BY_ONE_MAX;
+    struct str first = {0};
+    struct lake_presence p;
+    int64_t missing = 0;
+    enum ig_code rc = lake_presence_open(&p, t, many, err);
+
+    for (size_t i = 0; i < s->entries.n && !rc; i++) {
+        const struct lake_entry *e = &s->entries.p[i];
+        enum lake_presence_state state = LAKE_FILE_THERE;
+
+        if (!lake_entry_is_live(e))
+            continue;
+        rc = lake_presence_of(&p, lake_entry_name(e), -1, &state, err);
+        if (!rc && state == LAKE_FILE_MISSING && missing++ == 0)
+            first = lake_entry_name(e);
+    }
+    lake_presence_close(&p);
+    if (!rc && missing)
+        rc =
+            error_set(err, IG_NOT_FOUND, "%lld of the %zu files of version %lld are gone: " STR_FMT "%s " LAKE_WHY_GONE,
+                      (long long)missing, s->n_live, (long long)s->version, STR_ARG(first), missing > 1 ? ", ..." : "");
+    return rc;
+}

@@ -315,7 +315,7 @@ static void a_version_comes_back_with_its_columns_or_not_at_all(void **state)
     usleep(5000);
     assert_int_equal(lake_vacuum(f->t, &now, &vacuumed, &f->err), IG_OK);
     assert_int_equal(lake_restore(f->t, &gone, &out, &f->err), IG_NOT_FOUND);
-    assert_non_null(strstr(f->err.msg, "is gone"));
+    assert_non_null(strstr(f->err.msg, "are gone"));
     assert_answer(f, "scan t | | SELECT count(*) AS n FROM t", "{\"n\":9}\n");
     assert_int_equal(lake_restore(f->t, &partly, &out, &f->err), IG_OK);
     assert_int_equal(out.files_missing, 3);

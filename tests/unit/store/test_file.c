@@ -2,6 +2,7 @@
 #include "test.h"
 
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <sys/stat.h>
 
 #define RACERS 8
@@ -247,6 +248,56 @@ static void of_many_writers_one_wins_a_name(void **state)
     free(racers);
 }
 
+struct sweeper {
+    struct fixture *f;
+    atomic_bool over;
+    atomic_int puts;
+    int64_t removed;
+};
+
+static void sweep(void *arg)
+{
+    const char *const folders[] = {"t/day=1", "t"};
+    struct sweeper *s = arg;
+
+    for (int puts = 0; !atomic_load(&s->over);) {
+        const int64_t removed = store_remove_folders(s->f->st, folders, IG_COUNT(folders));
+
+        /* A writer whose folder went while it wrote gets it made again; not over and over, which nobody does. */
+        s->removed += removed;
+        for (; removed && puts == atomic_load(&s->puts) && !atomic_load(&s->over);)
+            env_sleep_ms(s->f->env, 0);
+        puts = atomic_load(&s->puts);
+    }
+}
+
+static void who_removes_empty_folders_fails_no_writer(void **state)
+{
+    const char *const folders[] = {"t/day=1", "t"};
+    struct fixture *f = *state;
+    struct sweeper s = {.f = f};
+    struct env_thread *thread;
+
+    put(f, "t/day=1/kept", "a");
+    assert_int_equal(store_remove_folders(f->st, folders, 2), 0);
+    assert_content(f, "t/day=1/kept", "a");
+    assert_int_equal(store_remove(f->st, "t/day=1/kept", &f->err), IG_OK);
+    assert_int_equal(store_remove_folders(f->st, folders, 2), 2);
+    assert_int_equal(store_remove_folders(f->st, folders, 2), 0);
+    atomic_init(&s.over, false);
+    atomic_init(&s.puts, 0);
+    assert_int_equal(env_spawn(f->env, "sweeper", sweep, &s, &thread, &f->err), IG_OK);
+    for (int i = 0; i < 4 * ROUNDS; i++) {
+        if (store_put(f->st, "t/day=1/x", STR("b"), i % 2 ? STORE_REPLACE : STORE_IF_ABSENT, &f->err) ||
+            store_remove(f->st, "t/day=1/x", &f->err))
+            fail_msg("%s", f->err.msg);
+        atomic_fetch_add(&s.puts, 1);
+    }
+    atomic_store(&s.over, true);
+    env_join(f->env, thread);
+    assert_true(s.removed > 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -257,6 +308,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(lists_are_in_the_order_of_names_and_by_any_prefix, setup, teardown),
         cmocka_unit_test_setup_teardown(old_scratch_is_swept_up_and_new_scratch_is_not, setup, teardown),
         cmocka_unit_test_setup_teardown(of_many_writers_one_wins_a_name, setup, teardown),
+        cmocka_unit_test_setup_teardown(who_removes_empty_folders_fails_no_writer, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
