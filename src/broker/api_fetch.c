@@ -65,7 +65,7 @@ static void fetch_partition(struct request *r, const struct fetch_item *in, int6
     out->aborted.n = -1;
     out->records.n = 0;
     out->error_code = in->error_code;
-    if (p && p->removed)
+    if (p ? p->removed : !in->error_code)
         out->error_code = in->topic.p ? KAFKA_UNKNOWN_TOPIC_OR_PARTITION : KAFKA_UNKNOWN_TOPIC_ID;
     if (out->error_code)
         return;

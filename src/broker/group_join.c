@@ -118,14 +118,13 @@ static void join_known(struct group *g, struct request *r)
     struct member *m = group_member(g, in->member_id);
     const struct member *of_instance = group_static_member(g, in->group_instance_id);
     const char *id = arena_strndup(&r->arena, in->member_id.p, in->member_id.n);
+    const bool instance_is_gone = in->group_instance_id.p && !of_instance;
 
     if (of_instance && of_instance != m)
         group_answer_join_error(r, KAFKA_FENCED_INSTANCE_ID, id);
-    else if (in->group_instance_id.p && !of_instance)
-        group_answer_join_error(r, KAFKA_UNKNOWN_MEMBER_ID, id);
-    else if (m)
+    else if (m && !instance_is_gone)
         rejoin(g, m, r);
-    else if (group_take_pending(g, in->member_id))
+    else if (!instance_is_gone && group_take_pending(g, in->member_id))
         wait_for_join(g, group_add_member(g, r, id), r);
     else
         group_answer_join_error(r, KAFKA_UNKNOWN_MEMBER_ID, id);
