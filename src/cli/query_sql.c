@@ -88,8 +88,14 @@ static enum ig_code read_option(struct query_text *q, struct sql_scanner *s, str
         d->at_time = true;
         return take_time(q, s, value, &d->time_us, err);
     }
+    if (sql_is_word(&t, "row_ids")) {
+        if (!read_arrow(s, &value) || (!sql_is_word(&value, "true") && !sql_is_word(&value, "false")))
+            return refuse(q, t.from, err, "behind 'row_ids' comes => and true or false");
+        d->row_ids = sql_is_word(&value, "true");
+        return IG_OK;
+    }
     if (t.type == SQL_WORD)
-        return refuse(q, t.from, err, "the options of delta() are version and timestamp");
+        return refuse(q, t.from, err, "the options of delta() are version, timestamp and row_ids");
     return take_version(q, &t, &d->version, err);
 }
 

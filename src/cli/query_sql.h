@@ -9,14 +9,15 @@
 
 #include "base/base.h"
 
-/* delta('PATH_OR_URL' [, version => N] [, timestamp => 'T']) or delta_changes('PATH_OR_URL', N [, M]) in
- * the text; N and M may be times. */
+/* delta('PATH_OR_URL' [, version => N] [, timestamp => 'T'] [, row_ids => true]) or delta_changes('PATH_OR_URL', N [,
+ * M]) in the text; N and M may be times. */
 struct query_delta {
     size_t from, to; /* where it stands, in bytes */
     const char *place;
     int64_t version; /* -1: the latest */
     bool at_time;    /* the version of `time_us` */
     int64_t time_us;
+    bool row_ids; /* with the columns _row_id and _row_commit_version */
     bool changes; /* what changed from `version` (or time_us, if at_time) to `last` (-1: the latest) */
     int64_t last;
     bool until_time; /* to the last version of `until_us` */

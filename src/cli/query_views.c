@@ -42,15 +42,19 @@ static enum ig_code make_view(struct query_views *v, const char *schema, const c
 }
 
 /* The FROM item of a Delta table's version. Files are left out that `where`, if not NULL, excludes. */
-static enum ig_code add_scan(struct lake_table *table, int64_t version, const char *where, struct buf *from,
-                             struct error *err)
+static enum ig_code add_scan(struct lake_table *table, int64_t version, const char *where, bool row_ids,
+                             struct buf *from, struct error *err)
 {
-    const struct lake_scan scan = {.where = where, .where_only_skips = true};
+    const struct lake_scan scan = {.where = where, .where_only_skips = true, .row_ids = row_ids};
     struct lake_snapshot *snapshot = NULL;
     enum ig_code rc = lake_snapshot_open(table, version, &snapshot, err);
 
+    buf_puts(from, row_ids
+                       ? "(SELECT * RENAME (_ingot_row_id AS _row_id, _ingot_row_version AS _row_commit_version) FROM "
+                       : "");
     if (!rc)
         rc = lake_add_scan(snapshot, &scan, from, err);
+    buf_puts(from, row_ids ? ")" : "");
     lake_snapshot_free(snapshot);
     return rc;
 }
@@ -61,7 +65,7 @@ static enum ig_code scan_latest(struct query_views *v, const char *path, struct 
     enum ig_code rc = lake_open(v->store, v->c, path, &table, err);
 
     if (!rc)
-        rc = add_scan(table, LAKE_LATEST, NULL, from, err);
+        rc = add_scan(table, LAKE_LATEST, NULL, false, from, err);
     lake_close(table);
     return rc;
 }
@@ -324,7 +328,7 @@ static enum ig_code scan_asked(struct query_views *v, const struct query_delta *
         rc = lake_add_changes(table, version, last, from, err);
     } else if (!rc) {
         query_add_where(v->c, v->text, (size_t)(d - v->text->deltas.p), &where);
-        rc = add_scan(table, version, where.n ? buf_cstr(&where) : NULL, from, err);
+        rc = add_scan(table, version, where.n ? buf_cstr(&where) : NULL, d->row_ids, from, err);
     }
     buf_release(&where);
     lake_close(table);

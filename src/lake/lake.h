@@ -79,6 +79,9 @@ struct lake_scan {
     bool where_only_skips; /* `where` is only there to skip files: all rows of the others are given */
     bool file_column;      /* adds _ingot_file BIGINT: which file, the index of its entry */
     bool row_column;       /* adds _ingot_row BIGINT: the row's position in its file, deleted rows counted */
+    /* Adds _ingot_row_id and _ingot_row_version BIGINT: the row's id, and the version that made or changed it last. The
+     * table must have row tracking turned on. */
+    bool row_ids;
 };
 
 /*

@@ -313,7 +313,8 @@ struct lake_new_files {
 IG_MUST_CHECK enum ig_code lake_write_files(struct lake_table *t, const struct lake_snapshot *s, const char *select,
                                             const char *const *single, struct lake_new_files *out, struct error *err);
 /* The same for rows of which some were in the table before: values of generated and identity columns are as given, and
- * made where they are null or the query lacks the column. */
+ * made where they are null or the query lacks the column. In a table that keeps row ids (row_ids.h) the query has a
+ * scan's columns of them too, here and below. */
 IG_MUST_CHECK enum ig_code lake_rewrite_files(struct lake_table *t, const struct lake_snapshot *s, const char *select,
                                               const char *const *single, struct lake_new_files *out, struct error *err);
 /* The same for rows of the table that only go to other files: nothing is checked again. */
@@ -368,6 +369,12 @@ struct lake_readd {
     bool tight;     /* do minimum and maximum hold for the rows that are left? */
 };
 
+/* A live file that is added again to get row ids: it has none, and so many rows (deleted ones included). */
+struct lake_backfill {
+    const struct lake_entry *entry;
+    int64_t rows;
+};
+
 /*
  * What a commit is made of. One commit may not add and remove the same (path, deletion vector), nor name a path twice:
  * its maker sees to that. Row ids, the in-commit timestamp and the commit's version are filled in at each try.
@@ -382,6 +389,8 @@ struct lake_change {
     size_t n_readds;
     const struct lake_entry *const *restored; /* of any snapshot: added again as they were (RESTORE) */
     size_t n_restored;
+    const struct lake_backfill *backfills;
+    size_t n_backfills;
     const struct lake_new_files *change_data; /* files of rows with _change_type, in _change_data/; may be NULL */
     bool no_data_change;                      /* the same rows as before, in other files (OPTIMIZE): dataChange false */
     const char *protocol, *metadata;          /* the actions' objects, NULL: unchanged */
@@ -421,6 +430,7 @@ struct lake_attempt {
     int64_t version, now_ms;
     int64_t in_commit_ms; /* -1: the table has no in-commit timestamps */
     int64_t row_high;     /* row tracking: the high water mark before this commit, -2: the table has no row ids */
+    bool keeps_row_ids;   /* they are turned on: rows that were written anew have kept theirs */
     bool metadata_moved;  /* a commit since the base has a metaData that did not matter to this one */
     char id[37];
 };

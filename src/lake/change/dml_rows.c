@@ -2,6 +2,7 @@
  * The rows that a change writes, as queries over the table of changes, the touched files and the source.
  */
 #include "lake/change/dml.h"
+#include "lake/table/row_ids.h"
 #include "lake/write/rules.h"
 
 #include <string.h>
@@ -30,7 +31,7 @@ static void add_column_list(const struct dml *d, const char *alias, struct buf *
 static enum ig_code add_scan(const struct dml *d, const struct lake_entry *const *entries, size_t n, struct buf *sql,
                              struct error *err)
 {
-    const struct lake_scan scan = {.file_column = true, .row_column = true};
+    const struct lake_scan scan = {.file_column = true, .row_column = true, .row_ids = lake_keeps_row_ids(d->to)};
 
     IG_TRY(lake_add_scan_of(d->s, entries, n, &scan, sql, err));
     buf_puts(sql, " AS ");
@@ -61,12 +62,13 @@ static void add_file_filter(const struct dml *d, const struct lake_entry *const 
 enum ig_code dml_add_unchanged(const struct dml *d, const struct lake_entry *const *entries, size_t n, struct buf *sql,
                                struct error *err)
 {
+    const struct lake_scan scan = {.row_ids = lake_keeps_row_ids(d->to)};
     enum ig_code rc;
 
     buf_puts(sql, "SELECT ");
     add_column_list(d, d->target, sql);
-    buf_puts(sql, " FROM ");
-    rc = lake_add_scan_of(d->s, entries, n, NULL, sql, err);
+    buf_puts(sql, scan.row_ids ? LAKE_ROW_ID_LIST " FROM " : " FROM ");
+    rc = lake_add_scan_of(d->s, entries, n, &scan, sql, err);
     buf_puts(sql, " AS ");
     engine_add_name(sql, str_of(d->target));
     return rc;
@@ -119,12 +121,18 @@ static enum ig_code add_updated_when(const struct dml *d, enum lake_merge_when w
                                      struct error *err)
 {
     const struct schema_type *schema = d->to->metadata.schema;
-    bool needs_row = false, first = true;
+    bool needs_row = lake_keeps_row_ids(d->to), first = true;
 
     buf_puts(sql, "SELECT ");
     for (size_t k = 0; k < schema->n_fields; k++) {
         buf_puts(sql, k ? ", " : "");
         add_new_column(d, when, k, sql);
+    }
+    /* It stays the same row, and this is the commit that changes it. */
+    if (lake_keeps_row_ids(d->to)) {
+        buf_puts(sql, ", ");
+        engine_add_name(sql, str_of(d->target));
+        buf_puts(sql, "." LAKE_ROW_ID_COLUMN ", NULL::BIGINT AS " LAKE_ROW_VERSION_COLUMN);
     }
     buf_printf(sql, " FROM (SELECT * FROM temp.%s WHERE " DML_CLAUSE " IN (", d->changes);
     for (size_t i = 0; i < d->n_clauses; i++) {

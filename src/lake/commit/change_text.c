@@ -63,6 +63,8 @@ static void add_commit_info(struct writer *w)
         buf_puts(out, ",\"userMetadata\":");
         json_add_string(out, str_of(o->user_metadata));
     }
+    if (w->a->keeps_row_ids)
+        buf_puts(out, ",\"tags\":{\"delta.rowTracking.preserved\":\"true\"}");
     buf_printf(out, ",\"engineInfo\":\"" ENGINE_INFO "\",\"txnId\":\"%s\"}}\n", w->a->id);
 }
 
@@ -219,8 +221,8 @@ static void add_readd_stats(struct writer *w, const struct lake_readd *r)
     buf_release(&old);
 }
 
-/* An entry of the log added again; with `r` its deletion vector is another one. */
-static void add_entry(struct writer *w, const struct lake_entry *e, const struct lake_readd *r)
+/* An entry of the log added again; with `r` its deletion vector is another one. `rows`: of the file, for fresh ids. */
+static void add_entry(struct writer *w, const struct lake_entry *e, const struct lake_readd *r, int64_t rows)
 {
     const struct str dv = r ? str_of(r->dv) : lake_entry_dv(e);
     struct buf *out = w->out;
@@ -240,7 +242,7 @@ static void add_entry(struct writer *w, const struct lake_entry *e, const struct
     if (lake_entry_base_row_id(e) >= 0)
         add_row_ids(w, lake_entry_base_row_id(e), lake_entry_row_commit_version(e));
     else if (has_row_ids(w))
-        add_fresh_row_ids(w, r ? r->rows : lake_entry_rows(e));
+        add_fresh_row_ids(w, rows);
     if (lake_entry_clustering_provider(e).n)
         buf_printf(out, ",\"clusteringProvider\":\"" STR_FMT "\"", STR_ARG(lake_entry_clustering_provider(e)));
     buf_puts(out, "}}\n");
@@ -346,10 +348,12 @@ enum ig_code lake_add_commit_text(const struct lake_attempt *a, struct buf *out,
         add_remove(&w, c->removed[i]);
     for (size_t i = 0; i < c->n_readds; i++) {
         add_remove(&w, c->readds[i].entry);
-        add_entry(&w, c->readds[i].entry, &c->readds[i]);
+        add_entry(&w, c->readds[i].entry, &c->readds[i], c->readds[i].rows);
     }
     for (size_t i = 0; i < c->n_restored; i++)
-        add_entry(&w, c->restored[i], NULL);
+        add_entry(&w, c->restored[i], NULL, lake_entry_rows(c->restored[i]));
+    for (size_t i = 0; i < c->n_backfills; i++)
+        add_entry(&w, c->backfills[i].entry, NULL, c->backfills[i].rows);
     for (size_t i = 0; c->added && i < c->added->list.n; i++)
         add_add(&w, &c->added->list.p[i]);
     for (size_t i = 0; c->change_data && i < c->change_data->list.n; i++)

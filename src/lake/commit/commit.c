@@ -15,6 +15,7 @@
 #include "lake/table/features.h"
 
 #include <stdlib.h>
+#include <strings.h>
 
 #define TRIES_DEFAULT 1000
 #define WAIT_DEFAULT_MS (INT64_C(10) * 60 * 1000)
@@ -110,6 +111,30 @@ static enum ig_code find_timestamp(struct commit *c, struct error *err)
     return rc;
 }
 
+/* A property after this commit, in `value`; false if it is not set. */
+static bool property_of(const struct lake_change *c, const char *key, struct buf *value)
+{
+    struct json_value properties;
+
+    if (c->metadata)
+        return json_member(str_of(c->metadata), "configuration", &properties) &&
+               json_member_string(properties.raw, key, value);
+    if (c->base && lake_property(c->base, key, NULL))
+        buf_puts(value, lake_property(c->base, key, ""));
+    return value->n > 0;
+}
+
+static bool is_on(const struct lake_change *c, const char *key)
+{
+    struct buf value;
+    bool on;
+
+    buf_init(&value, 0);
+    on = property_of(c, key, &value) && strcasecmp(buf_cstr(&value), "true") == 0;
+    buf_release(&value);
+    return on;
+}
+
 static bool lists_row_tracking(struct str protocol)
 {
     struct json_value list, v;
@@ -132,7 +157,10 @@ static int64_t row_high_of(const struct lake_change *c)
     int64_t high = -1;
     struct buf text;
 
-    if (!lists_row_tracking(c->protocol ? str_of(c->protocol) : base ? base->protocol.raw : STR("{}")))
+    if (!lists_row_tracking(c->protocol ? str_of(c->protocol)
+                            : base      ? base->protocol.raw
+                                        : STR("{}")) ||
+        is_on(c, "delta.rowTrackingSuspended"))
         return -2;
     buf_init(&text, 0);
     for (size_t i = 0; base && i < base->domains.n; i++) {
@@ -163,6 +191,7 @@ static enum ig_code begin(struct commit *c, struct lake_table *t, const struct l
     /* Who makes a table has seen nothing that says when that was: it looks. */
     c->looked_ms = change->base ? change->base->opened_ms : env_monotonic_ms(c->env) - LOOK_AGAIN_MS;
     c->a.row_high = row_high_of(change);
+    c->a.keeps_row_ids = c->a.row_high >= -1 && is_on(change, "delta.enableRowTracking");
     env_uuid(c->env, c->a.id);
     arena_init(&c->moved.arena);
     buf_init(&c->name, 0);

@@ -295,6 +295,7 @@ static enum ig_code (*const changes[])(struct alter *x, struct error *err) = {
 
 static enum ig_code commit_draft(struct alter *x, int64_t *version, struct error *err)
 {
+    const struct lake_commit_options undisturbed = {.only_on_version = x->s->version};
     struct lake_change change = {
         .base = x->s,
         .scope = x->reads_rows ? LAKE_READ_ALL : LAKE_READ_NOTHING,
@@ -302,7 +303,11 @@ static enum ig_code commit_draft(struct alter *x, int64_t *version, struct error
         .metadata = x->d.metadata,
         .domains = x->d.domains.p,
         .n_domains = x->d.domains.n,
+        .backfills = x->backfills.p,
+        .n_backfills = x->backfills.n,
+        .no_data_change = x->backfills.n > 0,
         .operation = x->operation,
+        .options = x->undisturbed ? &undisturbed : NULL,
     };
     struct buf parameters;
     enum ig_code rc;
@@ -335,6 +340,7 @@ static enum ig_code alter_once(struct alter *x, int64_t *version, struct error *
     IG_TRY(lake_check_draft(&x->d, err));
     if (x->cluster)
         IG_TRY(lake_draft_cluster(&x->d, x->cluster_by, x->n_cluster_by, err));
+    IG_TRY(lake_alter_row_ids(x, err));
     return commit_draft(x, version, err);
 }
 
@@ -361,6 +367,7 @@ enum ig_code lake_alter(struct lake_table *t, const struct lake_alteration *a, i
         if (!rc && version)
             *version = at;
         lake_draft_release(&x.d);
+        vec_free(&x.backfills);
         buf_release(&x.parameters);
         arena_release(&arena);
         lake_snapshot_free(s);

@@ -6,6 +6,7 @@
 #include "lake/maintain/optimize.h"
 
 #include "lake/table/features.h"
+#include "lake/table/row_ids.h"
 
 #include <stdlib.h>
 #include <strings.h>
@@ -143,12 +144,13 @@ static enum ig_code write_bin(struct optimizer *x, struct optimize_bin *bin, str
 {
     const struct optimize_plan *p = &x->plan;
     const bool ordered = p->n_order_by && !x->o->automatic;
+    const struct lake_scan scan = {.row_ids = lake_keeps_row_ids(p->s)};
     struct buf from, sql;
     enum ig_code rc;
 
     buf_init(&from, 0);
     buf_init(&sql, 0);
-    rc = lake_add_scan_of(p->s, bin->entries, bin->n, NULL, &from, err);
+    rc = lake_add_scan_of(p->s, bin->entries, bin->n, &scan, &from, err);
     buf_printf(&sql, "SELECT * FROM %s", buf_cstr(&from));
     if (!rc && ordered)
         rc = optimize_add_order(x->t, buf_cstr(&from), p->order_by, p->n_order_by, &sql, err);
@@ -433,8 +435,7 @@ enum ig_code lake_auto_compact(struct lake_table *t, bool otherwise, struct lake
 
     *out = (struct lake_optimized){0};
     IG_TRY(lake_snapshot_latest(t, &s, err));
-    wanted = wants_compaction(s, otherwise) && lake_file_count(s) >= AUTO_MIN_FILES &&
-             !lake_is_on(s, "delta.enableRowTracking");
+    wanted = wants_compaction(s, otherwise) && lake_file_count(s) >= AUTO_MIN_FILES;
     out->version = lake_version(s);
     if (!lake_property(s, "delta.targetFileSize", NULL))
         o.target_bytes = AUTO_TARGET_BYTES;

@@ -1,6 +1,7 @@
 #include "lake/read/mapping.h"
 
 #include "lake/table/features.h"
+#include "lake/table/row_ids.h"
 
 #include <strings.h>
 
@@ -163,7 +164,8 @@ static bool is_partition_column(const struct lake_snapshot *s, const char *name)
     return false;
 }
 
-void lake_add_read_schema(const struct lake_snapshot *s, const struct lake_layout *layout, struct buf *sql)
+void lake_add_read_schema(const struct lake_snapshot *s, const struct lake_layout *layout, bool row_ids,
+                          struct buf *sql)
 {
     bool first = true;
     struct buf text;
@@ -192,6 +194,8 @@ void lake_add_read_schema(const struct lake_snapshot *s, const struct lake_layou
     if (first)
         buf_puts(sql,
                  "'" LAKE_OWN_PREFIX "none': {name: '" LAKE_OWN_PREFIX "none', type: 'INTEGER', default_value: NULL}");
+    if (row_ids)
+        lake_add_row_id_schema(sql, s);
     buf_putc(sql, '}');
     buf_release(&text);
 }

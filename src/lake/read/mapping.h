@@ -28,8 +28,9 @@ struct lake_layout {
 IG_MUST_CHECK enum ig_code lake_layouts(const struct lake_snapshot *s, const char *const *paths, size_t n,
                                         struct arena *a, const struct lake_layout **out, struct error *err);
 
-/* Appends read_parquet's schema option for the columns that files hold. */
-void lake_add_read_schema(const struct lake_snapshot *s, const struct lake_layout *layout, struct buf *sql);
+/* Appends read_parquet's schema option for the columns that files hold, and with `row_ids` those of row tracking. */
+void lake_add_read_schema(const struct lake_snapshot *s, const struct lake_layout *layout, bool row_ids,
+                          struct buf *sql);
 /* Appends the expression that makes column i of the schema out of what was read so. */
 void lake_add_read_column(const struct lake_layout *layout, size_t i, struct buf *sql);
 

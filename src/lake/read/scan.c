@@ -15,10 +15,14 @@
 #include "lake/read/dv.h"
 #include "lake/read/mapping.h"
 #include "lake/read/prune.h"
+#include "lake/table/row_ids.h"
 
 #include <strings.h>
 
 #define AT_COLUMN "_ingot_at"
+/* baseRowId and defaultRowCommitVersion of a file. */
+#define BASE_COLUMN "_ingot_base"
+#define VERSION_COLUMN "_ingot_default"
 /* Partitions that get an arm each. */
 #define CONSTANT_PARTITIONS_MAX 12
 /* Data files have the size that the log says. Small ones are held against their checksum before they are scanned, up to
@@ -319,11 +323,31 @@ static enum ig_code check_odd_values(const struct scan *c, const struct lake_ent
     return rc;
 }
 
+/* Every file of a table that keeps row ids has them. */
+static enum ig_code check_row_ids(const struct scan *c, const struct lake_entry *const *entries, size_t n,
+                                  struct error *err)
+{
+    if (!c->asked->row_ids)
+        return IG_OK;
+    if (!lake_keeps_row_ids(c->s))
+        return error_set(err, IG_INVALID, "rows have no ids: delta.enableRowTracking is not on");
+    IG_TRY(lake_check_row_ids(c->s, err));
+    for (size_t i = 0; i < n; i++)
+        if (lake_entry_base_row_id(entries[i]) < 0 || lake_entry_row_commit_version(entries[i]) < 0)
+            return error_set(err, IG_CORRUPT,
+                             "the file " STR_FMT
+                             ": the feature rowTracking is turned on, and its baseRowId or defaultRowCommitVersion is "
+                             "not set",
+                             STR_ARG(lake_entry_name(entries[i])));
+    return IG_OK;
+}
+
 static enum ig_code make_arms(struct scan *c, const struct lake_entry *const *entries, size_t n, struct error *err)
 {
     const char **paths = ARENA_ARRAY(&c->arena, const char *, n + 1);
     const struct lake_layout **layouts = ARENA_ARRAY(&c->arena, const struct lake_layout *, n + 1);
 
+    IG_TRY(check_row_ids(c, entries, n, err));
     IG_TRY(find_paths(c, entries, n, paths, err));
     IG_TRY(check_odd_values(c, entries, n, err));
     IG_TRY(lake_layouts(c->s, paths, n, &c->arena, layouts, err));
@@ -394,7 +418,7 @@ static bool has_binary(const struct schema_type *type)
            has_binary(type->element);
 }
 
-/* JOIN (VALUES (place in the arm, entry's index, partition values), ...) */
+/* JOIN (VALUES (place in the arm, what is asked for: entry's index, row ids; partition values), ...) */
 static void add_join(const struct scan *c, const struct arm *arm, struct buf *sql)
 {
     const struct lake_metadata *m = &c->s->metadata;
@@ -403,19 +427,37 @@ static void add_join(const struct scan *c, const struct arm *arm, struct buf *sq
     for (size_t i = 0; i < arm->entries.n; i++) {
         const struct lake_entry *e = arm->entries.p[i];
 
-        buf_printf(sql, "%s(%zu::UBIGINT, %lld::BIGINT", i ? ", " : "", i, (long long)(e - c->s->entries.p));
+        buf_printf(sql, "%s(%zu::UBIGINT", i ? ", " : "", i);
+        if (c->asked->file_column)
+            buf_printf(sql, ", %lld::BIGINT", (long long)(e - c->s->entries.p));
+        if (c->asked->row_ids)
+            buf_printf(sql, ", %lld::BIGINT, %lld::BIGINT", (long long)lake_entry_base_row_id(e),
+                       (long long)lake_entry_row_commit_version(e));
         for (size_t k = 0; k < m->n_partition_columns && !arm->values; k++) {
             buf_puts(sql, ", ");
             lake_add_constant(sql, m->partition_fields[k]->type, lake_entry_values(e)[k]);
         }
         buf_putc(sql, ')');
     }
-    buf_puts(sql, ") AS p(" AT_COLUMN ", " LAKE_FILE_COLUMN);
+    buf_puts(sql, ") AS p(" AT_COLUMN);
+    buf_puts(sql, c->asked->file_column ? ", " LAKE_FILE_COLUMN : "");
+    buf_puts(sql, c->asked->row_ids ? ", " BASE_COLUMN ", " VERSION_COLUMN : "");
     for (size_t k = 0; k < m->n_partition_columns && !arm->values; k++) {
         buf_puts(sql, ", ");
         engine_add_name(sql, str_of(m->partition_columns[k]));
     }
     buf_puts(sql, ") ON p." AT_COLUMN " = f.file_index");
+}
+
+static void add_row_ids(const struct arm *arm, const char *comma, struct buf *sql)
+{
+    if (arm)
+        buf_printf(sql,
+                   "%scoalesce(f." LAKE_ROW_ID_COLUMN ", p." BASE_COLUMN " + f.file_row_number) AS " LAKE_ROW_ID_COLUMN
+                   ", coalesce(f." LAKE_ROW_VERSION_COLUMN ", p." VERSION_COLUMN ") AS " LAKE_ROW_VERSION_COLUMN,
+                   comma);
+    else
+        buf_printf(sql, "%sNULL::BIGINT AS " LAKE_ROW_ID_COLUMN ", NULL::BIGINT AS " LAKE_ROW_VERSION_COLUMN, comma);
 }
 
 /* `arm` NULL: no file, no row. */
@@ -449,9 +491,13 @@ static void add_columns(const struct scan *c, const struct arm *arm, struct buf 
         buf_printf(sql, "%s%s AS " LAKE_FILE_COLUMN, comma, arm ? "p." LAKE_FILE_COLUMN : "NULL::BIGINT");
         comma = ", ";
     }
-    if (c->asked->row_column)
+    if (c->asked->row_column) {
         buf_printf(sql, "%s%s AS " LAKE_ROW_COLUMN, comma, arm ? "f.file_row_number" : "NULL::BIGINT");
-    if (schema->n_fields == 0 && !*comma)
+        comma = ", ";
+    }
+    if (c->asked->row_ids)
+        add_row_ids(arm, comma, sql);
+    if (schema->n_fields == 0 && !*comma && !c->asked->row_ids)
         buf_puts(sql, "NULL");
 }
 
@@ -479,7 +525,7 @@ static enum ig_code add_arm(const struct scan *c, const struct arm *arm, struct 
     buf_puts(sql, " FROM read_parquet(");
     add_paths(arm, sql);
     buf_puts(sql, ", ");
-    lake_add_read_schema(c->s, arm->layout, sql);
+    lake_add_read_schema(c->s, arm->layout, c->asked->row_ids, sql);
     buf_puts(sql, ", hive_partitioning = false");
     /* Writers of old did not mark their strings as text. */
     if (!has_binary(c->s->metadata.schema))
@@ -487,9 +533,8 @@ static enum ig_code add_arm(const struct scan *c, const struct arm *arm, struct 
     if (rows >= 0)
         buf_printf(sql, ", explicit_cardinality = %lld", (long long)rows);
     buf_puts(sql, ") AS f");
-    if (c->asked->file_column || !arm->values)
-        if (c->asked->file_column || c->s->metadata.n_partition_columns)
-            add_join(c, arm, sql);
+    if (c->asked->file_column || c->asked->row_ids || (!arm->values && c->s->metadata.n_partition_columns))
+        add_join(c, arm, sql);
     if (arm->has_dv)
         IG_TRY(lake_dv_add_condition(c->s, arm->entries.p, arm->entries.n, sql, err));
     return IG_OK;

@@ -205,9 +205,6 @@ static enum ig_code check_change(struct lake_draft *d, const char *key, const ch
     for (size_t i = 0; i < IG_COUNT(not_ours); i++)
         if (on && strcmp(key, not_ours[i]) == 0)
             return error_set(err, IG_UNSUPPORTED, "turning on %s is not supported", key);
-    if (strcmp(key, "delta.enableRowTracking") == 0 && on && d->base && d->base->n_live && !lake_draft_is_on(d, key))
-        return error_set(err, IG_UNSUPPORTED,
-                         "turning on the feature rowTracking in a table that has files already is not supported");
     return IG_OK;
 }
 

@@ -82,9 +82,7 @@ void lake_add_physical_rows(struct buf *sql, const struct schema_type *schema, c
         engine_add_name(sql, str_of(f->physical));
         buf_release(&name);
     }
-    if (extra)
-        buf_printf(sql, ", %s", extra);
-    buf_printf(sql, " FROM (%s) AS _ingot_logical", rows);
+    buf_printf(sql, "%s FROM (%s) AS _ingot_logical", extra ? extra : "", rows);
 }
 
 /* --- ids --------------------------------------------------------------------------------------------------- */

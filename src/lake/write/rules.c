@@ -453,9 +453,7 @@ static enum ig_code add_given(struct arena *a, struct lake_rules *r, const struc
         buf_puts(sql, ") AS ");
         engine_add_name(sql, str_of(f->name));
     }
-    if (whose == LAKE_ROWS_CHANGES)
-        buf_puts(sql, ", _change_type");
-    buf_printf(sql, " FROM (%s) AS _ingot_rows", select);
+    buf_printf(sql, "%s FROM (%s) AS _ingot_rows", r->extra ? r->extra : "", select);
     return IG_OK;
 }
 
@@ -477,7 +475,7 @@ static void add_generated(const struct lake_rules *r, const struct lake_snapshot
         }
         engine_add_name(sql, name);
     }
-    buf_printf(sql, " FROM (%s) AS _ingot_given", rows);
+    buf_printf(sql, "%s FROM (%s) AS _ingot_given", r->extra ? r->extra : "", rows);
     free(rows);
 }
 
@@ -529,7 +527,7 @@ static void add_rules(const struct lake_rules *r, const struct lake_snapshot *s,
         }
         engine_add_name(sql, name);
     }
-    buf_printf(sql, " FROM (%s) AS _ingot_row", rows);
+    buf_printf(sql, "%s FROM (%s) AS _ingot_row", r->extra ? r->extra : "", rows);
     free(rows);
 }
 

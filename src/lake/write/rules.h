@@ -41,6 +41,7 @@ struct lake_rules {
     struct lake_identity *identities;
     size_t n_identities;
     bool any_generated;
+    const char *extra; /* columns that the table does not have and that go along, as a part of a list; NULL: none */
     struct arena *arena;
 };
 

@@ -8,6 +8,7 @@
 #include "lake/log/seal.h"
 #include "lake/table/features.h"
 #include "lake/table/metadata.h"
+#include "lake/table/row_ids.h"
 #include "lake/write/physical.h"
 #include "lake/write/rules.h"
 
@@ -388,37 +389,76 @@ static enum ig_code take_file(struct write *w, struct engine_rows *rows, struct 
 
 /* --- the write --------------------------------------------------------------------------------------------- */
 
+/* Do the rows bring their ids? */
+static bool has_row_ids(const struct write *w)
+{
+    return (w->whose == LAKE_ROWS_KEPT || w->whose == LAKE_ROWS_MOVED) && lake_keeps_row_ids(w->s);
+}
+
+/* The query's columns without those that the table does not have and that go along. */
+static void leave_out(struct arena *a, struct schema_type *known, const char *const *names, size_t n)
+{
+    const struct schema_type all = *known;
+
+    known->fields = ARENA_ARRAY(a, struct schema_field, all.n_fields);
+    known->n_fields = 0;
+    for (size_t i = 0; i < all.n_fields; i++) {
+        bool extra = false;
+
+        for (size_t k = 0; k < n; k++)
+            extra = extra || &all.fields[i] == schema_find(&all, str_of(names[k]));
+        if (!extra)
+            known->fields[known->n_fields++] = all.fields[i];
+    }
+    IG_ASSERT(known->n_fields + n == all.n_fields);
+}
+
+static const char *find_extra(const struct write *w, struct arena *a, struct schema_type *known)
+{
+    static const char *const change[] = {"_change_type"};
+    static const char *const ids[] = {LAKE_ROW_ID_COLUMN, LAKE_ROW_VERSION_COLUMN};
+
+    if (w->whose == LAKE_ROWS_CHANGES) {
+        leave_out(a, known, change, IG_COUNT(change));
+        return ", _change_type";
+    }
+    if (!has_row_ids(w))
+        return NULL;
+    leave_out(a, known, ids, IG_COUNT(ids));
+    return LAKE_ROW_ID_LIST;
+}
+
 /* The rows as files hold them. */
 static enum ig_code add_query(struct write *w, struct arena *a, const char *select, struct buf *sql, struct error *err)
 {
     struct schema_type known;
     const struct schema_type *have;
-    struct buf rows;
+    struct buf rows, named;
+    const char *extra;
     enum ig_code rc;
 
+    if (has_row_ids(w))
+        IG_TRY(lake_check_row_ids(w->s, err));
     IG_TRY(schema_of_query(a, w->t->conn, select, &have, err));
     known = *have;
-    if (w->whose == LAKE_ROWS_CHANGES) {
-        const struct schema_field *f = schema_find(have, STR("_change_type"));
-
-        IG_ASSERT(f);
-        known.fields = ARENA_ARRAY(a, struct schema_field, have->n_fields);
-        known.n_fields = 0;
-        for (size_t i = 0; i < have->n_fields; i++)
-            if (&have->fields[i] != f)
-                known.fields[known.n_fields++] = have->fields[i];
-    }
+    extra = find_extra(w, a, &known);
     schema_find_nulls(a, w->t->conn, select, &known, w->s->metadata.schema);
     IG_TRY(lake_check_columns(w->s, &known, err));
     if (w->whose == LAKE_ROWS_GIVEN || w->whose == LAKE_ROWS_KEPT)
         IG_TRY(lake_rules_load(a, w->t->conn, w->s, &w->rules, err));
+    w->rules.extra = extra;
     buf_init(&rows, 0);
+    buf_init(&named, 0);
     rc = lake_add_stored_rows(&w->rules, w->s, &known, select, w->whose, &rows, err);
     if (!rc && lake_has_physical_names(w->s->metadata.schema))
-        lake_add_physical_rows(sql, w->s->metadata.schema, buf_cstr(&rows),
-                               w->whose == LAKE_ROWS_CHANGES ? "_change_type" : NULL);
+        lake_add_physical_rows(&named, w->s->metadata.schema, buf_cstr(&rows), extra);
     else
-        buf_add_str(sql, buf_str(&rows));
+        buf_add_str(&named, buf_str(&rows));
+    if (has_row_ids(w))
+        lake_add_named_row_ids(sql, w->s, buf_cstr(&named));
+    else
+        buf_add_str(sql, buf_str(&named));
+    buf_release(&named);
     buf_release(&rows);
     return rc;
 }
@@ -487,21 +527,11 @@ enum ig_code lake_write_files(struct lake_table *t, const struct lake_snapshot *
     return write_rows(&w, select, err);
 }
 
-/* A row that goes to another file would get another id there. */
-static enum ig_code refuse_new_row_ids(const struct lake_snapshot *s, struct error *err)
-{
-    if (lake_is_on(s, "delta.enableRowTracking"))
-        return error_set(err, IG_UNSUPPORTED,
-                         "writing rows anew in a table with the feature rowTracking turned on is not supported");
-    return IG_OK;
-}
-
 enum ig_code lake_rewrite_files(struct lake_table *t, const struct lake_snapshot *s, const char *select,
                                 const char *const *single, struct lake_new_files *out, struct error *err)
 {
     struct write w = {.t = t, .s = s, .whose = LAKE_ROWS_KEPT, .single = single, .out = out};
 
-    IG_TRY(refuse_new_row_ids(s, err));
     return write_rows(&w, select, err);
 }
 
@@ -510,7 +540,6 @@ enum ig_code lake_move_rows(struct lake_table *t, const struct lake_snapshot *s,
 {
     struct write w = {.t = t, .s = s, .whose = LAKE_ROWS_MOVED, .single = single, .out = out};
 
-    IG_TRY(refuse_new_row_ids(s, err));
     return write_rows(&w, select, err);
 }
 
