@@ -30,18 +30,20 @@ static enum ig_code version_of(struct lake_table *t, int64_t *version, struct er
 
 /* --- CREATE ---------------------------------------------------------------------------------------------------- */
 
-static enum ig_code fill(struct run *r, enum lake_overwrite overwrite, struct error *err)
+static enum ig_code replace(struct run *r, struct error *err)
 {
+    const struct lake_commit_options options = {.operation = "CREATE OR REPLACE TABLE AS SELECT",
+                                                .only_on_version = LAKE_LATEST};
     const struct lake_insert insert = {
         .select = r->c->query,
         .by_name = true,
-        .overwrite = overwrite,
-        .overwrite_schema = overwrite != LAKE_APPEND,
+        .overwrite = LAKE_OVERWRITE_ALL,
+        .overwrite_schema = true,
         .partition_by = r->c->partition_by.p,
         .n_partition_by = r->c->partition_by.n,
     };
 
-    return lake_insert(r->t, &insert, NULL, &r->done->result, err);
+    return lake_insert(r->t, &insert, &options, &r->done->result, err);
 }
 
 static enum ig_code create(struct run *r, struct error *err)
@@ -70,13 +72,11 @@ static enum ig_code create(struct run *r, struct error *err)
             return error_set(err, IG_UNSUPPORTED,
                              "CREATE OR REPLACE of a table that is there is done with AS and a query, which gives the "
                              "columns; its properties stay: ALTER TABLE changes them");
-        return fill(r, LAKE_OVERWRITE_ALL, err);
+        return replace(r, err);
     }
-    IG_TRY(lake_create_table(r->t, c->query, &o, err));
-    rc = c->query ? fill(r, LAKE_APPEND, err) : IG_OK;
-    return rc ? error_context(err, rc,
-                              "the table is made, but has no rows yet (CREATE OR REPLACE TABLE ... AS fills it)")
-              : IG_OK;
+    rc = c->query ? lake_create_table_as(r->t, c->query, &o, &r->done->result, err)
+                  : lake_create_table(r->t, NULL, &o, err);
+    return rc == IG_EXISTS && c->if_not_exists ? IG_OK : rc; /* somebody was quicker */
 }
 
 /* --- the others ------------------------------------------------------------------------------------------------ */

@@ -59,15 +59,11 @@ int table_create(struct cli_lake *l, const struct table_make *m)
     if (m->columns)
         rc = table_columns_read(&l->c->arena, m->columns, &o.columns, &o.n_columns, &err);
     if (!rc)
-        rc = lake_create_table(l->table, m->select, &o, &err);
+        rc = m->select ? lake_create_table_as(l->table, m->select, &o, NULL, &err)
+                       : lake_create_table(l->table, NULL, &o, &err);
     if (rc == IG_EXISTS && m->if_not_exists) {
         cli_note(l->c, "%s is there already", l->shown);
         return CLI_OK;
-    }
-    if (!rc && m->select) {
-        const struct lake_commit_options options = {.only_on_version = LAKE_LATEST};
-
-        rc = lake_append(l->table, m->select, &options, NULL, &err);
     }
     return rc ? cli_error(l->c, &err) : made(l, "created");
 }

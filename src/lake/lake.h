@@ -192,6 +192,12 @@ struct lake_create_options {
 IG_MUST_CHECK enum ig_code lake_create_table(struct lake_table *t, const char *select,
                                              const struct lake_create_options *o, struct error *err);
 
+/* The same with the rows of the query, which are stored as an insert's are: table and rows are one commit, so that
+ * there is no table if anything fails, or the process dies. `out` may be NULL. */
+IG_MUST_CHECK enum ig_code lake_create_table_as(struct lake_table *t, const char *select,
+                                                const struct lake_create_options *o, struct lake_result *out,
+                                                struct error *err);
+
 /* One change of a table's metadata, one commit. */
 enum lake_alter_kind {
     LAKE_SET_PROPERTIES,   /* properties */

@@ -326,6 +326,9 @@ IG_MUST_CHECK enum ig_code lake_check_columns(const struct lake_snapshot *s, con
 /* The same for change data: the query has a column _change_type besides the table's. The files are in _change_data/. */
 IG_MUST_CHECK enum ig_code lake_write_change_data(struct lake_table *t, const struct lake_snapshot *s,
                                                   const char *select, struct lake_new_files *out, struct error *err);
+/* The query of an insert's rows: its select's columns under the table's names, cast as assignments are. */
+IG_MUST_CHECK enum ig_code lake_add_assigned_rows(struct arena *a, struct engine_conn *c, const struct lake_snapshot *s,
+                                                  const struct lake_insert *i, struct buf *sql, struct error *err);
 void lake_new_files_free(struct lake_new_files *files);
 /* Removes files that no commit took. */
 void lake_new_files_discard(struct lake_table *t, const struct lake_new_files *files);

@@ -107,9 +107,32 @@ def test_changes_that_fail_say_what_is_there_now(ingot, table, tmp_path):
     assert "each statement is a commit" in err
     assert run(ingot, f"SELECT count(*) AS n FROM {t}", cwd=tmp_path) == [{"n": 3}]
     err = ingot.run("query", "CREATE TABLE delta('new') AS SELECT error('no') AS a", cwd=tmp_path, code=1).err
-    assert "has no rows yet" in err and "CREATE OR REPLACE TABLE" in err
-    again = "CREATE OR REPLACE TABLE delta('new') AS SELECT 1 AS a; FROM delta('new')"
+    assert "table new" in err and not (tmp_path / "new").exists()
+    again = "CREATE TABLE delta('new') AS SELECT 1 AS a; FROM delta('new', version => 0)"
     assert run(ingot, again, cwd=tmp_path)[-1] == {"a": 1}
+    failing = "CASE WHEN range = 300000 THEN error('no') ELSE range END AS b FROM range(300001)"
+    ingot.run("query", f"CREATE OR REPLACE TABLE delta('new') AS SELECT {failing}", cwd=tmp_path, code=1)
+    assert run(ingot, "FROM delta('new')", cwd=tmp_path) == [{"a": 1}]
+    assert run(ingot, f"CREATE TABLE IF NOT EXISTS delta('new') AS SELECT {failing}", cwd=tmp_path)[0]["changed"] is False
+    assert len(list((tmp_path / "new").glob("*.parquet"))) == 1
+
+
+def test_a_table_made_of_a_query_is_there_as_a_whole_or_not_at_all(ingot, tmp_path, rng):
+    sql = "CREATE OR REPLACE TABLE delta('t') AS SELECT range AS i, hash(range)::VARCHAR AS s FROM range({n})"
+    rows = 0
+    for n in (400000, 400001, 400002, 400003):
+        process = subprocess.Popen([ingot.path, "query", sql.format(n=n)], cwd=tmp_path, stdout=subprocess.DEVNULL)
+        time.sleep(rng.uniform(0, 1))
+        process.kill()
+        process.wait(20)
+        counted = ingot.run("--json", "query", "SELECT count(*) AS n FROM delta('t')", cwd=tmp_path, code=None)
+        if counted.code:
+            assert rows == 0 and "NOT_FOUND" in counted.err
+            continue
+        assert counted.rows()[0]["n"] in (rows, n)
+        rows = counted.rows()[0]["n"]
+    assert run(ingot, sql.format(n=5), cwd=tmp_path)[0]["rows_inserted"] == 5
+    assert run(ingot, "SELECT sum(i) AS s FROM delta('t')", cwd=tmp_path) == [{"s": 10}]
 
 
 def test_a_file_that_may_not_grow_is_an_error_and_no_death(ingot, table, tmp_path):

@@ -96,3 +96,39 @@ def test_we_read_what_spark_4_reads(spark4, ingot, tmp_path, name):
 def test_what_spark_4_refuses_is_said(spark4, tmp_path):
     with pytest.raises(Spark4Error, match="(?i)not.*found|doesn't exist|not exist|PATH_NOT_FOUND|is not a Delta table"):
         spark4(f"SELECT * FROM delta.`{tmp_path}/nothing`")
+
+
+def test_row_ids_stay_through_our_changes_and_theirs(spark4, ingot, tmp_path):
+    """One row after the other is followed by its id, by both engines; ours turns it on in a table that has files."""
+    path = tmp_path / "t"
+    table = f"delta('{path}')"
+
+    def ours(sql):
+        return ingot.run("--json", "query", sql).rows()
+
+    def ids():
+        mine = ours(f"SELECT i, _row_id AS id, _row_commit_version AS v FROM delta('{path}', row_ids => true) ORDER BY i")
+        theirs = spark4(f"SELECT i, _metadata.row_id AS id, _metadata.row_commit_version AS v FROM delta.`{path}` ORDER BY i")
+        assert mine == theirs
+        return {r["i"]: (r["id"], r["v"]) for r in mine}
+
+    ours(f"CREATE TABLE {table} (i BIGINT, s STRING, p INT) PARTITIONED BY (p);"
+         f"INSERT INTO {table} SELECT range, 'a', range % 2 FROM range(8);"
+         f"ALTER TABLE {table} SET TBLPROPERTIES ('delta.enableRowTracking' = 'true')")
+    first = ids()
+    assert sorted(first.values()) == [(i, 2) for i in range(8)]
+    ours(f"UPDATE {table} SET s = 'u' WHERE i = 2; UPDATE {table} SET p = 1 WHERE i = 4; DELETE FROM {table} WHERE i = 0;"
+         f"MERGE INTO {table} t USING (SELECT 3 AS i UNION ALL SELECT 99) s ON t.i = s.i"
+         " WHEN MATCHED THEN UPDATE SET s = 'm' WHEN NOT MATCHED THEN INSERT (i, p) VALUES (s.i, 0)")
+    ours(f"ALTER TABLE {table} SET TBLPROPERTIES ('delta.enableDeletionVectors' = 'true'); UPDATE {table} SET s = 'dv' WHERE i = 5")
+    changed = {2: 3, 4: 4, 3: 6, 5: 8}
+    want = {i: (first[i][0], changed.get(i, 2)) for i in range(1, 8)}
+    now = ids()
+    assert now.pop(99)[0] > 7 and now == want
+    spark4(f"UPDATE delta.`{path}` SET s = 'spark' WHERE i = 1")
+    spark4(f"OPTIMIZE delta.`{path}`")
+    ingot.run("table", "optimize", path, "--purge")
+    ours(f"UPDATE {table} SET s = 'v' WHERE i = 6")
+    now = ids()
+    assert {i: v[0] for i, v in now.items() if i < 99} == {i: v[0] for i, v in want.items()}
+    assert now[1][1] == 9 and now[7] == want[7] and now[6][1] > 9

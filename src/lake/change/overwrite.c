@@ -35,9 +35,8 @@ static enum ig_code check_count(const struct lake_snapshot *s, const struct lake
     return IG_OK;
 }
 
-/* The select's columns under the table's names, cast as assignments are. */
-static enum ig_code add_assigned_rows(struct arena *a, struct engine_conn *c, const struct lake_snapshot *s,
-                                      const struct lake_insert *i, struct buf *sql, struct error *err)
+enum ig_code lake_add_assigned_rows(struct arena *a, struct engine_conn *c, const struct lake_snapshot *s,
+                                    const struct lake_insert *i, struct buf *sql, struct error *err)
 {
     const struct schema_type *have;
 
@@ -91,7 +90,7 @@ static enum ig_code append(struct lake_table *t, const struct lake_insert *i, co
     buf_init(&sql, 0);
     rc = lake_snapshot_latest(t, &s, err);
     if (!rc)
-        rc = add_assigned_rows(&arena, t->conn, s, i, &sql, err);
+        rc = lake_add_assigned_rows(&arena, t->conn, s, i, &sql, err);
     if (!rc)
         rc = lake_append(t, buf_cstr(&sql), &options, out, err);
     lake_snapshot_free(s);
@@ -280,7 +279,7 @@ static enum ig_code overwrite(struct overwrite *w, struct lake_result *out, stru
     if (w->i->overwrite_schema)
         IG_TRY(new_schema(w, err));
     buf_init(&sql, 0);
-    rc = add_assigned_rows(&d->arena, d->t->conn, d->to, w->i, &sql, err);
+    rc = lake_add_assigned_rows(&d->arena, d->t->conn, d->to, w->i, &sql, err);
     if (!rc)
         rc = dml_load_source(d, buf_cstr(&sql), err);
     buf_release(&sql);

@@ -52,21 +52,85 @@ static void add_parameters(const struct lake_draft *d, const struct lake_create_
     buf_release(&list);
 }
 
-static enum ig_code commit_new(struct lake_table *t, struct lake_draft *d, const struct lake_create_options *o,
-                               struct error *err)
+/* A table that is made. */
+struct creation {
+    struct lake_table *t;
+    const struct lake_create_options *o;
+    const char *rows; /* a query; NULL: none */
+    struct lake_snapshot *shape;
+    struct lake_new_files files;
+    struct lake_result *out; /* NULL: nobody asks */
+};
+
+static enum ig_code commit_new(struct creation *c, struct lake_draft *d, struct error *err)
 {
-    struct lake_change change = {.protocol = d->protocol, .metadata = d->metadata, .operation = "CREATE TABLE"};
-    struct buf parameters;
-    int64_t version;
+    struct lake_change change = {
+        .shape = c->shape,
+        .added = c->rows ? &c->files : NULL,
+        .protocol = d->protocol,
+        .metadata = c->files.metadata ? c->files.metadata : d->metadata,
+        .domains = d->domains.p,
+        .n_domains = d->domains.n,
+        .operation = c->rows ? "CREATE TABLE AS SELECT" : "CREATE TABLE",
+    };
+    struct buf parameters, metrics;
+    int64_t version = -1;
     enum ig_code rc;
 
     buf_init(&parameters, 0);
-    add_parameters(d, o, &parameters);
+    buf_init(&metrics, 0);
+    add_parameters(d, c->o, &parameters);
     change.parameters = buf_cstr(&parameters);
-    change.domains = d->domains.p;
-    change.n_domains = d->domains.n;
-    rc = lake_commit(t, &change, &version, err);
+    buf_printf(&metrics, "{\"numFiles\":\"%zu\",\"numOutputRows\":\"%lld\",\"numOutputBytes\":\"%lld\"}",
+               c->files.list.n, (long long)c->files.rows, (long long)c->files.bytes);
+    if (c->rows)
+        change.metrics = buf_cstr(&metrics);
+    rc = lake_commit(c->t, &change, &version, err);
+    if (!rc && c->out)
+        *c->out = (struct lake_result){
+            .version = version,
+            .rows_written = c->files.rows,
+            .rows_inserted = c->files.rows,
+            .files_added = (int64_t)c->files.list.n,
+            .bytes_added = c->files.bytes,
+        };
+    buf_release(&metrics);
     buf_release(&parameters);
+    return rc;
+}
+
+/* The table as it will be, of no version and without files: what its rows are written to. */
+static enum ig_code shape_of(const struct lake_table *t, const struct lake_draft *d, struct lake_snapshot **out,
+                             struct error *err)
+{
+    struct lake_snapshot *s = lake_snapshot_new(t->store, t->path);
+    struct buf text;
+    enum ig_code rc;
+
+    *out = s;
+    buf_init(&text, 0);
+    buf_printf(&text, "{\"protocol\":%s}\n{\"metaData\":%s}\n", d->protocol, d->metadata);
+    for (size_t i = 0; i < d->domains.n; i++)
+        buf_printf(&text, "{\"domainMetadata\":%s}\n", d->domains.p[i]);
+    rc = lake_replay_text(s, lake_chunk_new(s), buf_str(&text), 0, err);
+    if (!rc)
+        rc = lake_replay_finish(s, err);
+    buf_release(&text);
+    return rc;
+}
+
+static enum ig_code write_rows(struct creation *c, struct arena *a, const struct lake_draft *d, struct error *err)
+{
+    const struct lake_insert insert = {.select = c->rows, .by_name = true};
+    struct buf sql;
+    enum ig_code rc;
+
+    IG_TRY(shape_of(c->t, d, &c->shape, err));
+    buf_init(&sql, 0);
+    rc = lake_add_assigned_rows(a, c->t->conn, c->shape, &insert, &sql, err);
+    if (!rc)
+        rc = lake_write_files(c->t, c->shape, buf_cstr(&sql), NULL, &c->files, err);
+    buf_release(&sql);
     return rc;
 }
 
@@ -91,17 +155,23 @@ static enum ig_code fill_draft(struct lake_table *t, struct lake_draft *d, const
     return o->n_cluster_by ? lake_draft_cluster(d, o->cluster_by, o->n_cluster_by, err) : IG_OK;
 }
 
-static enum ig_code create_new(struct lake_table *t, struct arena *a, const struct schema_type *schema,
-                               const struct lake_create_options *o, struct error *err)
+static enum ig_code create_new(struct creation *c, struct arena *a, const struct schema_type *schema, struct error *err)
 {
     struct lake_draft d;
     enum ig_code rc;
 
     lake_draft_init(&d, a, NULL);
     d.schema = schema;
-    rc = fill_draft(t, &d, o, err);
+    rc = fill_draft(c->t, &d, c->o, err);
+    if (!rc && c->rows)
+        rc = write_rows(c, a, &d, err);
     if (!rc)
-        rc = commit_new(t, &d, o, err);
+        rc = commit_new(c, &d, err);
+    /* With an unknown outcome a commit may name the files. */
+    if (rc && rc != IG_UNKNOWN_OUTCOME)
+        lake_new_files_discard(c->t, &c->files);
+    lake_new_files_free(&c->files);
+    lake_snapshot_free(c->shape);
     lake_draft_release(&d);
     return rc;
 }
@@ -142,17 +212,15 @@ static enum ig_code define_columns(struct lake_table *t, struct arena *a, const 
     return IG_OK;
 }
 
-enum ig_code lake_create_table(struct lake_table *t, const char *select, const struct lake_create_options *o,
-                               struct error *err)
+static enum ig_code create_table(struct creation *c, const char *select, struct error *err)
 {
-    static const struct lake_create_options nothing;
+    struct lake_table *t = c->t;
     const struct schema_type *have = NULL, *schema = NULL;
     struct lake_snapshot *s = NULL;
     struct arena arena;
     enum ig_code rc;
 
     arena_init(&arena);
-    o = o ? o : &nothing;
     rc = lake_snapshot_latest(t, &s, NULL);
     lake_snapshot_free(s);
     if (rc != IG_NOT_FOUND)
@@ -166,15 +234,33 @@ enum ig_code lake_create_table(struct lake_table *t, const char *select, const s
             schema_find_nulls(&arena, t->conn, select, have, NULL);
     }
     if (!rc)
-        rc = define_columns(t, &arena, have, o, &schema, err);
+        rc = define_columns(t, &arena, have, c->o, &schema, err);
     if (!rc)
-        rc = create_new(t, &arena, schema, o, err);
+        rc = create_new(c, &arena, schema, err);
     if (rc == IG_CONFLICT) /* somebody was quicker */
         rc = error_set(err, IG_EXISTS, "there is one already");
     if (rc)
         error_context(err, rc, "table %s", *t->path ? t->path : t->store->url);
     arena_release(&arena);
     return rc;
+}
+
+static const struct lake_create_options nothing;
+
+enum ig_code lake_create_table(struct lake_table *t, const char *select, const struct lake_create_options *o,
+                               struct error *err)
+{
+    struct creation c = {.t = t, .o = o ? o : &nothing};
+
+    return create_table(&c, select, err);
+}
+
+enum ig_code lake_create_table_as(struct lake_table *t, const char *select, const struct lake_create_options *o,
+                                  struct lake_result *out, struct error *err)
+{
+    struct creation c = {.t = t, .o = o ? o : &nothing, .rows = select, .out = out};
+
+    return create_table(&c, select, err);
 }
 
 /* --- an existing one --------------------------------------------------------------------------------------- */
@@ -227,7 +313,7 @@ enum ig_code lake_create(struct lake_table *t, const char *select, const char *c
         IG_ASSERT(rc || s);
         if (rc == IG_NOT_FOUND) {
             schema_find_nulls(&arena, t->conn, select, have, NULL);
-            rc = create_new(t, &arena, have, &o, err);
+            rc = create_new(&(struct creation){.t = t, .o = &o}, &arena, have, err);
         } else if (!rc) {
             schema_find_nulls(&arena, t->conn, select, have, s->metadata.schema);
             rc = check_same_partitioning(s, partition_by, n_partition_by, err);

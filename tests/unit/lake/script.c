@@ -125,7 +125,9 @@ static enum ig_code run_scan(struct script *s, struct lake_table *t, struct line
     rc = lake_snapshot_open(t, l->version, &snapshot, err);
     buf_puts(&sql, "WITH t AS (SELECT * FROM ");
     if (!rc)
-        rc = lake_add_scan(snapshot, &(struct lake_scan){.only = only, .n_only = n}, &sql, err);
+        rc = lake_add_scan(snapshot,
+                           &(struct lake_scan){.only = only, .n_only = n, .row_ids = strcmp(l->verb, "rows") == 0},
+                           &sql, err);
     buf_printf(&sql, ") %s", *l->parts[2] ? l->parts[2] : "SELECT * FROM t ORDER BY ALL");
     if (!rc)
         rc = engine_print(s->conn, buf_cstr(&sql), ENGINE_PRINT_JSON, 0, out, err);
@@ -263,7 +265,7 @@ static enum ig_code run_table(struct script *s, struct lake_table *t, struct lin
         return script_make(t, l->parts[1], l->parts[2], err);
     if (strcmp(l->verb, "alter") == 0)
         return script_alter(t, l->parts[1], out, err);
-    if (strcmp(l->verb, "scan") == 0)
+    if (strcmp(l->verb, "scan") == 0 || strcmp(l->verb, "rows") == 0)
         return run_scan(s, t, l, out, err);
     if (strcmp(l->verb, "where") == 0)
         return run_where(s, t, l, out, err);

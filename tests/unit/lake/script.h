@@ -6,6 +6,7 @@
  *   replace TABLE | col=value,col=value;col=value,... | SELECT
  *   merge   TABLE | key,columns | col=value,... [delete] | SELECT
  *   scan    TABLE[@VERSION] | col=value,... | query over `t`
+ *   rows    the same, with row ids
  *   files   TABLE[@VERSION]
  *   checkpoint TABLE@VERSION
  *   make, alter: script_schema.h
