@@ -213,6 +213,8 @@ struct lake_snapshot *lake_snapshot_new(struct store *st, const char *table_path
 /* A copy to go on with: shares all text. */
 struct lake_snapshot *lake_snapshot_copy(const struct lake_snapshot *s);
 struct lake_snapshot *lake_snapshot_ref(struct lake_snapshot *s);
+/* Forgets all that was applied. */
+void lake_snapshot_clear(struct lake_snapshot *s);
 /* The snapshot from one checkpoint of the log (log->checkpoints.n: none, from the first commit) and the commits behind
  * it, whatever else there is. */
 IG_MUST_CHECK enum ig_code lake_snapshot_build(struct lake_table *t, const struct lake_log *log, size_t checkpoint,

@@ -41,10 +41,8 @@ static void chunk_free(struct lake_chunk *chunk)
     free(chunk);
 }
 
-void lake_snapshot_free(struct lake_snapshot *s)
+void lake_snapshot_clear(struct lake_snapshot *s)
 {
-    if (!s || atomic_fetch_sub(&s->refs, 1) != 1)
-        return;
     for (size_t i = 0; i < s->chunks.n; i++)
         chunk_free(s->chunks.p[i]);
     vec_free(&s->chunks);
@@ -52,6 +50,18 @@ void lake_snapshot_free(struct lake_snapshot *s)
     vec_free(&s->txns);
     vec_free(&s->domains);
     free(s->slots);
+    s->slots = NULL;
+    s->n_slots = s->n_live = 0;
+    s->arena = NULL;
+    s->metadata = (struct lake_metadata){0};
+    s->protocol = (struct lake_protocol){0};
+}
+
+void lake_snapshot_free(struct lake_snapshot *s)
+{
+    if (!s || atomic_fetch_sub(&s->refs, 1) != 1)
+        return;
+    lake_snapshot_clear(s);
     free(s->table_path);
     free(s);
 }
