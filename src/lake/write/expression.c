@@ -358,6 +358,10 @@ static const char *parse_extract(struct parser *p)
     expect_word(p, "FROM");
     args[0] = parse_or(p);
     expect_sign(p, ")");
+    if (strcasecmp(field, "SECOND") == 0 || strcasecmp(field, "SECONDS") == 0) /* with its fraction */
+        return arena_printf(&p->x->arena,
+                            "CAST(CAST(date_part('microseconds', %s) AS DECIMAL(18,0)) * 0.000001 AS DECIMAL(8,6))",
+                            args[0]);
     return lake_translate_call(p->x, field, args, 1);
 }
 
@@ -503,19 +507,20 @@ static const char *parse_unary(struct parser *p)
 
 static const char *parse_product(struct parser *p)
 {
+    static const char *const signs[] = {"*", "/", "%"};
     const char *left = parse_unary(p);
 
-    while (!p->x->rc) {
-        if (take_sign(p, "*"))
-            left = arena_printf(&p->x->arena, "(%s * %s)", left, parse_unary(p));
-        else if (take_sign(p, "/"))
-            left = arena_printf(&p->x->arena, "(%s / %s)", left, parse_unary(p));
-        else if (take_sign(p, "%"))
-            left = arena_printf(&p->x->arena, "(%s %% %s)", left, parse_unary(p));
-        else if (take_word(p, "DIV"))
-            left = arena_printf(&p->x->arena, "(%s // %s)", left, parse_unary(p));
-        else
-            break;
+    for (bool found = true; found && !p->x->rc;) {
+        found = false;
+        for (size_t i = 0; i < IG_COUNT(signs) && !found; i++)
+            if (take_sign(p, signs[i])) {
+                left = lake_translate_arithmetic(p->x, signs[i], left, parse_unary(p));
+                found = true;
+            }
+        if (!found && take_word(p, "DIV")) {
+            left = lake_translate_arithmetic(p->x, "//", left, parse_unary(p));
+            found = true;
+        }
     }
     return left;
 }
@@ -527,18 +532,30 @@ static const char *as_text(struct parser *p, const char *sql)
     return lake_translate_cast(p->x, sql, &text);
 }
 
+static bool is_binary(struct parser *p, const char *sql)
+{
+    const struct schema_type *type = lake_type_of(p->x, sql);
+
+    return type && type->kind == SCHEMA_BINARY;
+}
+
 static const char *parse_sum(struct parser *p)
 {
     const char *left = parse_product(p);
 
     while (!p->x->rc) {
         if (take_sign(p, "+")) {
-            left = arena_printf(&p->x->arena, "(%s + %s)", left, parse_product(p));
+            left = lake_translate_arithmetic(p->x, "+", left, parse_product(p));
         } else if (take_sign(p, "-")) {
-            left = arena_printf(&p->x->arena, "(%s - %s)", left, parse_product(p));
+            left = lake_translate_arithmetic(p->x, "-", left, parse_product(p));
         } else if (take_sign(p, "||")) {
-            left = as_text(p, left);
-            left = arena_printf(&p->x->arena, "(%s || %s)", left, as_text(p, parse_product(p)));
+            const char *right = parse_product(p);
+
+            if (!is_binary(p, left) || !is_binary(p, right)) {
+                left = as_text(p, left);
+                right = as_text(p, right);
+            }
+            left = arena_printf(&p->x->arena, "(%s || %s)", left, right);
         } else {
             break;
         }
@@ -546,20 +563,31 @@ static const char *parse_sum(struct parser *p)
     return left;
 }
 
-static const char *parse_bits(struct parser *p)
+static const char *parse_bit_and(struct parser *p)
 {
     const char *left = parse_sum(p);
 
-    while (!p->x->rc) {
-        if (take_sign(p, "&"))
-            left = arena_printf(&p->x->arena, "(%s & %s)", left, parse_sum(p));
-        else if (take_sign(p, "^"))
-            left = arena_printf(&p->x->arena, "xor(%s, %s)", left, parse_sum(p));
-        else if (take_sign(p, "|"))
-            left = arena_printf(&p->x->arena, "(%s | %s)", left, parse_sum(p));
-        else
-            break;
-    }
+    while (!p->x->rc && take_sign(p, "&"))
+        left = arena_printf(&p->x->arena, "(%s & %s)", left, parse_sum(p));
+    return left;
+}
+
+static const char *parse_bit_xor(struct parser *p)
+{
+    const char *left = parse_bit_and(p);
+
+    while (!p->x->rc && take_sign(p, "^"))
+        left = arena_printf(&p->x->arena, "xor(%s, %s)", left, parse_bit_and(p));
+    return left;
+}
+
+/* & binds closer than ^, that closer than |. */
+static const char *parse_bits(struct parser *p)
+{
+    const char *left = parse_bit_xor(p);
+
+    while (!p->x->rc && take_sign(p, "|"))
+        left = arena_printf(&p->x->arena, "(%s | %s)", left, parse_bit_xor(p));
     return left;
 }
 
@@ -571,7 +599,8 @@ static const char *parse_in(struct parser *p, const char *left, const char *not_
     if (is_word(p, "SELECT"))
         return lake_cannot_translate(p->x, "a subquery is not supported");
     do {
-        sql = arena_printf(&p->x->arena, "%s%s%s", sql, *sql ? ", " : "", parse_or(p));
+        sql =
+            arena_printf(&p->x->arena, "%s%s%s", sql, *sql ? ", " : "", lake_translate_member(p->x, left, parse_or(p)));
     } while (!p->x->rc && take_sign(p, ","));
     expect_sign(p, ")");
     return arena_printf(&p->x->arena, "(%s %sIN (%s))", left, not_, sql);
@@ -586,10 +615,10 @@ static const char *parse_predicate(struct parser *p, const char *left)
     if (take_word(p, "IN"))
         return parse_in(p, left, not_);
     if (take_word(p, "BETWEEN")) {
-        const char *low = parse_bits(p), *high;
+        const char *low = lake_translate_member(p->x, left, parse_bits(p)), *high;
 
         expect_word(p, "AND");
-        high = parse_bits(p);
+        high = lake_translate_member(p->x, left, parse_bits(p));
         return arena_printf(a, "(%s %sBETWEEN %s AND %s)", left, not_, low, high);
     }
     if (is_word(p, "LIKE") || is_word(p, "ILIKE")) {
@@ -604,7 +633,7 @@ static const char *parse_predicate(struct parser *p, const char *left)
         return arena_printf(a, "(%s %s%s %s ESCAPE '\\')", left, not_, like, pattern);
     }
     if (take_word(p, "RLIKE") || take_word(p, "REGEXP"))
-        return arena_printf(a, "(%sregexp_matches(%s, %s))", not_, left, parse_bits(p));
+        return arena_printf(a, "(%sregexp_matches(%s, %s))", not_, left, lake_translate_pattern(p->x, parse_bits(p)));
     return invalid(p->x, "the expression ends, or goes on without sense, at: ", p->t.start);
 }
 
@@ -615,7 +644,8 @@ static const char *parse_is(struct parser *p, const char *left)
 
     if (take_word(p, "DISTINCT")) {
         expect_word(p, "FROM");
-        return arena_printf(&p->x->arena, "(%s IS %sDISTINCT FROM %s)", left, not_, parse_bits(p));
+        return lake_translate_comparison(p->x, *not_ ? "IS NOT DISTINCT FROM" : "IS DISTINCT FROM", left,
+                                         parse_bits(p));
     }
     for (size_t i = 0; i < IG_COUNT(words); i++)
         if (take_word(p, words[i]))
@@ -637,7 +667,7 @@ static const char *parse_comparison(struct parser *p)
         found = false;
         for (size_t i = 0; i < IG_COUNT(signs) && !found; i++)
             if (take_sign(p, signs[i].spark)) {
-                left = arena_printf(&p->x->arena, "(%s %s %s)", left, signs[i].sql, parse_bits(p));
+                left = lake_translate_comparison(p->x, signs[i].sql, left, parse_bits(p));
                 found = true;
             }
         if (found)

@@ -5,7 +5,8 @@
  *
  * Differences that are covered: backticks and backslashes, "text" in double quotes, ==, <=> and !, DIV, casts of
  * fractions to integers (Spark cuts, the engine rounds), concat() of nulls, substring() from 0, days of the week,
- * patterns of date_format, 0-based lists, ...
+ * patterns of date_format, 0-based lists, division by zero (null), texts beside numbers, floats beside decimals, what $
+ * and . match, ...
  */
 #ifndef LAKE_EXPRESSION_H
 #define LAKE_EXPRESSION_H
@@ -23,7 +24,7 @@ IG_MUST_CHECK enum ig_code lake_translate_condition(struct engine_conn *c, const
 /* Is there the name in the expression, as a word of its own? */
 bool lake_mentions(const char *expression, const char *name);
 
-/* --- between expression.c and spark_functions.c ------------------------------------------------------------ */
+/* --- between expression.c, spark_functions.c and spark_operators.c ------------------------------------------ */
 
 struct translation {
     struct arena arena;
@@ -41,6 +42,14 @@ const struct schema_type *lake_type_of(struct translation *x, const char *sql);
 const char *lake_translate_call(struct translation *x, const char *name, const char **args, size_t n);
 /* CAST(sql AS type) as Spark does it. */
 const char *lake_translate_cast(struct translation *x, const char *sql, const struct schema_type *to);
+/* left + right and the like; sign is the engine's. */
+const char *lake_translate_arithmetic(struct translation *x, const char *sign, const char *left, const char *right);
+/* left = right and the like. */
+const char *lake_translate_comparison(struct translation *x, const char *sign, const char *left, const char *right);
+/* The item of an IN or BETWEEN behind `left`, if the engine compares the two as Spark does. */
+const char *lake_translate_member(struct translation *x, const char *left, const char *item);
+/* A regular expression of Java (an SQL literal) as the engine's. */
+const char *lake_translate_pattern(struct translation *x, const char *sql);
 /* What an SQL literal in quotes says; NULL if it is none. */
 const char *lake_literal_text(struct arena *a, const char *sql);
 

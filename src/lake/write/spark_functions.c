@@ -66,9 +66,12 @@ static const char *date_pattern(struct translation *x, const char *sql)
         bool known = false;
 
         if (*p == '\'') {
-            const char *end = strchr(p + 1, '\'');
-
-            for (p++; *p && p != end; p++)
+            if (p[1] == '\'') { /* two are one */
+                buf_putc(&out, *p);
+                p += 2;
+                continue;
+            }
+            for (p++; *p && (*p != '\'' || p[1] == '\''); p += 1 + (*p == '\''))
                 buf_printf(&out, "%s%c", *p == '%' ? "%" : "", *p);
             p += *p != '\0';
             continue;
@@ -132,8 +135,11 @@ static const char *cast_to_text(struct translation *x, const char *sql, const st
     case SCHEMA_LONG:
     case SCHEMA_BOOLEAN:
     case SCHEMA_DATE:
-    case SCHEMA_DECIMAL:
     case SCHEMA_TIMESTAMP_NTZ:
+        return arena_printf(&x->arena, "CAST(%s AS VARCHAR)", sql);
+    case SCHEMA_DECIMAL:
+        if (from->scale > 6) /* 0E-10 in some versions of Spark */
+            return lake_cannot_translate(x, "a cast of a decimal of more than 6 decimals to string is not supported");
         return arena_printf(&x->arena, "CAST(%s AS VARCHAR)", sql);
     default: /* a double's digits, a struct's brackets are Spark's own */
         return lake_cannot_translate(x, "a cast of this type to string is not supported: %s", sql);
@@ -156,6 +162,32 @@ static const char *cast_to_integer(struct translation *x, const char *sql, const
     return lake_cannot_translate(x, "this cast to an integer is not supported: %s", sql);
 }
 
+/* '2024', '2024-3', '2024-03-04 and anything'; what the engine would read besides ('infinity', '2024/03/04') is null.
+ */
+static const char *cast_text_to_date(struct translation *x, const char *sql)
+{
+    const char *text = arena_printf(&x->arena, "trim(%s)", sql);
+
+    return arena_printf(&x->arena,
+                        "CAST(CASE WHEN regexp_matches(%s, '^[0-9]{4}$') THEN %s || '-01-01' WHEN regexp_matches(%s, "
+                        "'^[0-9]{4}-[0-9]{1,2}$') THEN %s || '-01' ELSE nullif(regexp_extract(%s, "
+                        "'^([0-9]{4}-[0-9]{1,2}-[0-9]{1,2})([ T].*)?$', 1), '') END AS DATE)",
+                        text, text, text, text, text);
+}
+
+static const char *cast_text_to_time(struct translation *x, const char *sql, const struct schema_type *to)
+{
+    const char *text = arena_printf(&x->arena, "trim(%s)", sql);
+
+    return cast_as(x,
+                   arena_printf(&x->arena,
+                                "CASE WHEN regexp_matches(%s, '^[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([ T].*)?$') THEN %s "
+                                "WHEN regexp_matches(%s, '^[0-9]{4}-[0-9]{1,2}$') THEN %s || '-01' WHEN "
+                                "regexp_matches(%s, '^[0-9]{4}$') THEN %s || '-01-01' END",
+                                text, text, text, text, text, text),
+                   to);
+}
+
 const char *lake_translate_cast(struct translation *x, const char *sql, const struct schema_type *to)
 {
     const struct schema_type *from = lake_type_of(x, sql);
@@ -168,6 +200,10 @@ const char *lake_translate_cast(struct translation *x, const char *sql, const st
         return cast_to_text(x, sql, from);
     if (is_integer(to))
         return cast_to_integer(x, sql, from, to);
+    if (to->kind == SCHEMA_DATE && from->kind == SCHEMA_STRING)
+        return cast_text_to_date(x, sql);
+    if ((to->kind == SCHEMA_TIMESTAMP || to->kind == SCHEMA_TIMESTAMP_NTZ) && from->kind == SCHEMA_STRING)
+        return cast_text_to_time(x, sql, to);
     if (to->kind == SCHEMA_TIMESTAMP && is_integer(from))
         return arena_printf(&x->arena, "to_timestamp(%s)", sql);
     if (to->kind == SCHEMA_TIMESTAMP && (from->kind == SCHEMA_DOUBLE || from->kind == SCHEMA_FLOAT))
@@ -204,7 +240,24 @@ static const char *join_text(struct translation *x, const char **args, size_t n,
 
 static const char *call_concat(struct translation *x, const char **args, size_t n)
 {
+    const char *sql = "";
+    size_t binary = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        const struct schema_type *type = lake_type_of(x, args[i]);
+
+        binary += type && type->kind == SCHEMA_BINARY;
+        sql = arena_printf(&x->arena, "%s%s%s", sql, i ? " || " : "", args[i]);
+    }
+    if (binary == n)
+        return arena_printf(&x->arena, "(%s)", sql);
     return arena_printf(&x->arena, "(%s)", join_text(x, args, n, " || "));
+}
+
+static const char *call_string(struct translation *x, const char **args, size_t n)
+{
+    (void)n;
+    return to_text(x, args[0]);
 }
 
 static const char *call_concat_ws(struct translation *x, const char **args, size_t n)
@@ -287,6 +340,16 @@ static const char *trunc_unit(struct translation *x, const char *sql, bool of_ti
     return lake_cannot_translate(x, "cutting a date at the unit %s is not supported", sql);
 }
 
+static const char *call_unix_timestamp(struct translation *x, const char **args, size_t n)
+{
+    const struct schema_type *type = lake_type_of(x, args[0]);
+
+    (void)n;
+    if (type && type->kind == SCHEMA_STRING)
+        return lake_cannot_translate(x, "unix_timestamp() of a text is not supported");
+    return arena_printf(&x->arena, "CAST(trunc(epoch(CAST(%s AS TIMESTAMPTZ))) AS BIGINT)", args[0]);
+}
+
 static const char *call_date_trunc(struct translation *x, const char **args, size_t n)
 {
     (void)n;
@@ -340,6 +403,83 @@ static const char *call_round(struct translation *x, const char **args, size_t n
 
 /* --- the table --------------------------------------------------------------------------------------------- */
 
+/* Whole numbers, but of decimals. */
+static const char *call_whole(struct translation *x, const char *name, const char *arg)
+{
+    const struct schema_type *type = lake_type_of(x, arg);
+
+    if (type && (type->kind == SCHEMA_DOUBLE || type->kind == SCHEMA_FLOAT))
+        return arena_printf(&x->arena, "CAST(%s(%s) AS BIGINT)", name, arg);
+    return arena_printf(&x->arena, "%s(%s)", name, arg);
+}
+
+static const char *call_ceil(struct translation *x, const char **args, size_t n)
+{
+    (void)n;
+    return call_whole(x, "ceil", args[0]);
+}
+
+static const char *call_floor(struct translation *x, const char **args, size_t n)
+{
+    (void)n;
+    return call_whole(x, "floor", args[0]);
+}
+
+static const char *call_sign(struct translation *x, const char **args, size_t n)
+{
+    (void)n;
+    return arena_printf(&x->arena, "(CASE WHEN isnan(CAST(%s AS DOUBLE)) THEN CAST('NaN' AS DOUBLE) ELSE sign(%s) END)",
+                        args[0], args[0]);
+}
+
+static const char *call_mod(struct translation *x, const char **args, size_t n)
+{
+    (void)n;
+    return lake_translate_arithmetic(x, "%", args[0], args[1]);
+}
+
+static const char *call_pmod(struct translation *x, const char **args, size_t n)
+{
+    const char *rest = call_mod(x, args, n);
+
+    return arena_printf(&x->arena, "(CASE WHEN %s < 0 THEN (%s + %s) %% nullif(%s, 0) ELSE %s END)", rest, rest,
+                        args[1], args[1], rest);
+}
+
+static const char *call_rlike(struct translation *x, const char **args, size_t n)
+{
+    (void)n;
+    return arena_printf(&x->arena, "regexp_matches(%s, %s)", args[0], lake_translate_pattern(x, args[1]));
+}
+
+/* Sharp s, ligatures, Greek with iota below, ...; the dotted I and the sigma. */
+#define UPPER_DIFFERS                                                    \
+    "[\\x{df}\\x{149}\\x{1f0}\\x{390}\\x{3b0}\\x{587}\\x{1e96}-\\x{1e9a" \
+    "}\\x{1f50}\\x{1f52}\\x{1f54}\\x{1f56}\\x{1f80}-\\x{1fff}\\x{fb00}-\\x{fb17}]"
+#define LOWER_DIFFERS "[\\x{130}\\x{3a3}]"
+
+/* Letters that Java makes several of, or takes for others at the end of a word, are an error rather than another text.
+ */
+static const char *change_case(struct translation *x, const char *name, const char *letters, const char *arg)
+{
+    return arena_printf(&x->arena,
+                        "(CASE WHEN regexp_matches(%s, '%s') THEN error('%s() of a text with such letters is not "
+                        "supported: ' || %s) ELSE %s(%s) END)",
+                        arg, letters, name, arg, name, arg);
+}
+
+static const char *call_upper(struct translation *x, const char **args, size_t n)
+{
+    (void)n;
+    return change_case(x, "upper", UPPER_DIFFERS, to_text(x, args[0]));
+}
+
+static const char *call_lower(struct translation *x, const char **args, size_t n)
+{
+    (void)n;
+    return change_case(x, "lower", LOWER_DIFFERS, to_text(x, args[0]));
+}
+
 #define ANY 64
 
 /* $1 ... are the arguments, $* all of them with commas. */
@@ -379,7 +519,7 @@ static const struct {
     {"make_date", 3, 3, "make_date($1, $2, $3)", NULL},
     {"unix_date", 1, 1, "date_diff('day', DATE '1970-01-01', $1)", NULL},
     {"date_from_unix_date", 1, 1, "(DATE '1970-01-01' + CAST($1 AS INTEGER))", NULL},
-    {"unix_timestamp", 1, 1, "CAST(trunc(epoch(CAST($1 AS TIMESTAMPTZ))) AS BIGINT)", NULL},
+    {"unix_timestamp", 1, 1, NULL, call_unix_timestamp},
     {"unix_seconds", 1, 1, "CAST(floor(epoch($1)) AS BIGINT)", NULL},
     {"unix_millis", 1, 1, "epoch_ms($1)", NULL},
     {"unix_micros", 1, 1, "epoch_us($1)", NULL},
@@ -395,19 +535,19 @@ static const struct {
     {"substring", 2, 3, NULL, call_substring},
     {"substr", 2, 3, NULL, call_substring},
     {"left", 2, 2, "left($1, greatest($2, 0))", NULL},
-    {"upper", 1, 1, "upper($1)", NULL},
-    {"ucase", 1, 1, "upper($1)", NULL},
-    {"lower", 1, 1, "lower($1)", NULL},
-    {"lcase", 1, 1, "lower($1)", NULL},
+    {"upper", 1, 1, NULL, call_upper},
+    {"ucase", 1, 1, NULL, call_upper},
+    {"lower", 1, 1, NULL, call_lower},
+    {"lcase", 1, 1, NULL, call_lower},
     {"length", 1, 1, NULL, call_length},
     {"char_length", 1, 1, NULL, call_length},
     {"character_length", 1, 1, NULL, call_length},
     {"len", 1, 1, NULL, call_length},
-    {"trim", 1, 1, "trim($1)", NULL},
-    {"ltrim", 1, 1, "ltrim($1)", NULL},
-    {"rtrim", 1, 1, "rtrim($1)", NULL},
+    {"trim", 1, 1, "trim($1, ' ')", NULL},
+    {"ltrim", 1, 1, "ltrim($1, ' ')", NULL},
+    {"rtrim", 1, 1, "rtrim($1, ' ')", NULL},
     {"replace", 3, 3, "replace($1, $2, $3)", NULL},
-    {"reverse", 1, 1, "reverse($1)", NULL},
+    {"reverse", 1, 1, "array_to_string(list_reverse(regexp_extract_all($1, '(?s).')), '')", NULL},
     {"repeat", 2, 2, "repeat($1, $2)", NULL},
     {"lpad", 3, 3, "lpad($1, $2, $3)", NULL},
     {"rpad", 3, 3, "rpad($1, $2, $3)", NULL},
@@ -417,14 +557,14 @@ static const struct {
     {"startswith", 2, 2, "starts_with($1, $2)", NULL},
     {"endswith", 2, 2, "ends_with($1, $2)", NULL},
     {"contains", 2, 2, "contains($1, $2)", NULL},
-    {"rlike", 2, 2, "regexp_matches($1, $2)", NULL},
-    {"regexp_like", 2, 2, "regexp_matches($1, $2)", NULL},
-    {"regexp", 2, 2, "regexp_matches($1, $2)", NULL},
+    {"rlike", 2, 2, NULL, call_rlike},
+    {"regexp_like", 2, 2, NULL, call_rlike},
+    {"regexp", 2, 2, NULL, call_rlike},
     {"like", 2, 2, "($1 LIKE $2 ESCAPE '\\')", NULL},
     {"md5", 1, 1, "md5($1)", NULL},
     {"sha2", 2, 2, NULL, call_sha2},
     {"ascii", 1, 1, "ascii($1)", NULL},
-    {"string", 1, 1, NULL, call_concat},
+    {"string", 1, 1, NULL, call_string},
     {"int", 1, 1, "\1integer", NULL},
     {"bigint", 1, 1, "\1long", NULL},
     {"smallint", 1, 1, "\1short", NULL},
@@ -433,17 +573,17 @@ static const struct {
     {"float", 1, 1, "\1float", NULL},
     {"boolean", 1, 1, "\1boolean", NULL},
     {"abs", 1, 1, "abs($1)", NULL},
-    {"sign", 1, 1, "sign($1)", NULL},
-    {"signum", 1, 1, "sign($1)", NULL},
-    {"ceil", 1, 1, "ceil($1)", NULL},
-    {"ceiling", 1, 1, "ceil($1)", NULL},
-    {"floor", 1, 1, "floor($1)", NULL},
+    {"sign", 1, 1, NULL, call_sign},
+    {"signum", 1, 1, NULL, call_sign},
+    {"ceil", 1, 1, NULL, call_ceil},
+    {"ceiling", 1, 1, NULL, call_ceil},
+    {"floor", 1, 1, NULL, call_floor},
     {"round", 1, 2, NULL, call_round},
     {"sqrt", 1, 1, "sqrt($1)", NULL},
     {"pow", 2, 2, "pow($1, $2)", NULL},
     {"power", 2, 2, "pow($1, $2)", NULL},
-    {"mod", 2, 2, "($1 % $2)", NULL},
-    {"pmod", 2, 2, "((($1 % $2) + $2) % $2)", NULL},
+    {"mod", 2, 2, NULL, call_mod},
+    {"pmod", 2, 2, NULL, call_pmod},
     {"isnan", 1, 1, "coalesce(isnan($1), false)", NULL},
     {"isnull", 1, 1, "($1 IS NULL)", NULL},
     {"isnotnull", 1, 1, "($1 IS NOT NULL)", NULL},
@@ -456,7 +596,8 @@ static const struct {
     {"iff", 3, 3, "(CASE WHEN $1 THEN $2 ELSE $3 END)", NULL},
     {"greatest", 2, ANY, "greatest($*)", NULL},
     {"least", 2, ANY, "least($*)", NULL},
-    {"array_contains", 2, 2, "list_contains($1, $2)", NULL},
+    {"array_contains", 2, 2,
+     "(CASE WHEN list_contains($1, $2) OR len($1) = list_count($1) THEN list_contains($1, $2) END)", NULL},
     {"size", 1, 1, NULL, call_size},
     {"cardinality", 1, 1, NULL, call_size},
     {"array_size", 1, 1, "len($1)", NULL},

@@ -2,6 +2,7 @@
 
 #include "lake/read/prune.h"
 #include "lake/script_schema.h"
+#include "lake/write/expression.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -220,6 +221,27 @@ static enum ig_code print_file(void *ctx, const struct lake_file *f, struct erro
     return IG_OK;
 }
 
+/* translate TABLE | | EXPRESSION: Spark's SQL over the table's columns as the engine's */
+static enum ig_code run_translate(struct script *s, struct lake_table *t, struct line *l, struct buf *out,
+                                  struct error *err)
+{
+    struct lake_snapshot *snapshot = NULL;
+    enum ig_code rc = lake_snapshot_open(t, l->version, &snapshot, err);
+    struct buf sql;
+
+    buf_init(&sql, 0);
+    if (!rc)
+        rc = lake_translate(s->conn, snapshot->metadata.schema, l->parts[2], &sql, err);
+    if (!rc) {
+        buf_puts(out, "{\"sql\":");
+        json_add_string(out, buf_str(&sql));
+        buf_puts(out, "}\n");
+    }
+    lake_snapshot_free(snapshot);
+    buf_release(&sql);
+    return rc;
+}
+
 static enum ig_code run_files(struct lake_table *t, struct line *l, struct buf *out, struct error *err)
 {
     struct lake_snapshot *snapshot = NULL;
@@ -273,6 +295,8 @@ static enum ig_code run_table(struct script *s, struct lake_table *t, struct lin
         return run_files(t, l, out, err);
     if (strcmp(l->verb, "changes") == 0)
         return run_changes(s, t, l, out, err);
+    if (strcmp(l->verb, "translate") == 0)
+        return run_translate(s, t, l, out, err);
     if (strcmp(l->verb, "at") == 0)
         return run_at(t, l, out, err);
     if (strcmp(l->verb, "history") == 0)

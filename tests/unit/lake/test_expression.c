@@ -13,7 +13,10 @@ struct fixture {
 #define COLUMNS                                                                                                      \
     "7::INTEGER AS i, 2.5::DOUBLE AS f, 'abc' AS s, DATE '2024-02-29' AS d, TIMESTAMPTZ '2024-02-29 13:14:15.5+00' " \
     "AS "                                                                                                            \
-    "t, {'x': 1, 'Y z': [10, 20]} AS n, NULL::VARCHAR AS missing, 5 AS \"odd name\", MAP {'k': 'v'} AS m"
+    "t, {'x': 1, 'Y z': [10, 20]} AS n, NULL::VARCHAR AS missing, 5 AS \"odd name\", MAP {'k': 'v'} AS m, "          \
+    "0.1::FLOAT AS e, 1.5::DECIMAL(9,3) AS c, 0.5::DECIMAL(38,10) AS k, [1, NULL] AS l, 'a' || chr(10) AS line, "    \
+    "'stra' || chr(223) || 'e' AS sharp, 'e' || chr(769) || 'x' AS accent, chr(160) || 'x ' AS wide, "               \
+    "'\\x01\\xFF'::BLOB AS x"
 
 static int setup(void **state)
 {
@@ -107,11 +110,70 @@ static void expressions_mean_what_spark_means(void **state)
         {"round(2.345, 2)", "2.35"},
         {"if(i > 1, 'y', 'n')", "y"},
         {"EXTRACT(YEAR FROM t)", "2024"},
+        {"EXTRACT(SECOND FROM t)", "15.500000"},
+        {"i / 0", "null"},
+        {"f / (i - 7)", "null"},
+        {"f % 0", "null"},
+        {"e / 3 > 0.0333333349D", "false"},
+        {"e = 0.1", "false"},
+        {"e + 0.1 = 0.2", "false"},
+        {"e = CAST(0.1 AS FLOAT)", "true"},
+        {"'7' = i", "true"},
+        {"' 7 ' = i", "true"},
+        {"s = 7", "null"},
+        {"s <=> NULL", "false"},
+        {"'07' <> 7", "false"},
+        {"'2024-02-29' = d", "true"},
+        {"CAST('infinity' AS DATE)", "null"},
+        {"CAST('2024/03/04' AS DATE)", "null"},
+        {"CAST('2024-3-4 x' AS DATE)", "2024-03-04"},
+        {"CAST('2024-3' AS DATE)", "2024-03-01"},
+        {"CAST('infinity' AS TIMESTAMP)", "null"},
+        {"date_format(d, \"''yyyy'o''clock'\")", "'2024o'clock"},
+        {"pmod(i, -3)", "1"},
+        {"pmod(-i, -3)", "-1"},
+        {"floor(f) / 2", "1.0"},
+        {"floor(f)", "2"},
+        {"ceil(c)", "2"},
+        {"sign(CAST('NaN' AS DOUBLE))", "nan"},
+        {"1 | 2 ^ 3", "1"},
+        {"6 & 3 ^ 1", "3"},
+        {"array_contains(l, 1)", "true"},
+        {"array_contains(l, 2)", "null"},
+        {"line RLIKE 'a$'", "true"},
+        {"line RLIKE '^a.$'", "false"},
+        {"line RLIKE '[a$.]'", "true"},
+        {"'a$' RLIKE 'a\\\\$'", "true"},
+        {"reverse(accent) = accent", "false"},
+        {"length(reverse(accent))", "3"},
+        {"length(trim(wide))", "2"},
+        {"upper('abc')", "ABC"},
+        {"length(x || x)", "4"},
+        {"length(concat(x, x))", "4"},
+        {"CAST(c AS STRING)", "1.500"},
     };
     struct fixture *f = *state;
 
     for (size_t i = 0; i < IG_COUNT(cases); i++)
         assert_gives(f, cases[i].expression, cases[i].want);
+}
+
+/* Java makes two letters of one: an error, not another text than Spark's. */
+static void letters_of_another_upper_case_are_an_error(void **state)
+{
+    struct fixture *f = *state;
+    struct engine_rows rows = {0};
+    struct buf sql, query;
+
+    buf_init(&sql, 0);
+    buf_init(&query, 0);
+    assert_int_equal(lake_translate(f->conn, f->columns, "upper(sharp)", &sql, &f->err), IG_OK);
+    buf_printf(&query, "SELECT %s FROM (SELECT " COLUMNS ")", buf_cstr(&sql));
+    assert_int_not_equal(engine_query(f->conn, buf_cstr(&query), &rows, &f->err), IG_OK);
+    assert_non_null(strstr(f->err.msg, "upper() of a text with such letters"));
+    engine_rows_free(&rows);
+    buf_release(&query);
+    buf_release(&sql);
 }
 
 static void what_is_not_understood_is_refused(void **state)
@@ -136,6 +198,16 @@ static void what_is_not_understood_is_refused(void **state)
         {"CAST(i AS WARP)", "WARP", IG_UNSUPPORTED},
         {"year(n)", "cannot be evaluated", IG_UNSUPPORTED},
         {"", "ends", IG_INVALID},
+        {"c / 3 > 1", "exact", IG_UNSUPPORTED},
+        {"i / 2.0 > 1", "exact", IG_UNSUPPORTED},
+        {"c DIV 2 > 1", "DIV", IG_UNSUPPORTED},
+        {"e IN (0.1)", "IN or BETWEEN", IG_UNSUPPORTED},
+        {"s IN (1, 2)", "IN or BETWEEN", IG_UNSUPPORTED},
+        {"CAST(k AS STRING) = '0'", "decimals", IG_UNSUPPORTED},
+        {"unix_timestamp(s) > 1", "unix_timestamp", IG_UNSUPPORTED},
+        {"s RLIKE s", "constant", IG_UNSUPPORTED},
+        {"s RLIKE '[a&&b]'", "class", IG_UNSUPPORTED},
+        {"s RLIKE '(?i)A'", "regular expression", IG_UNSUPPORTED},
         {"s = '\\u0041'", "escape", IG_UNSUPPORTED},
     };
     struct fixture *f = *state;
@@ -179,6 +251,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(expressions_mean_what_spark_means, setup, teardown),
+        cmocka_unit_test_setup_teardown(letters_of_another_upper_case_are_an_error, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_not_understood_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(a_condition_is_a_boolean_and_depth_has_an_end, setup, teardown),
     };
