@@ -277,10 +277,11 @@ static bool names_entry(const struct lake_snapshot *s, const char *name)
 }
 
 /* The version's file was cleaned up, and a put of ours may have been it. The table's state still names the files that
- * we added, also a while after somebody has removed them. If it does not, nobody can tell. */
+ * we added, also a while after somebody has removed them. If it does not, nobody can tell; nor where a table was made
+ * of files that have their names from elsewhere, as others may have made it of the same. */
 static enum ig_code look_in_state(const struct commit *c, enum outcome *outcome, struct error *err)
 {
-    const struct lake_new_files *added = c->a.change->added;
+    const struct lake_new_files *added = c->a.change->base ? c->a.change->added : NULL;
     struct lake_snapshot *s = NULL;
     enum ig_code rc = lake_snapshot_open(c->a.t, LAKE_LATEST, &s, err);
     bool found = false;
@@ -295,24 +296,31 @@ static enum ig_code look_in_state(const struct commit *c, enum outcome *outcome,
     return rc;
 }
 
+/* IG_NOT_FOUND: the version's file is not there. */
+static enum ig_code read_version(const struct commit *c, enum outcome *outcome, struct buf *won, struct error *err)
+{
+    buf_clear(won);
+    *outcome = ABSENT;
+    IG_TRY(store_get(c->a.t->store, buf_cstr(&c->name), won, err));
+    *outcome = is_ours(c, buf_str(won)) ? OURS : THEIRS;
+    return IG_OK;
+}
+
 /* Whose is the version? On THEIRS `won` has its text. */
 static enum ig_code look(struct commit *c, enum outcome *outcome, struct buf *won, struct error *err)
 {
     bool reached = false;
-    enum ig_code rc;
+    enum ig_code rc = read_version(c, outcome, won, err);
 
-    buf_clear(won);
-    rc = store_get(c->a.t->store, buf_cstr(&c->name), won, err);
-    if (!rc) {
-        *outcome = is_ours(c, buf_str(won)) ? OURS : THEIRS;
-        return IG_OK;
-    }
-    *outcome = ABSENT;
     if (rc != IG_NOT_FOUND)
         return rc;
     IG_TRY(log_reaches(c, c->a.version, &reached, err));
     if (!reached)
         return IG_OK;
+    /* Cleaned up, or made since we read. */
+    rc = read_version(c, outcome, won, err);
+    if (rc != IG_NOT_FOUND)
+        return rc;
     if (c->in_doubt)
         return look_in_state(c, outcome, err);
     return error_set(err, IG_CONFLICT, "version %lld has been made and cleaned up again meanwhile",

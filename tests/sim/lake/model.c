@@ -15,12 +15,23 @@ static uint64_t mix(uint64_t x)
     return x ^ (x >> 31);
 }
 
-uint64_t model_file_rows(const struct data_file *f, int marked)
+int model_x(uint64_t row)
+{
+    return (int)(mix(row + 17) % X_VALUES);
+}
+
+uint64_t model_row_digest(uint64_t row)
+{
+    return mix(row + 1);
+}
+
+uint64_t model_file_rows(const struct data_file *f, unsigned marked, int low, int high)
 {
     uint64_t sum = 0;
 
-    for (int i = marked; i < f->n_rows; i++)
-        sum += mix(f->rows[i] + 1);
+    for (int i = 0; i < f->n_rows; i++)
+        if (!(marked >> i & 1) && model_x(f->rows[i]) >= low && model_x(f->rows[i]) <= high)
+            sum += model_row_digest(f->rows[i]);
     return sum;
 }
 
@@ -29,12 +40,12 @@ uint64_t model_file_digest(struct str path, struct str dv_id)
     return mix(hash_fnv1a(path.p, path.n) + (dv_id.n ? mix(hash_fnv1a(dv_id.p, dv_id.n)) : 0));
 }
 
-/* "sim:/m3-12": three rows, by operation 12. */
-int model_marked(struct str dv)
+/* "sim:/m03-12": the first two rows, by operation 12. */
+unsigned model_marked(struct str dv)
 {
-    for (size_t i = 0; i + 2 < dv.n; i++)
+    for (size_t i = 0; i + 3 < dv.n; i++)
         if (dv.p[i] == '/' && dv.p[i + 1] == 'm')
-            return dv.p[i + 2] - '0';
+            return (unsigned)strtoul(dv.p + i + 2, NULL, 16);
     return 0;
 }
 
@@ -47,32 +58,48 @@ static bool is_blind(const struct world *w, uint64_t row, int64_t after)
     return op && (op->kind == OP_APPEND || op->kind == OP_TXN) && op->landed > after;
 }
 
-uint64_t model_rows(const struct world *w, int partition, int64_t blind_after)
+uint64_t model_rows_of(const struct world *w, const struct op *op, int64_t blind_after)
 {
     uint64_t sum = 0;
 
     for (size_t i = 0; i < w->model.live.n; i++) {
         const struct live *l = &w->model.live.p[i];
         const struct data_file *f = &w->model.files.p[l->file];
+        unsigned skipped = l->marked;
 
-        if (partition >= 0 && f->partition != partition)
+        if (op->partition >= 0 && f->partition != op->partition)
             continue;
-        for (int k = l->marked; k < f->n_rows; k++)
-            if (!is_blind(w, f->rows[k], blind_after))
-                sum += mix(f->rows[k] + 1);
+        for (int k = 0; k < f->n_rows && blind_after < INT64_MAX; k++)
+            skipped |= is_blind(w, f->rows[k], blind_after) ? 1U << k : 0;
+        sum += model_file_rows(f, skipped, op->low, op->high);
     }
     return sum;
+}
+
+uint64_t model_rows(const struct world *w)
+{
+    const struct op all = {.partition = -1, .high = X_VALUES};
+
+    return model_rows_of(w, &all, INT64_MAX);
 }
 
 /* --- operations ------------------------------------------------------------------------------------------------- */
 
 static const char *const kinds[OP_KINDS] = {"create", "append",   "replace", "derive", "optimize", "mark",
-                                            "delete", "property", "txn",     "domain", "restore"};
+                                            "delete", "property", "txn",     "domain", "restore",  "change"};
 
 int model_begin(struct world *w, struct process *p, enum op_kind kind)
 {
     const struct op op = {
-        .kind = kind, .base = -1, .told = -1, .landed = -1, .process = p->number, .partition = -1, .restores = -1};
+        .kind = kind,
+        .base = -1,
+        .told = -1,
+        .landed = -1,
+        .process = p->number,
+        .partition = -1,
+        .high = X_VALUES,
+        .restores = -1,
+    };
 
     vec_push(&w->model.ops, op);
     say(w, "%d: operation %zu: %s", p->number, w->model.ops.n - 1, kinds[kind]);
@@ -323,7 +350,7 @@ static void check_read(struct replaying *r)
     if (op->base >= 0 && strcmp(r->w->model.versions.p[op->base].property, r->v.property) != 0)
         violation(r->w, "operation %d (%s) was made for the properties of version %lld, others came before version %zu",
                   r->number, kinds[op->kind], (long long)op->base, r->w->model.versions.n);
-    if (op->has_digest && model_rows(r->w, op->partition, blind_after) != op->digest)
+    if (op->has_digest && model_rows_of(r->w, op, blind_after) != op->digest)
         violation(r->w, "operation %d (%s) has read version %lld, and at version %zu other rows are there", r->number,
                   kinds[op->kind], (long long)op->base, r->w->model.versions.n);
 }
@@ -336,8 +363,8 @@ static bool is_alone(const struct world *w, const struct op *op, int number)
 
     for (size_t i = 0; i < w->model.files.n; i++)
         if (w->model.files.p[i].op == number)
-            own += model_file_rows(&w->model.files.p[i], 0);
-    return model_rows(w, op->partition, blind_after) == own;
+            own += model_file_rows(&w->model.files.p[i], 0, 0, X_VALUES);
+    return model_rows_of(w, op, blind_after) == own;
 }
 
 static void check_effect(struct replaying *r)
@@ -346,8 +373,8 @@ static void check_effect(struct replaying *r)
 
     if (!r->op)
         return;
-    if (r->op->kind == OP_OPTIMIZE && r->rows_before != r->v.rows)
-        violation(w, "operation %d (optimize) changed rows", r->number);
+    if (r->op->restores < 0 && r->v.rows - r->rows_before != r->op->given - r->op->taken)
+        violation(w, "operation %d (%s) lost or doubled rows", r->number, kinds[r->op->kind]);
     if (r->op->kind == OP_REPLACE && !is_alone(w, r->op, r->number))
         violation(w, "operation %d (replace) left rows in its partition", r->number);
     if (r->op->restores >= 0 && !w->write_serializable && w->model.versions.p[r->op->restores].rows != r->v.rows)
@@ -371,7 +398,7 @@ static void sum_up(struct replaying *r)
         r->v.bytes += o ? (int64_t)o->n : 0;
     }
     r->v.files = (int64_t)m->live.n;
-    r->v.rows = model_rows(r->w, -1, INT64_MAX);
+    r->v.rows = model_rows(r->w);
 }
 
 static const struct {

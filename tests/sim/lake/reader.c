@@ -59,33 +59,53 @@ static void check_snapshot(struct world *w, const struct lake_snapshot *s)
     check_texts(w, s, v);
 }
 
-/* Every file of a version that was just read is there, as long as files are kept. */
-static void check_files(struct process *p, const struct lake_snapshot *s)
+/* Have the version's files to be there? Those that the next one removed go when the retention has passed since. A
+ * removal is as old as its writer's clock says, and a commit may be on its way for a while. */
+static bool must_be_there(const struct world *w, int64_t version)
+{
+    const struct model *m = &w->model;
+
+    return version + 1 >= (int64_t)m->versions.n ||
+           m->versions.p[version + 1].taken_us > w->now_us - (FILES_KEPT_S - COMMIT_TAKES_S) * (int64_t)US_PER_S;
+}
+
+/* Every file of the version is there, as long as files are kept. */
+static void check_files(struct process *p, const struct lake_snapshot *s, unsigned percent)
 {
     struct world *w = p->w;
-    const int64_t opened_us = w->now_us;
     struct buf name, body;
 
     buf_init(&name, 0);
     buf_init(&body, 0);
     for (size_t i = 0; i < s->entries.n && !p->dead && !w->failed; i++) {
         const struct lake_entry *e = &s->entries.p[i];
-        int file;
 
-        if (!lake_entry_is_live(e) || !chance(w, 30))
+        if (!lake_entry_is_live(e) || !chance(w, percent))
             continue;
-        file = model_find_file(w, lake_entry_name(e));
         buf_clear(&name);
         buf_clear(&body);
         lake_add_object_name(&name, TABLE, lake_entry_name(e));
-        if (store_get(&p->store, buf_cstr(&name), &body, NULL) == IG_NOT_FOUND &&
-            w->now_us - opened_us < (FILES_KEPT_S - 10) * (int64_t)US_PER_S &&
-            w->model.versions.p[s->version].taken_us > opened_us - 10 * (int64_t)US_PER_S)
-            violation(w, "version %lld has %s (file %d), which is not there", (long long)s->version, buf_cstr(&name),
-                      file);
+        if (store_get(&p->store, buf_cstr(&name), &body, NULL) == IG_NOT_FOUND && must_be_there(w, s->version))
+            violation(w, "version %lld has %s, which is not there", (long long)s->version, buf_cstr(&name));
     }
     buf_release(&body);
     buf_release(&name);
+}
+
+/* A long scan of one version, while others write and clean up. */
+static void stay_with(struct process *p, const struct lake_snapshot *s)
+{
+    for (int i = 0; i < 4 && !p->dead && !p->w->failed && must_be_there(p->w, s->version); i++) {
+        process_wait(p, (int64_t)draw(p->w, 50 * US_PER_S));
+        check_files(p, s, 60);
+    }
+}
+
+/* Has the log to have the version? */
+static bool must_be_readable(const struct world *w, int64_t version)
+{
+    return version < (int64_t)w->model.versions.n &&
+           w->model.versions.p[version].taken_us > w->now_us - (LOG_KEPT_S - COMMIT_TAKES_S) * (int64_t)US_PER_S;
 }
 
 static void read_once(struct process *p, struct lake_table *t, int64_t version)
@@ -100,13 +120,17 @@ static void read_once(struct process *p, struct lake_table *t, int64_t version)
     if (rc == IG_CORRUPT || (rc == IG_NOT_FOUND && version == LAKE_LATEST && acked >= 0) ||
         (rc && rc != IG_NOT_FOUND && rc != IG_UNAVAILABLE && rc != IG_CANCELLED))
         violation(p->w, "process %d cannot read version %lld: %s", p->number, (long long)version, err.msg);
+    if (rc == IG_NOT_FOUND && version != LAKE_LATEST && must_be_readable(p->w, version))
+        violation(p->w, "process %d: %s, though the log is kept for longer", p->number, err.msg);
     if (!rc) {
         if (version == LAKE_LATEST && s->version < acked)
             violation(p->w, "process %d reads version %lld, somebody was told %lld before", p->number,
                       (long long)s->version, (long long)acked);
         check_snapshot(p->w, s);
-        if (version == LAKE_LATEST)
-            check_files(p, s);
+        if (must_be_there(p->w, s->version))
+            check_files(p, s, 30);
+        if (!p->w->healing && chance(p->w, 15))
+            stay_with(p, s);
     }
     lake_snapshot_free(s);
 }
@@ -133,7 +157,7 @@ void reader_run(struct process *p)
 
 static enum ig_code clean_up(struct process *p, struct lake_table *t, struct error *err)
 {
-    const struct lake_vacuum vacuum = {.retention_ms = -1, .quiet = true};
+    const struct lake_vacuum vacuum = {.retention_ms = -1, .quiet = true, .lite = chance(p->w, 30)};
     struct lake_cleaned cleaned = {0};
     struct lake_vacuumed vacuumed = {0};
     enum ig_code rc;

@@ -25,11 +25,15 @@
 
 #define TABLE "t"
 #define PARTITIONS 3 /* at most */
+#define ROWS_MAX 8   /* of a file */
+#define CLONES 2     /* names of clones */
+#define X_VALUES 16  /* of the column x */
 #define STACK_BYTES ((size_t)1 << 20)
 #define US_PER_MS 1000
 #define US_PER_S 1000000
-#define LOG_KEPT_S 90    /* delta.logRetentionDuration */
-#define FILES_KEPT_S 150 /* delta.deletedFileRetentionDuration: longer than any write takes */
+#define LOG_KEPT_S 90     /* delta.logRetentionDuration */
+#define FILES_KEPT_S 150  /* delta.deletedFileRetentionDuration: longer than any write takes */
+#define COMMIT_TAKES_S 40 /* from a commit's text to its place in the log, at most, and the clocks' difference */
 
 struct world;
 struct process;
@@ -111,6 +115,7 @@ enum op_kind {
     OP_TXN,      /* an append that counts once */
     OP_DOMAIN,
     OP_RESTORE,
+    OP_CHANGE, /* DELETE, UPDATE, MERGE: the rows that a predicate is true for are gone, or others */
     OP_KINDS
 };
 
@@ -122,9 +127,11 @@ struct op {
     int64_t base, told, landed; /* versions; landed -1: not in the log */
     int process;
     int partition;   /* that it has read, -1: all */
+    int low, high;   /* of x in the rows that it has read */
     bool has_digest; /* of the rows that it has read: */
     uint64_t digest;
-    int64_t restores; /* a version, -1 */
+    uint64_t given, taken; /* digests of the rows that it adds and removes */
+    int64_t restores;      /* a version, -1 */
     const char *why;
 };
 
@@ -133,14 +140,14 @@ struct data_file {
     char *name;
     int partition, op;
     int n_rows;
-    uint64_t rows[8];
+    uint64_t rows[ROWS_MAX];
     bool landed;        /* in some version */
     int64_t removed_us; /* when it went out of the table, -1: it did not */
 };
 
 struct live {
-    int file;   /* index of files */
-    int marked; /* rows that a deletion vector takes */
+    int file;        /* index of files */
+    unsigned marked; /* rows that a deletion vector takes: a bit each */
     char dv[24];
     int64_t row_id, rows;
     int64_t version; /* that added it */
@@ -175,20 +182,26 @@ int model_find_file(const struct world *w, struct str name);
 void model_commit(struct world *w, int64_t version, struct str text);
 /* An object is to be removed. */
 void model_removes(struct world *w, const char *name);
-/* The rows of the live files of a partition (-1: all). */
-uint64_t model_rows(const struct world *w, int partition, int64_t blind_after);
-/* What one file adds to the digest of a partition's rows, or of a version's files. */
-uint64_t model_file_rows(const struct data_file *f, int marked);
+/* A row's value in the column x. */
+int model_x(uint64_t row);
+uint64_t model_row_digest(uint64_t row);
+/* The rows that an operation has read, or would read now; or all. */
+uint64_t model_rows_of(const struct world *w, const struct op *op, int64_t blind_after);
+uint64_t model_rows(const struct world *w);
+/* What one file adds to the digest of the rows, or of a version's files. */
+uint64_t model_file_rows(const struct data_file *f, unsigned marked, int low, int high);
 uint64_t model_file_digest(struct str path, struct str dv_id);
-int model_marked(struct str dv);
+unsigned model_marked(struct str dv);
 void model_check_end(struct world *w);
 void model_free(struct world *w);
 
-/* --- those who act: writer.c, reader.c ------------------------------------------------------------------------ */
+/* --- those who act: writer.c, reader.c, cloner.c
+ * ------------------------------------------------------------------------ */
 
 void writer_run(struct process *p);
 void reader_run(struct process *p);
 void cleaner_run(struct process *p);
+void cloner_run(struct process *p);
 
 /* --- the world: world.c ---------------------------------------------------------------------------------------- */
 
@@ -207,6 +220,7 @@ struct world {
     unsigned fault_percent, slow_percent, page, partitions;
     bool crashes, slow_paced, row_tracking, in_commit_timestamps, write_serializable, sleepers;
     int64_t crashes_seen, calls, vacuumed;
+    int clones[CLONES]; /* how often somebody was told that it made it */
 };
 
 struct world_result {

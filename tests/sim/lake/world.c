@@ -70,6 +70,8 @@ static void choose(struct world *w)
         process_add(w, "reader", reader_run, 2 + (int)draw(w, 6));
     if (chance(w, 60))
         process_add(w, "cleaner", cleaner_run, 1 + (int)draw(w, w->slow_paced ? 12 : 5));
+    for (int i = chance(w, 20) ? 2 : 0; i > 0; i--)
+        process_add(w, "cloner", cloner_run, 2 + (int)draw(w, 3));
 }
 
 static void sum_up(const struct world *w, struct world_result *out)
@@ -87,6 +89,7 @@ bool world_run(struct world *w, uint64_t seed, bool verbose, struct world_result
     w->verbose = verbose;
     w->now_us = w->calls = w->crashes_seen = w->vacuumed = 0;
     w->failed = w->healing = false;
+    memset(w->clones, 0, sizeof(w->clones));
     w->why[0] = '\0';
     w->model = (struct model){.acked = -1, .row_high = -1};
     choose(w);

@@ -3,8 +3,12 @@
  */
 #include "sim.h"
 
+#include "lake/read/prune.h"
+
 #include <stdio.h>
 #include <stdlib.h>
+
+#define FRESH_MAX 60 /* rows that an operation names */
 
 /* One operation under way. */
 struct doing {
@@ -17,9 +21,12 @@ struct doing {
     struct lake_commit_options options;
     struct lake_new_files files;
     VEC(const struct lake_entry *) removed, restored;
-    struct lake_readd readd;
+    VEC(const struct lake_entry *) read; /* what is left of all of the scope by statistics */
+    VEC(struct lake_readd) readds;
+    VEC(char *) vectors;
     struct lake_partition partition;
-    char mark[24], text[200], value[8], app[8];
+    int n_fresh;
+    char mark[24], text[200], where[80], value[8], app[8];
     const char *domain;
     struct buf metadata;
 };
@@ -37,6 +44,11 @@ static struct data_file *file_of(const struct doing *d, const struct lake_entry 
     return &d->w->model.files.p[i];
 }
 
+static unsigned marked_of(const struct lake_entry *e)
+{
+    return model_marked(lake_entry_dv_id(e));
+}
+
 static bool is_in(const struct doing *d, const struct lake_entry *e, int partition)
 {
     return lake_entry_is_live(e) && (partition < 0 || file_of(d, e)->partition == partition);
@@ -48,20 +60,27 @@ static bool is_in(const struct doing *d, const struct lake_entry *e, int partiti
 static bool write_file(struct doing *d, int partition, const uint64_t *rows, int n)
 {
     struct lake_new_file f = {.n_values = 1, .rows = n, .modified_ms = env_now_ms(&d->p->env)};
-    char name[64], object[80], body[32], stats[48];
+    char name[64], object[80], body[32], stats[120];
     enum ig_code rc = IG_UNAVAILABLE;
     struct data_file *file;
-    int number;
+    int number, low = X_VALUES, high = -1;
 
+    for (int i = 0; i < n; i++) {
+        low = model_x(rows[i]) < low ? model_x(rows[i]) : low;
+        high = model_x(rows[i]) > high ? model_x(rows[i]) : high;
+    }
     snprintf(name, sizeof(name), "p=%d/f-%d-%zu", partition, d->number, d->files.list.n);
     snprintf(object, sizeof(object), TABLE "/%s", name);
     snprintf(body, sizeof(body), "%d rows of %d\n", n, d->number);
-    snprintf(stats, sizeof(stats), "{\"numRecords\":%d}", n);
+    snprintf(stats, sizeof(stats),
+             "{\"numRecords\":%d,\"minValues\":{\"x\":%d},\"maxValues\":{\"x\":%d},\"nullCount\":{\"x\":0}}", n, low,
+             high);
     number = model_add_file(d->w, name, partition, d->number);
     file = &d->w->model.files.p[number];
     file->n_rows = n;
     for (int i = 0; i < n; i++)
         file->rows[i] = rows[i];
+    op_of(d)->given += model_file_rows(file, 0, 0, X_VALUES);
     for (int tries = 0; tries < 4 && rc && rc != IG_EXISTS && !d->p->dead; tries++)
         rc = store_put(&d->p->store, object, str_of(body), STORE_IF_ABSENT, NULL);
     f.name = check_strdup(name);
@@ -75,14 +94,41 @@ static bool write_file(struct doing *d, int partition, const uint64_t *rows, int
     return rc == IG_OK || rc == IG_EXISTS;
 }
 
+static uint64_t fresh_row(struct doing *d)
+{
+    return (uint64_t)d->number * 64 + (uint64_t)d->n_fresh++;
+}
+
 static bool write_fresh(struct doing *d, int partition)
 {
     uint64_t rows[3];
     const int n = 1 + (int)draw(d->w, IG_COUNT(rows));
 
     for (int i = 0; i < n; i++)
-        rows[i] = (uint64_t)d->number * 64 + d->files.list.n * 8 + (uint64_t)i;
+        rows[i] = fresh_row(d);
     return write_file(d, partition, rows, n);
+}
+
+static void remove_file(struct doing *d, const struct lake_entry *e)
+{
+    op_of(d)->taken += model_file_rows(file_of(d, e), marked_of(e), 0, X_VALUES);
+    vec_push(&d->removed, e);
+}
+
+/* The file gets a deletion vector of these rows. */
+static void mark_rows(struct doing *d, const struct lake_entry *e, unsigned marked)
+{
+    const struct data_file *f = file_of(d, e);
+    struct buf text;
+
+    op_of(d)->taken += model_file_rows(f, marked_of(e), 0, X_VALUES) - model_file_rows(f, marked, 0, X_VALUES);
+    buf_init(&text, 0);
+    buf_printf(&text,
+               "{\"storageType\":\"p\",\"pathOrInlineDv\":\"sim:/m%02x-%d\",\"offset\":1,\"sizeInBytes\":40,"
+               "\"cardinality\":%d}",
+               marked, d->number, __builtin_popcount(marked));
+    vec_push(&d->vectors, buf_take(&text));
+    vec_push(&d->readds, ((struct lake_readd){e, d->vectors.p[d->vectors.n - 1], f->n_rows, false}));
 }
 
 /* The rows of a partition (-1: all), as the snapshot has them: what the commit depends on. */
@@ -94,7 +140,7 @@ static uint64_t read_rows(struct doing *d, int partition)
         const struct lake_entry *e = &d->s->entries.p[i];
 
         if (is_in(d, e, partition))
-            sum += model_file_rows(file_of(d, e), model_marked(lake_entry_dv_id(e)));
+            sum += model_file_rows(file_of(d, e), marked_of(e), op_of(d)->low, op_of(d)->high);
     }
     op_of(d)->partition = partition;
     op_of(d)->digest = sum;
@@ -143,7 +189,7 @@ static bool replace(struct doing *d)
     read_rows(d, partition);
     for (size_t i = 0; i < d->s->entries.n; i++)
         if (is_in(d, &d->s->entries.p[i], partition))
-            vec_push(&d->removed, &d->s->entries.p[i]);
+            remove_file(d, &d->s->entries.p[i]);
     return write_fresh(d, partition);
 }
 
@@ -158,19 +204,20 @@ static bool derive(struct doing *d)
 static bool optimize(struct doing *d)
 {
     const int partition = (int)draw(d->w, d->w->partitions);
-    uint64_t rows[8];
+    uint64_t rows[ROWS_MAX];
     int n = 0;
 
     for (size_t i = 0; i < d->s->entries.n && d->removed.n < 3; i++) {
         const struct lake_entry *e = &d->s->entries.p[i];
         const struct data_file *f = is_in(d, e, partition) ? file_of(d, e) : NULL;
-        const int marked = f ? model_marked(lake_entry_dv_id(e)) : 0;
+        const unsigned marked = f ? marked_of(e) : 0;
 
-        if (!f || n + f->n_rows - marked > (int)IG_COUNT(rows))
+        if (!f || n + f->n_rows - __builtin_popcount(marked) > ROWS_MAX)
             continue;
-        for (int k = marked; k < f->n_rows; k++)
-            rows[n++] = f->rows[k];
-        vec_push(&d->removed, e);
+        for (int k = 0; k < f->n_rows; k++)
+            if (!(marked >> k & 1))
+                rows[n++] = f->rows[k];
+        remove_file(d, e);
     }
     d->change.no_data_change = true;
     d->change.operation = "OPTIMIZE";
@@ -181,20 +228,97 @@ static bool mark(struct doing *d)
 {
     const int partition = (int)draw(d->w, d->w->partitions);
     const struct lake_entry *e = any_entry(d, partition);
-    const int marked = e ? model_marked(lake_entry_dv_id(e)) + 1 : 0;
+    const unsigned marked = e ? marked_of(e) : 0, next = marked | (marked + 1);
 
-    if (!e || marked > file_of(d, e)->n_rows)
+    if (!e || next >> file_of(d, e)->n_rows)
         return false;
     if (chance(d->w, 50))
         read_rows(d, partition);
-    snprintf(d->text, sizeof(d->text),
-             "{\"storageType\":\"p\",\"pathOrInlineDv\":\"sim:/m%d-%d\",\"offset\":1,\"sizeInBytes\":40,"
-             "\"cardinality\":%d}",
-             marked, d->number, marked);
-    d->readd = (struct lake_readd){e, d->text, file_of(d, e)->n_rows, false};
-    d->change.readds = &d->readd;
-    d->change.n_readds = 1;
+    mark_rows(d, e, next);
     return true;
+}
+
+/* --- DELETE, UPDATE, MERGE ---------------------------------------------------------------------------------------- */
+
+/* What a predicate on x, and maybe on the partition, reads: by one of the ways that there are to say so. */
+static void read_where(struct doing *d, int partition)
+{
+    const struct lake_entry **kept = check_calloc(d->s->entries.n + 1, sizeof(const struct lake_entry *));
+    struct op *op = op_of(d);
+    size_t n = 0;
+
+    op->low = (int)draw(d->w, X_VALUES);
+    op->high = op->low + (int)draw(d->w, X_VALUES / 2);
+    read_rows(d, partition);
+    snprintf(d->where, sizeof(d->where), partition < 0 ? "x >= %d AND x <= %d" : "x >= %d AND x <= %d AND p = '%d'",
+             op->low, op->high, partition);
+    for (size_t i = 0; i < d->s->entries.n; i++)
+        if (lake_entry_is_live(&d->s->entries.p[i]))
+            kept[n++] = &d->s->entries.p[i];
+    n = lake_prune(d->s, d->where, kept, n, kept);
+    for (size_t i = 0; i < n; i++)
+        if (is_in(d, kept[i], partition))
+            vec_push(&d->read, kept[i]);
+    free(kept);
+    if (chance(d->w, 70)) {
+        d->change.scope = LAKE_READ_WHERE;
+        d->change.read_where = d->where;
+    }
+    if (chance(d->w, 70)) {
+        d->change.read = d->read.p;
+        d->change.n_read = d->read.n;
+    }
+}
+
+/* The rows of the file that the predicate is true for. */
+static unsigned matches(struct doing *d, const struct lake_entry *e)
+{
+    const struct data_file *f = file_of(d, e);
+    const struct op *op = op_of(d);
+    unsigned found = 0;
+
+    for (int i = 0; i < f->n_rows; i++)
+        if (!(marked_of(e) >> i & 1) && model_x(f->rows[i]) >= op->low && model_x(f->rows[i]) <= op->high)
+            found |= 1U << i;
+    return found;
+}
+
+/* One file: by a deletion vector, or written anew without what goes; what is updated is written beside what stays. */
+static bool change_file(struct doing *d, const struct lake_entry *e, bool vector, bool update)
+{
+    const struct data_file f = *file_of(d, e); /* others are added to the model, which may move it */
+    const unsigned found = matches(d, e), all = (1U << f.n_rows) - 1;
+    uint64_t rows[ROWS_MAX];
+    int n = 0;
+
+    if (!found)
+        return true;
+    vector = vector && (marked_of(e) | found) != all;
+    for (int i = 0; i < f.n_rows; i++)
+        if (found >> i & 1 && update)
+            rows[n++] = fresh_row(d);
+        else if (!vector && !((marked_of(e) | found) >> i & 1))
+            rows[n++] = f.rows[i];
+    if (vector)
+        mark_rows(d, e, marked_of(e) | found);
+    else
+        remove_file(d, e);
+    return n == 0 || write_file(d, f.partition, rows, n);
+}
+
+static bool change(struct doing *d)
+{
+    const int partition = chance(d->w, 50) ? -1 : (int)draw(d->w, d->w->partitions);
+    const bool vectors = chance(d->w, 50), update = chance(d->w, 60), insert = chance(d->w, 30);
+
+    read_where(d, partition);
+    d->change.operation = insert ? "MERGE" : update ? "UPDATE" : "DELETE";
+    for (size_t i = 0; i < d->read.n; i++)
+        if (d->n_fresh > FRESH_MAX - 2 * ROWS_MAX || !change_file(d, d->read.p[i], vectors, update))
+            return false;
+    if (insert)
+        return write_fresh(d, partition < 0 ? (int)draw(d->w, d->w->partitions) : partition);
+    return d->removed.n + d->readds.n > 0;
 }
 
 static bool delete_one(struct doing *d)
@@ -205,7 +329,7 @@ static bool delete_one(struct doing *d)
     if (!e)
         return false;
     read_rows(d, partition);
-    vec_push(&d->removed, e);
+    remove_file(d, e);
     return true;
 }
 
@@ -294,7 +418,7 @@ static bool prepare(struct doing *d, enum op_kind kind, struct lake_snapshot **o
     static bool (*const how[OP_KINDS])(struct doing *d) = {
         [OP_CREATE] = create,     [OP_APPEND] = append, [OP_REPLACE] = replace,   [OP_DERIVE] = derive,
         [OP_OPTIMIZE] = optimize, [OP_MARK] = mark,     [OP_DELETE] = delete_one, [OP_PROPERTY] = property,
-        [OP_TXN] = txn,           [OP_DOMAIN] = domain,
+        [OP_TXN] = txn,           [OP_DOMAIN] = domain, [OP_CHANGE] = change,
     };
 
     return kind == OP_RESTORE ? restore(d, old) : how[kind](d);
@@ -313,6 +437,8 @@ static void finish(struct doing *d, bool ready)
     d->change.n_removed = d->removed.n;
     d->change.restored = d->restored.p;
     d->change.n_restored = d->restored.n;
+    d->change.readds = d->readds.p;
+    d->change.n_readds = d->readds.n;
     if (!ready) {
         lake_new_files_discard(d->t, &d->files);
         op_of(d)->state = OP_NOTHING;
@@ -351,6 +477,11 @@ static void operate(struct process *p, struct lake_table *t, struct lake_snapsho
     buf_release(&d.metadata);
     vec_free(&d.removed);
     vec_free(&d.restored);
+    vec_free(&d.read);
+    vec_free(&d.readds);
+    for (size_t i = 0; i < d.vectors.n; i++)
+        free(d.vectors.p[i]);
+    vec_free(&d.vectors);
     lake_new_files_free(&d.files);
 }
 
@@ -358,7 +489,8 @@ static enum op_kind draw_kind(struct world *w)
 {
     static const enum op_kind kinds[] = {OP_APPEND, OP_APPEND,   OP_APPEND,   OP_REPLACE,  OP_DERIVE, OP_DERIVE,
                                          OP_DERIVE, OP_OPTIMIZE, OP_OPTIMIZE, OP_MARK,     OP_DELETE, OP_DELETE,
-                                         OP_DELETE, OP_TXN,      OP_TXN,      OP_PROPERTY, OP_DOMAIN, OP_RESTORE};
+                                         OP_DELETE, OP_TXN,      OP_TXN,      OP_PROPERTY, OP_DOMAIN, OP_RESTORE,
+                                         OP_CHANGE, OP_CHANGE,   OP_CHANGE,   OP_CHANGE};
 
     return kinds[draw(w, IG_COUNT(kinds))];
 }
