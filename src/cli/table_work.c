@@ -29,6 +29,12 @@ void table_figures_json(struct cli_context *c, const struct table_figure *figure
 
 /* --- optimize -------------------------------------------------------------------------------------------------- */
 
+/* "1 file", "1,234 files" */
+static const char *count_of(struct cli_context *c, int64_t n, const char *what)
+{
+    return arena_printf(&c->arena, "%s %s%s", table_count(c, n), what, n == 1 ? "" : "s");
+}
+
 struct optimize_work {
     struct lake_optimize o;
     struct lake_optimized out;
@@ -58,17 +64,18 @@ static void print_optimized(struct cli_context *c, const struct lake_optimize *o
         if (o->where && out->files_considered == 0)
             fprintf(c->out, "nothing to do: no partition is chosen by %s\n", o->where);
         else
-            fprintf(c->out, "nothing to do: %s files\n", table_count(c, out->files_considered));
+            fprintf(c->out, "nothing to do: %s\n", count_of(c, out->files_considered, "file"));
         return;
     }
     if (o->dry_run)
-        fprintf(c->out, "would make about %s files of %s (%s)", table_count(c, out->files_added),
+        fprintf(c->out, "would make about %s of %s (%s)", count_of(c, out->files_added, "file"),
                 table_count(c, out->files_removed), table_bytes(c, out->bytes_removed));
     else
-        fprintf(c->out, "%s files (%s) became %s files (%s)", table_count(c, out->files_removed),
-                table_bytes(c, out->bytes_removed), table_count(c, out->files_added), table_bytes(c, out->bytes_added));
+        fprintf(c->out, "%s (%s) became %s (%s)", count_of(c, out->files_removed, "file"),
+                table_bytes(c, out->bytes_removed), count_of(c, out->files_added, "file"),
+                table_bytes(c, out->bytes_added));
     if (out->vectors_removed)
-        fprintf(c->out, ", %s deletion vectors less", table_count(c, out->vectors_removed));
+        fprintf(c->out, ", %s less", count_of(c, out->vectors_removed, "deletion vector"));
     if (!o->dry_run)
         fprintf(c->out, "; version %lld", (long long)out->version);
     fputc('\n', c->out);
@@ -170,10 +177,10 @@ static void print_vacuumed(struct cli_context *c, const struct lake_vacuum *o, c
     if (out->files == 0)
         fprintf(to, "nothing to remove");
     else
-        fprintf(to, "%s %s files%s%s%s", o->dry_run ? "would remove" : "removed", table_count(c, out->files),
+        fprintf(to, "%s %s%s%s%s", o->dry_run ? "would remove" : "removed", count_of(c, out->files, "file"),
                 out->bytes >= 0 ? " (" : "", table_bytes(c, out->bytes), out->bytes >= 0 ? ")" : "");
     if (out->folders)
-        fprintf(to, " and %s empty folders", table_count(c, out->folders));
+        fprintf(to, " and %s", count_of(c, out->folders, "empty folder"));
     if (out->kept_files)
         fprintf(to, "; %s more (%s) are younger than the retention", table_count(c, out->kept_files),
                 table_bytes(c, out->kept_bytes));
@@ -310,9 +317,9 @@ static void print_cleaned(struct cli_context *c, const struct lake_cleaned *out,
         print_nothing_cleaned(c, out);
         return;
     }
-    fprintf(c->out, "%s %s commits, %s files of checkpoints, %s sidecars, %s checksums and compacted commits",
-            dry_run ? "would remove" : "removed", table_count(c, out->commits), table_count(c, out->checkpoints),
-            table_count(c, out->sidecars), table_count(c, out->others));
+    fprintf(c->out, "%s %s, %s, %s, %s", dry_run ? "would remove" : "removed", count_of(c, out->commits, "commit"),
+            count_of(c, out->checkpoints, "checkpoint file"), count_of(c, out->sidecars, "sidecar"),
+            count_of(c, out->others, "other file"));
     if (out->first_version > 0)
         fprintf(c->out, "; versions from %lld on %s readable", (long long)out->first_version,
                 dry_run ? "would stay" : "are");

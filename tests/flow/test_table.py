@@ -132,6 +132,14 @@ def test_a_run_compacts_where_many_small_files_are(project):
     compaction = [h for h in table.history(5) if h["operation"] == "OPTIMIZE"]
     assert len(compaction) == 1 and compaction[0]["operationParameters"]["auto"] == "true"
     assert set(ids) <= set(table.to_pyarrow_table().column("order_id").to_pylist()) and len(table.file_uris()) < 10
+    for again in (1, 2):  # what was compacted goes together with what is small now, so that the number stays bounded
+        for i in range(49):
+            row = rows.slice(0, 1).to_pylist()[0] | {"order_id": f"y{again}-{i}", "order_date": datetime.date(2023, 1, 1)}
+            deltalake.write_deltalake(str(silver), pa.Table.from_pylist([row], schema=rows.schema), mode="append")
+        run_with(range(10 + 2 * again, 12 + 2 * again))
+        table = deltalake.DeltaTable(str(silver))
+        assert "OPTIMIZE" in [h["operation"] for h in table.history(3)] and len(table.file_uris()) < 10
+    assert len(table.to_pyarrow_table()) == 10 + 60 + 2 + 98 + 4
 
 
 # --- optimize ----------------------------------------------------------------------------------------------------
@@ -161,6 +169,19 @@ def test_zorder_orders_what_is_new(ingot, table):
     assert one(ingot, "optimize", table, "--zorder", "text,id")["files_removed"] == 2, "one partition has a new file"
     assert one(ingot, "optimize", table, "--zorder", "text,id", "--full")["files_removed"] == 5
     assert rows_of(table) == before + [batch(1000)[0]]
+
+
+def test_ordered_files_do_not_overlap(ingot, tmp_path, rng):
+    place = tmp_path / "t"
+    for _ in range(4):
+        rows = {"a": [rng.randrange(10**9) for _ in range(20000)], "s": [rng.randbytes(8).hex() for _ in range(20000)]}
+        deltalake.write_deltalake(str(place), pa.table(rows), mode="append")
+    before = deltalake.DeltaTable(str(place)).to_pyarrow_table().sort_by("a").to_pylist()
+    assert one(ingot, "optimize", place, "--zorder", "a", "--target", "400KB")["files_added"] >= 4
+    table = deltalake.DeltaTable(str(place))
+    files = [pq.read_table(place / uri.rsplit("/", 1)[1], columns=["a"]).column("a").to_pylist() for uri in table.file_uris()]
+    assert sum(sorted(files), []) == [r["a"] for r in before], "in order, within files and from file to file"
+    assert table.to_pyarrow_table().sort_by("a").to_pylist() == before
 
 
 # --- vacuum and restore --------------------------------------------------------------------------------------------
@@ -244,6 +265,30 @@ def test_the_log_is_cleaned_only_behind_a_whole_checkpoint(ingot, table, tmp_pat
     one(ingot, "alter", table, "--set", "delta.logRetentionDuration=interval 100 days")
     os.utime(log / f"{8:020d}.json", (long_ago, long_ago))
     assert "older than delta.logRetentionDuration (100 days)" in clean()
+
+
+def test_the_log_behind_a_v2_checkpoint_is_cleaned(ingot, tmp_path):
+    place, log = tmp_path / "t", tmp_path / "t" / "_delta_log"
+    one(ingot, "create", place, "id BIGINT", "-p", "delta.checkpointPolicy=v2", "-p", "delta.feature.v2Checkpoint=supported")
+    for i in range(4):
+        ingot.run("query", f"INSERT INTO delta('{place}') VALUES ({i})", cwd=tmp_path)
+    one(ingot, "checkpoint", f"{place}@2")
+    assert len([p for p in log.iterdir() if ".checkpoint." in p.name and len(p.name) > 60]) == 1, "named by a UUID"
+    for i in range(4):
+        os.utime(log / f"{i:020d}.json", (1600000000 + i, 1600000000 + i))
+    assert one(ingot, "clean-log", place) | {"others": 0} == {"first_version": 2, "commits": 2, "checkpoints": 0, "sidecars": 0, "others": 0, "retention_ms": 30 * 86400000}
+    assert not (log / f"{1:020d}.json").exists() and one(ingot, "check", place, "--data")["problems"] == 0
+    assert ingot.run("--json", "query", f"SELECT count(*) AS n FROM delta('{place}', version => 2)", cwd=tmp_path).rows() == [{"n": 2}]
+
+
+def test_tables_that_are_not_written_are_cleaned(ingot, shared, tmp_path):
+    table = tmp_path / "t"
+    shutil.copytree(shared / "delta" / "delta-rs-data" / "spark-variant-checkpoint", table)
+    (table / "stray.parquet").write_bytes(b"x")
+    os.utime(table / "stray.parquet", (1600000000, 1600000000))
+    assert one(ingot, "vacuum", table)["files"] == 1 and not (table / "stray.parquet").exists()
+    assert one(ingot, "clean-log", table)["commits"] == 0
+    assert "variantType" in ingot.run("table", "optimize", str(table), cwd=tmp_path, code=1).err
 
 
 def test_restore_to_a_version_and_a_time(ingot, table):

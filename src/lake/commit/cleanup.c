@@ -361,7 +361,7 @@ enum ig_code lake_clean_log(struct lake_table *t, bool dry_run, struct lake_clea
     enum ig_code rc = lake_snapshot_latest(t, &s, err);
 
     if (!rc)
-        rc = lake_check_writable(s, false, err);
+        rc = lake_check_cleanable(s, err);
     if (!rc)
         rc = clean(t, s, dry_run, out, err);
     lake_snapshot_free(s);

@@ -217,17 +217,18 @@ static enum ig_code create_table(struct creation *c, const char *select, struct 
     struct lake_table *t = c->t;
     const struct schema_type *have = NULL, *schema = NULL;
     struct lake_snapshot *s = NULL;
+    struct error found = {0};
     struct arena arena;
     enum ig_code rc;
 
     arena_init(&arena);
-    rc = lake_snapshot_latest(t, &s, NULL);
+    rc = lake_snapshot_latest(t, &s, &found);
     lake_snapshot_free(s);
-    if (rc != IG_NOT_FOUND)
-        rc = rc ? error_set(err, rc, "there is something, but it cannot be read")
-                : error_set(err, IG_EXISTS, "there is one already");
-    else
+    if (rc == IG_NOT_FOUND)
         rc = IG_OK;
+    else
+        rc = rc ? error_set(err, rc, "it is not known whether there is one already: %s", found.msg)
+                : error_set(err, IG_EXISTS, "there is one already");
     if (!rc && select) {
         rc = schema_of_query(&arena, t->conn, select, &have, err);
         if (!rc)

@@ -341,7 +341,7 @@ static enum ig_code look_again(struct vacuum *v, struct error *err)
     IG_TRY(lake_snapshot_latest(v->t, &now, err));
     lake_snapshot_free(v->s);
     v->s = now;
-    IG_TRY(lake_check_writable(now, false, err));
+    IG_TRY(lake_check_cleanable(now, err));
     lake_names_free(&v->keep);
     return keep_all(v, err);
 }
@@ -460,7 +460,7 @@ static enum ig_code vacuum(struct vacuum *v, struct error *err)
 
     IG_TRY(lake_snapshot_latest(v->t, &v->s, err));
     /* The protocol of writers counts (vacuumProtocolCheck): a feature that we do not know may keep files elsewhere. */
-    IG_TRY(lake_check_writable(v->s, false, err));
+    IG_TRY(lake_check_cleanable(v->s, err));
     v->out->version = v->s->version;
     IG_TRY(check_retention(v, err));
     IG_TRY(keep_all(v, err));

@@ -205,7 +205,7 @@ static enum ig_code explain_gone(const struct scan *c, const struct lake_entry *
     }
     if (gone > 0)
         return error_context(err, rc, "%zu of the %zu files that are read are gone " LAKE_WHY_GONE, gone, n);
-    return rc == IG_NOT_FOUND ? error_context(err, rc, "a file is gone " LAKE_WHY_GONE) : rc;
+    return rc == IG_NOT_FOUND ? error_context(err, IG_CORRUPT, "a file is gone " LAKE_WHY_GONE) : rc;
 }
 
 static enum ig_code find_paths(struct scan *c, const struct lake_entry *const *entries, size_t n, const char **paths,

@@ -231,7 +231,7 @@ static enum ig_code refuse(const char *feature, struct error *err)
     return error_set(err, IG_UNSUPPORTED, "writing a table with the feature %s is not supported", feature);
 }
 
-enum ig_code lake_check_writable(const struct lake_snapshot *s, bool removes, struct error *err)
+enum ig_code lake_check_cleanable(const struct lake_snapshot *s, struct error *err)
 {
     const struct lake_protocol *p = &s->protocol;
 
@@ -243,6 +243,14 @@ enum ig_code lake_check_writable(const struct lake_snapshot *s, bool removes, st
         if (!f || f->write == LAKE_NO)
             return refuse(p->writer_features[i], err);
     }
+    return IG_OK;
+}
+
+enum ig_code lake_check_writable(const struct lake_snapshot *s, bool removes, struct error *err)
+{
+    const struct lake_protocol *p = &s->protocol;
+
+    IG_TRY(lake_check_cleanable(s, err));
     for (size_t i = 0; i < IG_COUNT(features); i++) {
         const struct lake_feature *f = &features[i];
 

@@ -41,6 +41,9 @@ IG_MUST_CHECK enum ig_code lake_check_protocol(const struct lake_protocol *p, st
 IG_MUST_CHECK enum ig_code lake_check_readable(const struct lake_snapshot *s, struct error *err);
 /* Does the table take writes from us? `removes`: also such as remove rows (IG_INVALID if it is append-only). */
 IG_MUST_CHECK enum ig_code lake_check_writable(const struct lake_snapshot *s, bool removes, struct error *err);
+/* May files be removed that the table does not name? So also where rows are written in a way that is not ours
+ * (variants, Iceberg's, collations): what keeps files is known. */
+IG_MUST_CHECK enum ig_code lake_check_cleanable(const struct lake_snapshot *s, struct error *err);
 /* IG_UNSUPPORTED, naming the feature, if it is in use: for an operation that would not honour it. */
 IG_MUST_CHECK enum ig_code lake_refuse_use(const struct lake_snapshot *s, const char *name, const char *what,
                                            struct error *err);
