@@ -3,7 +3,7 @@
 in a process of its own on a fresh copy of the same table, in turn; printed are the best wall and CPU times (on a busy
 machine the better measure), the peak memory (RSS), the files made, and the ratios. The rows are compared by sums.
 
-    tests/bench/lake/optimize.py [--rows 10M] [--files 1000] [--runs 2] [--where DIR] [--only compact|zorder]
+    tests/bench/lake/optimize.py [--rows 10M] [--files 1000] [--runs 2] [--where DIR] [--only compact|zorder] [--memory 512MB]
 """
 
 import argparse
@@ -72,7 +72,9 @@ def main():
     options.add_argument("--runs", type=int, default=2)
     options.add_argument("--where", default=tempfile.gettempdir())
     options.add_argument("--only", choices=OURS)
+    options.add_argument("--memory", help="what ingot's engine may use, as 512MB")
     o = options.parse_args()
+    memory = ["--memory", o.memory] if o.memory else []
     rows = int(o.rows.replace("M", "000000"))
     print(f"load {os.getloadavg()[0]:.1f}, {os.cpu_count()} cores")
     with tempfile.TemporaryDirectory(dir=o.where) as folder:
@@ -82,7 +84,7 @@ def main():
             best, seen = {}, {}
             for _ in range(o.runs):
                 for side, command in (
-                    ("ingot", [INGOT, "--quiet", "table", "optimize", work, *OURS[kind]]),
+                    ("ingot", [INGOT, "--quiet", "table", "optimize", work, *OURS[kind], *memory]),
                     ("delta-rs", [sys.executable, "-c", THEIRS[kind], work]),
                 ):
                     shutil.rmtree(work, ignore_errors=True)
