@@ -111,9 +111,6 @@ IG_MUST_CHECK enum ig_code dml_plan_clause(struct dml *d, const struct lake_merg
 IG_MUST_CHECK enum ig_code dml_plan_condition(struct dml *d, const char *on, struct error *err);
 /* Is it a condition over the table alone? Its columns are then all partition columns, or not. */
 IG_MUST_CHECK enum ig_code dml_check_where(struct dml *d, const char *where, bool *partitions_only, struct error *err);
-/* Appends an expression as the value of a column: cast as assignments are. `from` is its type. */
-void dml_add_assigned(struct buf *sql, const struct schema_type *to, const struct schema_type *from, const char *value);
-
 /* Can a value of this type be stored in such a column at all? */
 bool dml_can_assign(const struct schema_type *to, const struct schema_type *from);
 enum ig_code dml_refuse_type(const struct schema_field *f, const struct schema_type *from, struct error *err);

@@ -2,6 +2,7 @@
  * From clauses to SQL: which columns an expression names, what type it has, and how it is stored in a column.
  */
 #include "lake/change/dml.h"
+#include "lake/write/expression.h"
 #include "lake/write/rules.h"
 
 #include <string.h>
@@ -61,22 +62,6 @@ static enum ig_code type_of(struct dml *d, enum lake_merge_when when, const char
 }
 
 /* --- stored values ----------------------------------------------------------------------------------------- */
-
-static bool is_whole(enum schema_kind kind)
-{
-    return kind == SCHEMA_BYTE || kind == SCHEMA_SHORT || kind == SCHEMA_INTEGER || kind == SCHEMA_LONG;
-}
-
-void dml_add_assigned(struct buf *sql, const struct schema_type *to, const struct schema_type *from, const char *value)
-{
-    /* Delta's engines cut a fraction off where DuckDB's cast would round. */
-    const bool cut = is_whole(to->kind) && from && !from->untyped &&
-                     (from->kind == SCHEMA_FLOAT || from->kind == SCHEMA_DOUBLE || from->kind == SCHEMA_DECIMAL);
-
-    buf_printf(sql, cut ? "CAST(trunc(%s\n) AS " : "CAST((%s\n) AS ", value);
-    schema_add_sql(sql, to);
-    buf_putc(sql, ')');
-}
 
 bool dml_can_assign(const struct schema_type *to, const struct schema_type *from)
 {
@@ -172,7 +157,7 @@ static enum ig_code add_value(const struct assignment *a, const struct schema_fi
         IG_TRY(type_of(a->d, a->when, whole->value, &from, err));
         if (!dml_can_assign(f->type, from))
             return dml_refuse_type(f, from, err);
-        dml_add_assigned(sql, f->type, from, whole->value);
+        lake_add_stored_value(sql, f->type, from, whole->value);
         return IG_OK;
     }
     if (n == 0) {
@@ -347,7 +332,7 @@ static enum ig_code plan_all(struct dml *d, const struct lake_merge_clause *clau
         if (!dml_can_assign(f->type, from->type))
             return dml_refuse_type(f, from->type, err);
         buf_init(&sql, 0);
-        dml_add_assigned(&sql, f->type, from->type, qualified(d, d->source, from->name));
+        lake_add_stored_value(&sql, f->type, from->type, qualified(d, d->source, from->name));
         out->values[k] = arena_strdup(&d->arena, buf_cstr(&sql));
         buf_release(&sql);
     }

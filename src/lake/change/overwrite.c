@@ -3,6 +3,7 @@
  * that the new rows are in.
  */
 #include "lake/change/dml.h"
+#include "lake/write/expression.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -61,7 +62,7 @@ enum ig_code lake_add_assigned_rows(struct arena *a, struct engine_conn *c, cons
         snprintf(name, sizeof(name), "_ingot_%zu", k);
         buf_puts(sql, k ? ", " : "");
         if (f)
-            dml_add_assigned(sql, f->type, have->fields[k].type, name);
+            lake_add_stored_value(sql, f->type, have->fields[k].type, name);
         else
             buf_puts(sql, name);
         buf_puts(sql, " AS ");

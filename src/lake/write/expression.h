@@ -24,6 +24,12 @@ IG_MUST_CHECK enum ig_code lake_translate_condition(struct engine_conn *c, const
 /* Is there the name in the expression, as a word of its own? */
 bool lake_mentions(const char *expression, const char *name);
 
+/* Appends CAST(value AS the type `to`), as Spark stores it; `from` is the value's type, or NULL. */
+void lake_add_stored_value(struct buf *sql, const struct schema_type *to, const struct schema_type *from,
+                           const char *value);
+/* Appends the text of a double or float as Java writes it. */
+void lake_add_fraction_text(struct buf *sql, const char *value);
+
 /* --- between expression.c, spark_functions.c and spark_operators.c ------------------------------------------ */
 
 struct translation {

@@ -141,7 +141,18 @@ static const char *cast_to_text(struct translation *x, const char *sql, const st
         if (from->scale > 6) /* 0E-10 in some versions of Spark */
             return lake_cannot_translate(x, "a cast of a decimal of more than 6 decimals to string is not supported");
         return arena_printf(&x->arena, "CAST(%s AS VARCHAR)", sql);
-    default: /* a double's digits, a struct's brackets are Spark's own */
+    case SCHEMA_DOUBLE:
+    case SCHEMA_FLOAT: {
+        struct buf out;
+        const char *text;
+
+        buf_init(&out, 0);
+        lake_add_fraction_text(&out, sql);
+        text = arena_strndup(&x->arena, buf_cstr(&out), out.n);
+        buf_release(&out);
+        return text;
+    }
+    default: /* a struct's brackets are Spark's own */
         return lake_cannot_translate(x, "a cast of this type to string is not supported: %s", sql);
     }
 }
@@ -211,6 +222,8 @@ const char *lake_translate_cast(struct translation *x, const char *sql, const st
     if ((to->kind == SCHEMA_DOUBLE || to->kind == SCHEMA_FLOAT || to->kind == SCHEMA_DECIMAL) &&
         from->kind == SCHEMA_TIMESTAMP)
         return lake_cannot_translate(x, "a cast of a timestamp to a fraction is not supported");
+    if (to->kind == SCHEMA_DECIMAL && (from->kind == SCHEMA_DOUBLE || from->kind == SCHEMA_FLOAT)) /* by its digits */
+        return cast_as(x, arena_printf(&x->arena, "CAST(CAST(%s AS DOUBLE) AS VARCHAR)", sql), to);
     if (to->kind == SCHEMA_BINARY && from->kind == SCHEMA_STRING)
         return arena_printf(&x->arena, "encode(%s)", sql);
     if (to->kind == SCHEMA_STRUCT || to->kind == SCHEMA_ARRAY || to->kind == SCHEMA_MAP || to->kind == SCHEMA_BINARY)

@@ -373,7 +373,8 @@ static enum ig_code take_file(struct write *w, struct engine_rows *rows, struct 
     if (!rc)
         rc = check_years(s, &f, err);
     lake_rules_saw(&w->rules, buf_str(&statistics));
-    lake_add_stats(&stats, s, f.rows, buf_str(&statistics));
+    if (!rc)
+        rc = lake_add_stats(&stats, s, f.rows, buf_str(&statistics), err);
     f.stats = buf_take(&stats);
     f.name = new_name(w, f.values);
     f.modified_ms = env_now_ms(w->t->store->env);

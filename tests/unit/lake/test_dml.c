@@ -192,6 +192,85 @@ static void a_deletion_vector_leaves_the_files(void **state)
     assert_int_equal(query(f, "sum(id)"), 110 * 90 + 4005 + 210 * 90 + 4005);
 }
 
+static void assert_stored(struct fixture *f, const char *column, const char *want)
+{
+    struct lake_snapshot *s = NULL;
+    struct buf sql, got;
+
+    buf_init(&sql, 0);
+    buf_init(&got, 0);
+    must(f, lake_snapshot_open(f->t, LAKE_LATEST, &s, &f->err));
+    buf_printf(&sql, "SELECT coalesce(%s::VARCHAR, 'null') FROM ", column);
+    must(f, lake_add_scan(s, NULL, &sql, &f->err));
+    must(f, engine_query_str(f->s.conn, buf_cstr(&sql), &got, &f->err));
+    assert_string_equal(buf_cstr(&got), want);
+    buf_release(&got);
+    buf_release(&sql);
+    lake_snapshot_free(s);
+}
+
+/* What the engine's casts would make of it is in brackets. */
+static void values_are_stored_as_spark_stores_them(void **state)
+{
+    static const struct {
+        const char *value, *column, *want;
+    } cases[] = {
+        {"1e30::DOUBLE", "s", "1.0E30"}, /* 1e+30 */
+        {"'nan'::DOUBLE", "s", "NaN"},
+        {"-12345678.5::DOUBLE", "s", "-1.23456785E7"},
+        {"1e15::DOUBLE", "s", "1.0E15"},
+        {"0.000123::DOUBLE", "s", "1.23E-4"},
+        {"-1.5e-7::DOUBLE", "s", "-1.5E-7"},
+        {"0.001::DOUBLE", "s", "0.001"},
+        {"16777216::FLOAT", "s", "1.6777216E7"},
+        {"NULL::DOUBLE", "s", "null"},
+        {"TIMESTAMPTZ '2024-02-29 13:14:15.5+00'", "s", "2024-02-29 13:14:15.5"}, /* ... +00 */
+        {"'ab'::BLOB", "s", "ab"},
+        {"1.005::DOUBLE", "c", "1.01"}, /* 1.00 */
+        {"2.5::DOUBLE", "i", "2"},
+        {"' 12 '", "i", "12"},
+        {"'a\\x41'", "x", "a\\x5Cx41"}, /* aA */
+        {"'2024-02-03'", "d", "2024-02-03"},
+    };
+    static const struct {
+        const char *value, *column, *message;
+    } bad[] = {
+        {"'12.7'", "i", "no whole number"}, /* 13 */
+        {"'1e3'", "i", "no whole number"},
+        {"'infinity'", "d", "no time"},
+        {"'2024/02/03'", "d", "no time"},
+        {"'infinity'::DATE", "d", "infinity in the column d"},
+        {"'-infinity'::TIMESTAMPTZ", "t", "infinity in the column t"},
+        {"'\\xFF'::BLOB", "s", "UTF8"},
+    };
+    struct fixture *f = *state;
+    struct lake_insert insert = {.n_columns = 1};
+    struct buf sql;
+
+    buf_init(&sql, 0);
+    must(f, lake_create_table(
+                f->t, "SELECT '' AS s, 1::DECIMAL(10,2) AS c, 1 AS i, ''::BLOB AS x, current_date AS d, now() AS t",
+                NULL, &f->err));
+    for (size_t k = 0; k < IG_COUNT(cases); k++) {
+        must(f, lake_delete(f->t, "t", NULL, NULL, NULL, &f->err));
+        insert.columns = &cases[k].column;
+        buf_clear(&sql);
+        buf_printf(&sql, "SELECT %s", cases[k].value);
+        insert.select = buf_cstr(&sql);
+        must(f, lake_insert(f->t, &insert, NULL, NULL, &f->err));
+        assert_stored(f, cases[k].column, cases[k].want);
+    }
+    for (size_t k = 0; k < IG_COUNT(bad); k++) {
+        insert.columns = &bad[k].column;
+        buf_clear(&sql);
+        buf_printf(&sql, "SELECT %s", bad[k].value);
+        insert.select = buf_cstr(&sql);
+        if (lake_insert(f->t, &insert, NULL, NULL, &f->err) != IG_INVALID || !strstr(f->err.msg, bad[k].message))
+            fail_msg("%s: %s", bad[k].value, f->err.msg);
+    }
+    buf_release(&sql);
+}
+
 static void what_is_refused(void **state)
 {
     static const struct lake_merge_clause update = {.when = LAKE_MATCHED, .action = LAKE_UPDATE_ALL};
@@ -224,6 +303,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_changes_nothing_is_no_commit, setup, teardown),
         cmocka_unit_test_setup_teardown(the_first_clause_that_is_true_decides, setup, teardown),
         cmocka_unit_test_setup_teardown(a_deletion_vector_leaves_the_files, setup, teardown),
+        cmocka_unit_test_setup_teardown(values_are_stored_as_spark_stores_them, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_refused, setup, teardown),
     };
 

@@ -151,6 +151,9 @@ static void expressions_mean_what_spark_means(void **state)
         {"length(x || x)", "4"},
         {"length(concat(x, x))", "4"},
         {"CAST(c AS STRING)", "1.500"},
+        {"CAST(f AS STRING)", "2.5"},
+        {"concat(s, f * 1e9)", "abc2.5E9"},
+        {"CAST(1.005D AS DECIMAL(9,2))", "1.01"},
     };
     struct fixture *f = *state;
 
@@ -194,7 +197,7 @@ static void what_is_not_understood_is_refused(void **state)
         {"i IN (SELECT 1)", "subquery", IG_UNSUPPORTED},
         {"substring(s, -1, 2)", "substring", IG_UNSUPPORTED},
         {"date_format(t, 'QQQ')", "QQQ", IG_UNSUPPORTED},
-        {"CAST(f AS STRING)", "string", IG_UNSUPPORTED},
+        {"CAST(n AS STRING)", "string", IG_UNSUPPORTED},
         {"CAST(i AS WARP)", "WARP", IG_UNSUPPORTED},
         {"year(n)", "cannot be evaluated", IG_UNSUPPORTED},
         {"", "ends", IG_INVALID},
