@@ -138,13 +138,27 @@ static void put_file(struct feed *f, enum kind kind, const struct lake_entry *e,
     vec_push(&f->parts[kind].moments, moment);
 }
 
-/* A remove by an old engine does not say of which partition the file was: the version before knows. */
+/* Spark leaves the columns whose value is null out of a remove. */
+static bool says_all_values(const struct feed *f, const struct lake_entry *removed)
+{
+    struct json_reader r;
+    struct json_value key, v;
+    size_t n = 0;
+
+    json_reader_init(&r, removed->values->raw);
+    json_begin(&r, &v);
+    while (json_next_key(&r, &key) && json_read(&r, &v))
+        n++;
+    return n >= f->end->metadata.n_partition_columns;
+}
+
+/* A remove does not always say of which partition the file was: the version before knows. */
 static enum ig_code find_values(struct feed *f, struct lake_entry *removed, int64_t version, struct error *err)
 {
     struct lake_snapshot *before = NULL;
     const struct lake_entry *e;
 
-    if (removed->values || f->end->metadata.n_partition_columns == 0)
+    if (f->end->metadata.n_partition_columns == 0 || (removed->values && says_all_values(f, removed)))
         return IG_OK;
     IG_TRY(lake_snapshot_open(f->t, version - 1, &before, err));
     e = lake_snapshot_find(before, lake_entry_name(removed), lake_entry_dv_id(removed));

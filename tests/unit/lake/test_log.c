@@ -483,6 +483,45 @@ static void a_remove_without_a_size_is_a_change(void **state)
     buf_release(&sql);
 }
 
+/* Spark's removes leave out the partition columns whose value is null. */
+static void a_remove_of_the_null_partition_is_a_change(void **state)
+{
+    static const char file[] = "\"path\":\"one\",\"partitionValues\":{%s},\"dataChange\":true,%s";
+    struct fixture *f = *state;
+    struct lake_table *t = NULL;
+    struct env_stat st;
+    struct buf text, got;
+
+    buf_init(&text, 0);
+    buf_init(&got, 0);
+    buf_printf(&text, "COPY (SELECT 1 AS b) TO '%s/t/one' (FORMAT parquet)", f->dir);
+    assert_int_equal(engine_exec(f->s.conn, &f->err, buf_cstr(&text)), IG_OK);
+    buf_clear(&text);
+    buf_printf(&text, "%s/t/one", f->dir);
+    assert_int_equal(env_stat(f->env, buf_cstr(&text), &st, &f->err), IG_OK);
+    buf_clear(&text);
+    buf_puts(&text, PROTOCOL "{\"metaData\":{\"id\":\"x\",\"format\":{\"provider\":\"parquet\",\"options\":{}},"
+                             "\"schemaString\":\"" SCHEMA "\",\"partitionColumns\":[\"a\"],\"configuration\":{"
+                             "\"delta.enableChangeDataFeed\":\"true\"}}}\n{\"add\":{");
+    buf_printf(&text, file, "\"a\":null", "\"modificationTime\":1");
+    buf_printf(&text, ",\"size\":%lld}}\n", (long long)st.size_bytes);
+    put_commit(f, 0, buf_cstr(&text));
+    buf_clear(&text);
+    buf_puts(&text, "{\"remove\":{");
+    buf_printf(&text, file, "", "\"extendedFileMetadata\":true");
+    buf_printf(&text, ",\"size\":%lld}}\n", (long long)st.size_bytes);
+    put_commit(f, 1, buf_cstr(&text));
+    assert_int_equal(lake_open(f->s.store, f->s.conn, "t", &t, &f->err), IG_OK);
+    buf_clear(&text);
+    buf_puts(&text, "SELECT _change_type || coalesce(a::VARCHAR, ' null') FROM ");
+    if (lake_add_changes(t, 1, 1, &text, &f->err) || engine_query_str(f->s.conn, buf_cstr(&text), &got, &f->err))
+        fail_msg("%s", f->err.msg);
+    assert_string_equal(buf_cstr(&got), "delete null");
+    lake_close(t);
+    buf_release(&got);
+    buf_release(&text);
+}
+
 static void a_partition_value_of_another_type_is_named(void **state)
 {
     static const char add[] = "{\"add\":{\"path\":\"one\",\"partitionValues\":{\"a\":\"%s\"},\"size\":%ld,"
@@ -575,6 +614,7 @@ int main(void)
         TEST(statistics_come_back_as_they_were),
         TEST(versions_by_their_own_times),
         TEST(the_history_is_told_from_its_end),
+        TEST(a_remove_of_the_null_partition_is_a_change),
         TEST(changes_are_asked_for_where_they_were_recorded),
         TEST(a_remove_without_a_size_is_a_change),
         TEST(a_partition_value_of_another_type_is_named),
