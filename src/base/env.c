@@ -3,6 +3,7 @@
 #include "base/json.h"
 #include "base/timestamp.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -107,6 +108,14 @@ enum ig_code env_size(struct env *env, struct env_file *f, int64_t *size, struct
 int env_descriptor(struct env *env, struct env_file *f)
 {
     return env->ops->descriptor(env, f);
+}
+
+void env_begin_sync(struct env *env, struct env_file *f)
+{
+    const int fd = env_descriptor(env, f);
+
+    if (fd >= 0)
+        (void)sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
 }
 
 enum ig_code env_stat(struct env *env, const char *path, struct env_stat *st, struct error *err)

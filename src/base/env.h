@@ -119,6 +119,8 @@ IG_MUST_CHECK enum ig_code env_truncate(struct env *env, struct env_file *f, int
 IG_MUST_CHECK enum ig_code env_sync(struct env *env, struct env_file *f, struct error *err);
 IG_MUST_CHECK enum ig_code env_size(struct env *env, struct env_file *f, int64_t *size, struct error *err);
 int env_descriptor(struct env *env, struct env_file *f);
+/* A hint: the disk may begin to write now what is to be synced later. Nothing is durable by it. */
+void env_begin_sync(struct env *env, struct env_file *f);
 
 IG_MUST_CHECK enum ig_code env_stat(struct env *env, const char *path, struct env_stat *st, struct error *err);
 IG_MUST_CHECK enum ig_code env_rename(struct env *env, const char *from, const char *to, struct error *err);

@@ -78,6 +78,8 @@ static enum ig_code configure(const struct engine *e, const struct engine_option
         {"memory_limit", o->memory_bytes > 0 ? memory : NULL},
         {"threads", o->threads > 0 ? threads : NULL},
         {"temp_directory", o->temp_dir ? o->temp_dir : temp},
+        /* The system has the files in its page cache already. */
+        {"enable_external_file_cache", "false"},
         {"preserve_insertion_order", o->unordered ? "false" : NULL},
     };
 

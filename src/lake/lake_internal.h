@@ -299,6 +299,12 @@ struct lake_new_file {
     char *dv;
 };
 
+/* A file that is written, but has no name in the table yet. */
+struct lake_unnamed {
+    size_t file; /* in the list */
+    char *scratch;
+};
+
 struct lake_new_files {
     VEC(struct lake_new_file) list;
     int64_t rows, bytes;
@@ -306,6 +312,8 @@ struct lake_new_files {
         target_bytes;   /* asked for: a file ends when it has about so many bytes; 0: as the table says; -1: one file */
     char *metadata;     /* the metaData's object that must go along: identity columns took values. NULL: none */
     int64_t group_rows; /* asked for with it: rows of a row group, behind which a file can end; 0: the engine's */
+    bool later;         /* asked for: the writer need not wait for the disk, lake_new_files_put() does */
+    VEC(struct lake_unnamed) unnamed;
 };
 
 /* Writes the rows of a query, which has the table's columns by name (some may be missing: they get their defaults, are
@@ -331,6 +339,9 @@ IG_MUST_CHECK enum ig_code lake_write_change_data(struct lake_table *t, const st
 /* The query of an insert's rows: its select's columns under the table's names, cast as assignments are. */
 IG_MUST_CHECK enum ig_code lake_add_assigned_rows(struct arena *a, struct engine_conn *c, const struct lake_snapshot *s,
                                                   const struct lake_insert *i, struct buf *sql, struct error *err);
+/* Makes durable what was written with `later`, all but the last `keep` files. */
+IG_MUST_CHECK enum ig_code lake_new_files_put(struct lake_table *t, struct lake_new_files *files, size_t keep,
+                                              struct error *err);
 void lake_new_files_free(struct lake_new_files *files);
 /* Removes files that no commit took. */
 void lake_new_files_discard(struct lake_table *t, const struct lake_new_files *files);

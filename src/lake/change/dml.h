@@ -134,6 +134,9 @@ bool dml_add_clause_case(const struct dml *d, enum lake_merge_when when, struct 
 
 /* --- the rows, as SQL (dml_rows.c) -------------------------------------------------------------------------- */
 
+/* These files under the target's alias, with the numbers of file and row; those that can hold a row of `where`. */
+IG_MUST_CHECK enum ig_code dml_add_target(const struct dml *d, const struct lake_entry *const *entries, size_t n,
+                                          const char *where, bool row_ids, struct buf *sql, struct error *err);
 /* The rows that these files have, as if they were entries of d->s: copies with other deletion vectors, say. */
 IG_MUST_CHECK enum ig_code dml_add_unchanged(const struct dml *d, const struct lake_entry *const *entries, size_t n,
                                              struct buf *sql, struct error *err);

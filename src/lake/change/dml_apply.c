@@ -10,8 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Touched files of one partition share a new file until they are as large. */
+/* Touched files of one partition share a new file until they are as large, and until no thread is left without a file
+ * of its own to read, unless that makes too large a one. */
 #define BIN_BYTES (INT64_C(64) << 20)
+#define BIN_MAX_BYTES (INT64_C(128) << 20)
 
 struct apply {
     struct dml *d;
@@ -111,8 +113,12 @@ static enum ig_code write_rows(struct apply *a, const struct buf *sql, bool kept
                                struct error *err)
 {
     IG_TRY(buf_check(sql, err, "the query of a change"));
-    return kept ? lake_rewrite_files(a->d->t, a->d->to, buf_cstr(sql), single, &a->files, err)
-                : lake_write_files(a->d->t, a->d->to, buf_cstr(sql), single, &a->files, err);
+    if (kept)
+        IG_TRY(lake_rewrite_files(a->d->t, a->d->to, buf_cstr(sql), single, &a->files, err));
+    else
+        IG_TRY(lake_write_files(a->d->t, a->d->to, buf_cstr(sql), single, &a->files, err));
+    /* While the next file is computed, the disk writes the last one. */
+    return lake_new_files_put(a->d->t, &a->files, 1, err);
 }
 
 /* The partition that the rows of a file are in, where the writer can check it by its own statistics; else NULL, and it
@@ -176,19 +182,33 @@ static bool same_partition(const struct dml *d, const struct lake_entry *a, cons
     return true;
 }
 
+/* Behind the last of the touched files that become one with the one at `from`. */
+static size_t end_of_bin(const struct dml *d, size_t from, size_t threads)
+{
+    int64_t bytes = lake_entry_size(d->touched.p[from].entry);
+    size_t to = from + 1;
+
+    for (; to < d->touched.n; to++) {
+        const struct lake_entry *e = d->touched.p[to].entry;
+        const int64_t with = bytes + lake_entry_size(e);
+
+        if (!same_partition(d, d->touched.p[from].entry, e) || with > BIN_MAX_BYTES ||
+            (with > BIN_BYTES && (to - from) % threads == 0))
+            break;
+        bytes = with;
+    }
+    return to;
+}
+
 static enum ig_code rewrite_all(struct apply *a, struct error *err)
 {
     struct dml *d = a->d;
+    int64_t threads = 1;
 
+    IG_TRY(engine_query_int64(d->t->conn, "SELECT current_setting('threads')::BIGINT", &threads, err));
     for (size_t from = 0; from < d->touched.n;) {
-        int64_t bytes = lake_entry_size(d->touched.p[from].entry);
-        size_t to = from + 1;
+        const size_t to = end_of_bin(d, from, threads > 1 ? (size_t)threads : 1);
 
-        while (to < d->touched.n && same_partition(d, d->touched.p[from].entry, d->touched.p[to].entry) &&
-               bytes + lake_entry_size(d->touched.p[to].entry) <= BIN_BYTES) {
-            bytes += lake_entry_size(d->touched.p[to].entry);
-            to++;
-        }
         IG_TRY(rewrite(a, from, to, err));
         from = to;
     }
@@ -437,7 +457,8 @@ static enum ig_code write_all(struct apply *a, struct error *err)
     if (d->whole_files) {
         for (size_t i = 0; i < d->touched.n; i++)
             vec_push(&a->removed, d->touched.p[i].entry);
-        return write_inserted(a, err);
+        IG_TRY(write_inserted(a, err));
+        return lake_new_files_put(d->t, &a->files, 0, err);
     }
     a->vectors = lake_is_on(d->s, "delta.enableDeletionVectors");
     a->change_data = needs_change_data(a);
@@ -451,12 +472,13 @@ static enum ig_code write_all(struct apply *a, struct error *err)
         IG_TRY(rewrite_all(a, err));
     IG_TRY(write_updated(a, err));
     IG_TRY(write_inserted(a, err));
+    IG_TRY(lake_new_files_put(d->t, &a->files, 0, err));
     return write_changes(a, err);
 }
 
 enum ig_code dml_apply(struct dml *d, const struct dml_texts *texts, struct lake_result *out, struct error *err)
 {
-    struct apply a = {.d = d, .texts = texts};
+    struct apply a = {.d = d, .texts = texts, .files.later = true};
     const int64_t started_ms = env_monotonic_ms(d->t->store->env);
     int64_t version = d->s->version;
     enum ig_code rc = IG_OK;

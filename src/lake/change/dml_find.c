@@ -34,17 +34,6 @@ bool dml_add_clause_case(const struct dml *d, enum lake_merge_when when, struct 
     return any;
 }
 
-/* The scan of d->files under the target's alias, with the numbers of file and row. */
-static enum ig_code add_target(const struct dml *d, const char *where, struct buf *sql, struct error *err)
-{
-    const struct lake_scan scan = {.where = where, .file_column = true, .row_column = true};
-
-    IG_TRY(lake_add_scan_of(d->s, d->files.p, d->files.n, &scan, sql, err));
-    buf_puts(sql, " AS ");
-    engine_add_name(sql, str_of(d->target));
-    return IG_OK;
-}
-
 static void add_place(const struct dml *d, struct buf *sql)
 {
     engine_add_name(sql, str_of(d->target));
@@ -72,7 +61,7 @@ enum ig_code dml_find_rows(struct dml *d, const char *where, struct error *err)
     buf_printf(&sql, "CREATE TEMP TABLE %s AS SELECT ", d->changes);
     add_place(d, &sql);
     buf_puts(&sql, ", CAST(NULL AS BIGINT) AS " DML_ID ", CAST(0 AS INTEGER) AS " DML_CLAUSE " FROM ");
-    rc = add_target(d, d->where, &sql, err);
+    rc = dml_add_target(d, d->files.p, d->files.n, d->where, false, &sql, err);
     if (where && !d->where)
         buf_printf(&sql, " WHERE (%s\n)", where);
     return run(d, &sql, rc, err);
@@ -99,7 +88,7 @@ static enum ig_code find_matched(struct dml *d, struct error *err)
     buf_printf(&sql, ".%s AS BIGINT) AS " DML_ID ", ", d->source_id);
     dml_add_clause_case(d, LAKE_MATCHED, &sql);
     buf_puts(&sql, " AS " DML_CLAUSE " FROM ");
-    rc = add_target(d, d->where, &sql, err);
+    rc = dml_add_target(d, d->files.p, d->files.n, d->where, false, &sql, err);
     buf_puts(&sql, " JOIN ");
     add_source(d, &sql);
     buf_printf(&sql, " ON %s", d->on);
@@ -167,7 +156,7 @@ static enum ig_code find_unmatched(struct dml *d, struct error *err)
     buf_puts(&sql, ", CAST(NULL AS BIGINT) AS " DML_ID ", ");
     dml_add_clause_case(d, LAKE_NOT_MATCHED_BY_SOURCE, &sql);
     buf_puts(&sql, " AS " DML_CLAUSE " FROM ");
-    rc = add_target(d, NULL, &sql, err);
+    rc = dml_add_target(d, d->files.p, d->files.n, NULL, false, &sql, err);
     buf_printf(&sql,
                ") AS _ingot_u WHERE " DML_CLAUSE " IS NOT NULL AND NOT EXISTS (SELECT 1 FROM temp.%s AS _ingot_c ",
                d->changes);

@@ -28,10 +28,10 @@ static void add_column_list(const struct dml *d, const char *alias, struct buf *
     }
 }
 
-static enum ig_code add_scan(const struct dml *d, const struct lake_entry *const *entries, size_t n, struct buf *sql,
-                             struct error *err)
+enum ig_code dml_add_target(const struct dml *d, const struct lake_entry *const *entries, size_t n, const char *where,
+                            bool row_ids, struct buf *sql, struct error *err)
 {
-    const struct lake_scan scan = {.file_column = true, .row_column = true, .row_ids = lake_keeps_row_ids(d->to)};
+    const struct lake_scan scan = {.where = where, .file_column = true, .row_column = true, .row_ids = row_ids};
 
     IG_TRY(lake_add_scan_of(d->s, entries, n, &scan, sql, err));
     buf_puts(sql, " AS ");
@@ -154,7 +154,7 @@ static enum ig_code add_updated_when(const struct dml *d, enum lake_merge_when w
     }
     if (needs_row || !d->have || when != LAKE_MATCHED) {
         buf_puts(sql, " JOIN ");
-        IG_TRY(add_scan(d, entries, n, sql, err));
+        IG_TRY(dml_add_target(d, entries, n, NULL, lake_keeps_row_ids(d->to), sql, err));
         buf_puts(sql, " ON ");
         add_same_row(d, sql);
     }
@@ -224,7 +224,7 @@ enum ig_code dml_add_before(const struct dml *d, struct buf *sql, struct error *
     for (size_t i = 0; i < d->n_clauses; i++)
         buf_printf(sql, " WHEN %zu THEN '%s'", i, d->clauses[i].action == LAKE_DELETE ? "delete" : "update_preimage");
     buf_puts(sql, " END AS _change_type FROM ");
-    rc = add_scan(d, entries.p, entries.n, sql, err);
+    rc = dml_add_target(d, entries.p, entries.n, NULL, lake_keeps_row_ids(d->to), sql, err);
     buf_printf(sql,
                " JOIN (SELECT DISTINCT " DML_FILE ", " DML_ROW ", " DML_CLAUSE " FROM temp.%s WHERE " DML_CLAUSE
                " IS NOT NULL) AS _ingot_c ON ",

@@ -83,6 +83,8 @@ enum ig_code lake_seal_file(struct env *env, const char *path, struct error *err
         rc = checksum(env, f, size, at, crc, err);
     if (!rc && at >= 0)
         rc = env_write(env, f, at, crc, DIGITS, err);
+    if (!rc)
+        env_begin_sync(env, f);
     env_close(env, f);
     return rc ? error_context(err, rc, "%s", path) : IG_OK;
 }

@@ -413,8 +413,8 @@ static enum predicate_kind turned(enum predicate_kind kind)
 
 static const struct predicate *read_in(struct parser *ps, const struct predicate *column)
 {
-    const struct predicate *any = NULL;
-    struct operands each = {0};
+    VEC(struct predicate_constant) list = {0};
+    struct predicate *any = NULL;
 
     if (!take_sign(ps, "("))
         return NULL;
@@ -423,12 +423,16 @@ static const struct predicate *read_in(struct parser *ps, const struct predicate
 
         if (!read_constant(ps, &c) || (!at_sign(ps, ",") && !at_sign(ps, ")")))
             goto out;
-        vec_push(&each.list, leaf(ps, column, PREDICATE_EQ, &c));
+        vec_push(&list, c);
     } while (take_sign(ps, ","));
-    if (take_sign(ps, ")"))
-        any = tree(ps, PREDICATE_OR, each.list.p, each.list.n);
+    if (take_sign(ps, ")")) {
+        any = ARENA_NEW(ps->arena, struct predicate);
+        *any = *column;
+        any->kind = PREDICATE_IN;
+        any->values = predicate_sort_values(ps->arena, column->path[column->n_path - 1]->type, list.p, list.n);
+    }
 out:
-    vec_free(&each.list);
+    vec_free(&list);
     return any;
 }
 

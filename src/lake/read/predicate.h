@@ -23,6 +23,7 @@ enum predicate_kind {
     PREDICATE_GREATER,
     PREDICATE_GREATER_EQ,
     PREDICATE_EQ,
+    PREDICATE_IN, /* any of a list */
     PREDICATE_SAME, /* IS NOT DISTINCT FROM */
     PREDICATE_PREFIX,
     PREDICATE_IS_NULL,
@@ -47,6 +48,11 @@ struct predicate_constant {
     struct str text; /* NUL-terminated */
 };
 
+/* The constants of a list, sorted as values of the column (prune.c). */
+struct predicate_values;
+const struct predicate_values *predicate_sort_values(struct arena *a, const struct schema_type *type,
+                                                     const struct predicate_constant *constants, size_t n);
+
 struct predicate {
     enum predicate_kind kind;
     const struct predicate *left, *right; /* of AND and OR; NOT has the left one */
@@ -55,6 +61,7 @@ struct predicate {
     size_t n_path;
     size_t partition; /* which partition column it is; SIZE_MAX: none */
     struct predicate_constant constant;
+    const struct predicate_values *values; /* of PREDICATE_IN, instead of the constant */
 };
 
 /* Never NULL; everything is in the arena. `sql` is an expression as in WHERE. */

@@ -11,6 +11,7 @@
 
 #include <float.h>
 #include <math.h>
+#include <stdlib.h>
 
 #define ALL (PREDICATE_MAY_BE_TRUE | PREDICATE_MAY_BE_FALSE | PREDICATE_MAY_BE_NULL)
 /* A text's maximum of so many bytes may have been cut. */
@@ -366,6 +367,99 @@ static unsigned compare_values(const struct predicate *p, const struct range *r)
     }
 }
 
+/* --- lists ------------------------------------------------------------------------------------------------- */
+
+struct bounds {
+    struct value low, high;
+};
+
+/* By `low`; `reach` is the highest `high` up to there: so one search says whether any of them is within a range. */
+struct predicate_values {
+    struct bounds *list;
+    struct value *reach;
+    size_t n;
+    bool has_null, has_unknown;
+};
+
+static int compare_integers(const void *a, const void *b)
+{
+    return compare(INTEGERS, &((const struct bounds *)a)->low, &((const struct bounds *)b)->low);
+}
+
+static int compare_numbers(const void *a, const void *b)
+{
+    return compare(NUMBERS, &((const struct bounds *)a)->low, &((const struct bounds *)b)->low);
+}
+
+static int compare_texts(const void *a, const void *b)
+{
+    return compare(TEXTS, &((const struct bounds *)a)->low, &((const struct bounds *)b)->low);
+}
+
+const struct predicate_values *predicate_sort_values(struct arena *a, const struct schema_type *type,
+                                                     const struct predicate_constant *constants, size_t n)
+{
+    struct predicate_values *out = ARENA_NEW(a, struct predicate_values);
+    const enum domain domain = domain_of(type);
+
+    *out = (struct predicate_values){
+        .list = ARENA_ARRAY(a, struct bounds, n + 1),
+        .reach = ARENA_ARRAY(a, struct value, n + 1),
+    };
+    for (size_t i = 0; i < n; i++) {
+        struct bounds b = {0};
+
+        if (constants[i].kind == PREDICATE_NULL)
+            out->has_null = true;
+        else if (domain == NO_DOMAIN || !bounds_of_constant(type, &constants[i], &b.low, &b.high))
+            out->has_unknown = true;
+        else
+            out->list[out->n++] = b;
+    }
+    if (out->n)
+        qsort(out->list, out->n, sizeof(*out->list),
+              domain == TEXTS     ? compare_texts
+              : domain == NUMBERS ? compare_numbers
+                                  : compare_integers);
+    for (size_t i = 0; i < out->n; i++)
+        out->reach[i] =
+            i && compare(domain, &out->reach[i - 1], &out->list[i].high) > 0 ? out->reach[i - 1] : out->list[i].high;
+    return out;
+}
+
+/* How many begin at or below the highest value. */
+static size_t begin_within(const struct predicate_values *values, const struct range *r)
+{
+    size_t from = 0, to = values->n;
+
+    while (from < to) {
+        const size_t middle = from + (to - from) / 2;
+
+        if (compare_high(r, &values->list[middle].low) >= 0)
+            from = middle + 1;
+        else
+            to = middle;
+    }
+    return from;
+}
+
+/* For the values that are not null: each is one of the list, or not. */
+static unsigned find_values(const struct predicate_values *values, const struct range *r)
+{
+    const size_t n = begin_within(values, r);
+    const bool any = n > 0 && compare_low(r, &values->reach[n - 1]) <= 0;
+    bool all = any && !r->may_be_nan && r->has_low && r->has_high && !r->high_is_cut &&
+               compare(r->domain, &r->low, &r->high) == 0;
+
+    /* The file has just one value: is it surely the last of those? */
+    if (all) {
+        const struct bounds *last = &values->list[n - 1];
+
+        all = compare(r->domain, &last->low, &r->low) == 0 && compare(r->domain, &last->high, &r->low) == 0;
+    }
+    return outcomes_of(any || values->has_unknown, !all);
+}
+
 static unsigned outcomes_of_leaf(const struct predicate *p, const struct lake_entry *e, struct str stats,
                                  struct arena *texts)
 {
@@ -379,6 +473,9 @@ static unsigned outcomes_of_leaf(const struct predicate *p, const struct lake_en
         range_of_statistics(stats, p, texts, &r);
     if (p->kind == PREDICATE_IS_NULL)
         return outcomes_of(r.may_be_null, r.may_be_value);
+    if (p->kind == PREDICATE_IN)
+        return (r.may_be_value ? find_values(p->values, &r) : 0u) |
+               (r.may_be_null || p->values->has_null ? PREDICATE_MAY_BE_NULL : 0u);
     if (p->constant.kind == PREDICATE_NULL)
         return p->kind == PREDICATE_SAME ? ALL : PREDICATE_MAY_BE_NULL;
     if (r.may_be_value)

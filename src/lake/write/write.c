@@ -31,6 +31,9 @@ void lake_new_files_free(struct lake_new_files *files)
         free(f->clustering_provider);
     }
     vec_free(&files->list);
+    for (size_t i = 0; i < files->unnamed.n; i++)
+        free(files->unnamed.p[i].scratch);
+    vec_free(&files->unnamed);
     free(files->metadata);
     files->metadata = NULL;
 }
@@ -39,6 +42,8 @@ void lake_new_files_discard(struct lake_table *t, const struct lake_new_files *f
 {
     struct buf name;
 
+    for (size_t i = 0; i < files->unnamed.n; i++)
+        (void)!env_unlink(t->store->env, files->unnamed.p[i].scratch, NULL);
     buf_init(&name, 0);
     for (size_t i = 0; i < files->list.n; i++) {
         buf_clear(&name);
@@ -326,22 +331,54 @@ static char *new_name(const struct write *w, char *const *values)
 }
 
 /* Gives the file its name in the table. */
+static enum ig_code name_file(struct lake_table *t, const char *name, const char *from, struct error *err)
+{
+    struct buf object;
+    enum ig_code rc;
+
+    buf_init(&object, 0);
+    lake_add_object_name(&object, t->path, str_of(name));
+    rc = store_put_file(t->store, buf_cstr(&object), from, STORE_IF_ABSENT, err);
+    if (rc == IG_UNKNOWN_OUTCOME) /* of a file that no commit will name: nothing has happened */
+        rc = store_is_local(t->store) ? IG_IO : IG_UNAVAILABLE;
+    buf_release(&object);
+    return rc;
+}
+
+enum ig_code lake_new_files_put(struct lake_table *t, struct lake_new_files *files, size_t keep, struct error *err)
+{
+    size_t done = 0;
+    enum ig_code rc = IG_OK;
+
+    while (!rc && done + keep < files->unnamed.n) {
+        const struct lake_unnamed *u = &files->unnamed.p[done];
+
+        rc = name_file(t, files->list.p[u->file].name, u->scratch, err);
+        if (!rc)
+            free(files->unnamed.p[done++].scratch);
+    }
+    files->unnamed.n -= done;
+    if (done && files->unnamed.n)
+        memmove(files->unnamed.p, files->unnamed.p + done, files->unnamed.n * sizeof(*files->unnamed.p));
+    return rc;
+}
+
+/* The file that is the next of the list. */
 static enum ig_code put_file(const struct write *w, const struct lake_new_file *f, struct str path, struct error *err)
 {
     char *from = check_malloc(path.n + 1);
-    struct buf object;
     enum ig_code rc;
 
     memcpy(from, path.p, path.n);
     from[path.n] = '\0';
-    buf_init(&object, 0);
-    lake_add_object_name(&object, w->t->path, str_of(f->name));
     rc = lake_seal_file(w->t->store->env, from, err);
+    /* Those of a folder go with it. */
+    if (!rc && w->out->later && !w->many && store_is_local(w->t->store)) {
+        vec_push(&w->out->unnamed, ((struct lake_unnamed){w->out->list.n, from}));
+        return IG_OK;
+    }
     if (!rc)
-        rc = store_put_file(w->t->store, buf_cstr(&object), from, STORE_IF_ABSENT, err);
-    if (rc == IG_UNKNOWN_OUTCOME) /* of a file that no commit will name: nothing has happened */
-        rc = store_is_local(w->t->store) ? IG_IO : IG_UNAVAILABLE;
-    buf_release(&object);
+        rc = name_file(w->t, f->name, from, err);
     free(from);
     return rc;
 }
@@ -493,6 +530,7 @@ static enum ig_code copy_out(struct write *w, const char *query, const char *scr
 
 static enum ig_code write_rows(struct write *w, const char *select, struct error *err)
 {
+    const size_t unnamed = w->out->unnamed.n;
     struct buf query, scratch;
     struct arena arena;
     enum ig_code rc;
@@ -508,7 +546,7 @@ static enum ig_code write_rows(struct write *w, const char *select, struct error
         rc = copy_out(w, buf_cstr(&query), buf_cstr(&scratch), err);
         if (w->many)
             (void)!env_remove_tree(w->t->store->env, buf_cstr(&scratch), NULL);
-        else
+        else if (w->out->unnamed.n == unnamed)
             (void)!env_unlink(w->t->store->env, buf_cstr(&scratch), NULL);
     }
     if (!rc)
