@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """MERGE of 1% changed rows, half updates and half inserts, into a table of 20 files: ingot beside delta-rs and,
 with --spark, Spark. Each runs in a process of its own on a fresh copy of the same table, in turn; printed are the best
-wall times and CPU times (on a busy machine the better measure), the peak memory (RSS), and the ratios. The tables that come out are compared.
+wall times and CPU times (on a busy machine the better measure), the peak memory (RSS), and the ratios. The tables that
+come out are compared. ingot syncs its files before it commits, delta-rs does not.
 
     tests/bench/lake/merge.py [--rows 10M] [--shape spread|one] [--runs 3] [--spark] [--where DIR] [--grow]
 
@@ -17,7 +18,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
+
+import process
 
 HERE = pathlib.Path(__file__).resolve()
 INGOT = os.environ.get("INGOT", HERE.parents[3] / "build" / "ingot")
@@ -96,7 +98,6 @@ def source(path, rows, shape):
         ),
         path,
     )
-    return m
 
 
 def run(name, table_path, source_path):
@@ -108,19 +109,11 @@ def run(name, table_path, source_path):
         command = [str(INGOT), "query", sql]
     else:
         command = [sys.executable, "-c", PEERS[name], str(table_path), str(source_path), str(HERE.parents[3] / ".deps" / "spark-jars")]
-    start = time.monotonic()
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=table_path.parent)
-    out, err = process.stdout, process.stderr
-    said = out.read()
-    mistakes = err.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.monotonic() - start
-    if status:
-        raise SystemExit(f"{name}: {mistakes[-2000:]}")
+    (seconds, mib, cpu), said = process.measure(command, table_path.parent)
     for line in said.splitlines():
         if line.startswith("inner "):
             seconds = float(line.split()[1])
-    return seconds, usage.ru_maxrss / 1024, usage.ru_utime + usage.ru_stime
+    return seconds, mib, cpu
 
 
 def contents(table_path):
@@ -128,11 +121,17 @@ def contents(table_path):
     return json.loads(subprocess.run([str(INGOT), "query", "--json", sql], capture_output=True, text=True, check=True).stdout)
 
 
+def make(what, path, rows, shape):
+    """In a process of its own: the peak that a child reports is never below what its parent had."""
+    subprocess.run([sys.executable, str(HERE), "--make", what, "--where", str(path), "--rows", str(rows), "--shape", shape], check=True)
+
+
 def measure(where, rows, shape, peers, runs):
     base, changes = where / f"table-{rows}", where / f"source-{rows}-{shape}.parquet"
     if not base.exists():
-        table(str(base), rows)
-    n = source(changes, rows, shape)
+        make("table", base, rows, shape)
+    make("source", changes, rows, shape)
+    n = rows // 200 * 2
     best, found = {}, {}
     for _ in range(runs):
         for name in ["ingot", *peers]:
@@ -145,7 +144,7 @@ def measure(where, rows, shape, peers, runs):
             found[name] = contents(copy)
     shutil.rmtree(where / "copy", ignore_errors=True)
     assert len({json.dumps(f) for f in found.values()}) == 1, found
-    print(f"{n:,} rows into {rows:,}, {shape}:")
+    print(f"{n:,} rows into {rows:,}, {shape} (load {os.getloadavg()[0]:.1f}):")
     own = best["ingot"]
     for name, (seconds, mib, cpu) in best.items():
         ratio = f"   ingot: {seconds / own[0]:.2f}x as fast, {own[2] / cpu:.2f} of the CPU, {own[1] / mib:.2f} of the memory"
@@ -162,8 +161,13 @@ def main():
     options.add_argument("--alone", action="store_true", help="only ingot")
     options.add_argument("--grow", action="store_true")
     options.add_argument("--where", type=pathlib.Path)
+    options.add_argument("--make", choices=["table", "source"], help=argparse.SUPPRESS)
     o = options.parse_args()
-    rows = int(float(o.rows.rstrip("M")) * 1000000)
+    rows = int(float(o.rows[:-1]) * 1000000) if o.rows.endswith("M") else int(o.rows)
+    if o.make == "table":
+        return table(str(o.where), rows)
+    if o.make == "source":
+        return source(o.where, rows, o.shape)
     where = o.where or pathlib.Path(tempfile.mkdtemp(prefix="ingot-merge-"))
     where.mkdir(parents=True, exist_ok=True)
     peers = [] if o.alone else ["delta-rs"] + (["spark"] if o.spark else [])
