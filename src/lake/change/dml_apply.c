@@ -137,12 +137,26 @@ static const char *const *partition_of(const struct dml *d, const struct lake_en
     return m->n_partition_columns ? lake_entry_values(e) : NULL;
 }
 
+/* A file that its updated rows make a little larger than the table wants them is still one, not one and a crumb. */
+static enum ig_code write_one_file(struct apply *a, const struct buf *sql, int64_t bytes, const char *const *single,
+                                   struct error *err)
+{
+    int64_t target = 0;
+    enum ig_code rc;
+
+    if (lake_parse_size(lake_property(a->d->to, "delta.targetFileSize", "0"), &target) && bytes <= target + target / 2)
+        a->files.target_bytes = -1;
+    rc = write_rows(a, sql, true, single, err);
+    a->files.target_bytes = 0;
+    return rc;
+}
+
 /* Touched files that become one. */
 static enum ig_code rewrite(struct apply *a, size_t from, size_t to, struct error *err)
 {
     struct dml *d = a->d;
     VEC(const struct lake_entry *) entries = {0};
-    int64_t live = 0, affected = 0, updated = 0, before = a->files.rows;
+    int64_t live = 0, affected = 0, updated = 0, bytes = 0, before = a->files.rows;
     struct buf sql;
     enum ig_code rc = IG_OK;
 
@@ -155,6 +169,7 @@ static enum ig_code rewrite(struct apply *a, size_t from, size_t to, struct erro
         live = rows < 0 || live < 0 ? -1 : live + rows - lake_entry_deleted_rows(e);
         affected += d->touched.p[i].affected;
         updated += d->touched.p[i].updated;
+        bytes += lake_entry_size(e);
     }
     if (live != affected)
         rc = add_unchanged(a, from, to, &sql, err);
@@ -163,7 +178,7 @@ static enum ig_code rewrite(struct apply *a, size_t from, size_t to, struct erro
         rc = dml_add_updated(d, entries.p, entries.n, &sql, err);
     }
     if (!rc && sql.n)
-        rc = write_rows(a, &sql, true, partition_of(d, entries.p[0]), err);
+        rc = write_one_file(a, &sql, bytes, partition_of(d, entries.p[0]), err);
     if (!rc)
         d->copied_rows += a->files.rows - before - (a->stay ? updated : 0);
     buf_release(&sql);

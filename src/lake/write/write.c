@@ -160,7 +160,7 @@ static void add_copy(const struct write *w, const char *query, const char *to, b
         buf_printf(sql, ", FIELD_IDS %s", buf_cstr(&ids));
     if (end_by_bytes)
         buf_puts(sql, ", ROW_GROUP_SIZE_BYTES '" ROW_GROUP_BYTES "'");
-    if (w->whose == LAKE_ROWS_KEPT && w->out->target_bytes == 0)
+    if (w->whose == LAKE_ROWS_KEPT && w->out->target_bytes <= 0)
         buf_printf(sql, ", DICTIONARY_SIZE_LIMIT %d", REWRITE_DICTIONARY_MAX);
     if (w->out->target_bytes > 0 && w->out->group_rows > 0)
         buf_printf(sql, ", ROW_GROUP_SIZE %lld", (long long)w->out->group_rows);
