@@ -23,7 +23,7 @@ enum predicate_kind {
     PREDICATE_GREATER,
     PREDICATE_GREATER_EQ,
     PREDICATE_EQ,
-    PREDICATE_IN, /* any of a list */
+    PREDICATE_IN,   /* any of a list */
     PREDICATE_SAME, /* IS NOT DISTINCT FROM */
     PREDICATE_PREFIX,
     PREDICATE_IS_NULL,
