@@ -29,7 +29,7 @@ asan: setup ## the unit tests under AddressSanitizer and UBSan
 	@ctest --test-dir build-asan --output-on-failure -j $(JOBS)
 
 tsan: setup ## the unit tests of what runs threads, under ThreadSanitizer
-	@scripts/build tsan unit-tests
+	@scripts/build tsan thread-tests
 	@scripts/ctest-threads
 
 fuzz: ## fuzz every reader of foreign bytes; SECONDS=60 each

@@ -56,32 +56,10 @@ def shared():
 
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory):
-    """Apache Spark with Delta Lake, in this process' JVM: small, local, no downloads."""
-    from pyspark.sql import SparkSession
+    """Apache Spark with Delta Lake, in this process' JVM."""
+    from support.spark_session import spark_session
 
-    jars = sorted((SOURCE_DIR / ".deps" / "spark-jars").glob("*.jar"))
-    assert jars, "no jars in .deps/spark-jars: scripts/setup --tests fetches them"
-    scratch = tmp_path_factory.mktemp("spark")
-    session = (
-        SparkSession.builder.master("local[2]")
-        .appName("ingot-tests")
-        .config("spark.jars", ",".join(map(str, jars)))
-        .config("spark.driver.extraClassPath", ":".join(map(str, jars)))
-        .config("spark.sql.extensions", "io.delta.sql.DeltaSparkSessionExtension")
-        .config("spark.sql.catalog.spark_catalog", "org.apache.spark.sql.delta.catalog.DeltaCatalog")
-        .config("spark.driver.memory", "1g")
-        .config("spark.ui.enabled", "false")
-        .config("spark.driver.host", "127.0.0.1")
-        .config("spark.driver.bindAddress", "127.0.0.1")
-        .config("spark.sql.shuffle.partitions", "2")
-        .config("spark.default.parallelism", "2")
-        .config("spark.databricks.delta.snapshotPartitions", "2")
-        .config("spark.sql.session.timeZone", "UTC")
-        .config("spark.sql.warehouse.dir", str(scratch / "warehouse"))
-        .config("spark.local.dir", str(scratch / "local"))
-        .getOrCreate()
-    )
-    session.sparkContext.setLogLevel("ERROR")
+    session = spark_session(SOURCE_DIR / ".deps" / "spark-jars", tmp_path_factory.mktemp("spark"))
     yield session
     session.stop()
 

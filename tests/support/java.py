@@ -4,8 +4,10 @@ import functools
 import hashlib
 import json
 import pathlib
+import shutil
 import struct
 import subprocess
+import tempfile
 import threading
 
 from support.project import SOURCE_DIR, Result
@@ -28,12 +30,18 @@ def compiled(source, against):
     sources = sorted(SOURCES.glob("*.java"))
     text = b"".join(path.read_bytes() for path in sources)
     folder = COMPILED / f"{source}-{against}-{hashlib.sha256(text).hexdigest()[:16]}"
-    if not (folder / f"{source}.class").exists():
-        folder.mkdir(parents=True, exist_ok=True)
+    if not folder.exists():
+        COMPILED.mkdir(parents=True, exist_ok=True)
+        scratch = pathlib.Path(tempfile.mkdtemp(dir=COMPILED))
         done = subprocess.run(["javac", "-nowarn", "-Xlint:none", "-implicit:class", "-sourcepath", str(SOURCES),
-                               "-cp", class_path(against), "-d", str(folder), str(SOURCES / f"{source}.java")],
-                              capture_output=True, text=True, timeout=120)
+                               "-cp", class_path(against), "-d", str(scratch), str(SOURCES / f"{source}.java")],
+                              capture_output=True, text=True, timeout=240)
         assert done.returncode == 0, done.stderr
+        try:
+            scratch.rename(folder)  # whole, or not there: other test processes do the same at this time
+        except OSError:
+            assert folder.exists()
+            shutil.rmtree(scratch)
     return folder
 
 
