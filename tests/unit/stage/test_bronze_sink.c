@@ -258,7 +258,7 @@ static void drain(struct fixture *f)
 {
     struct error err = {0};
 
-    ok(stage_sink_drain(f->sink, 30000, &err), &err);
+    ok(stage_sink_drain(f->sink, 120000, &err), &err);
 }
 
 static void produce_value(struct fixture *f, int i, const char *value)
@@ -269,7 +269,7 @@ static void produce_value(struct fixture *f, int i, const char *value)
 
     ok(log_producer_new(f->x.log, NULL, NULL, &p, &err), &err);
     ok(log_produce(p, &r, NULL, &err), &err);
-    ok(log_producer_flush(p, 10000, &err), &err);
+    ok(log_producer_flush(p, 60000, &err), &err);
     log_producer_free(p);
 }
 
@@ -289,7 +289,7 @@ static void produce(struct fixture *f, int from, int to, int days)
                                                        15 + i % (days + 1))};
         ok(log_produce(p, &r, NULL, &err), &err);
     }
-    ok(log_producer_flush(p, 10000, &err), &err);
+    ok(log_producer_flush(p, 60000, &err), &err);
     log_producer_free(p);
 }
 
@@ -333,11 +333,35 @@ static int64_t committed(struct fixture *f, int32_t partition)
     return at;
 }
 
+/* What is waited for comes within a second; a loaded machine may take much longer. */
+#define WAIT_UNTIL(what)                                         \
+    do {                                                         \
+        for (int wait_i = 0; wait_i < 6000 && !(what); wait_i++) \
+            usleep(10000);                                       \
+    } while (0)
+
 static void wait_for_files(struct fixture *f, int n)
 {
-    for (int i = 0; i < 800 && n_files(f) < n; i++)
-        usleep(10000);
+    WAIT_UNTIL(n_files(f) >= n);
     assert_int_equal(n_files(f), n);
+}
+
+static struct stage_sink_progress progress(struct fixture *f)
+{
+    struct stage_sink_progress p;
+
+    stage_sink_progress(f->sink, &p);
+    return p;
+}
+
+/* Of all three partitions. */
+static int64_t n_committed(struct fixture *f)
+{
+    int64_t n = 0;
+
+    for (int i = 0; i < 3; i++)
+        n += committed(f, i) > 0 ? committed(f, i) : 0;
+    return n;
 }
 
 /* --- what it promises ----------------------------------------------------------------------------------------------
@@ -388,8 +412,7 @@ static void the_oldest_record_does_not_wait_longer_than_configured(void **state)
     start(f);
     wait_for_files(f, 1);
     assert_int_equal(bronze(f, "count(*)"), 5);
-    for (int i = 0; i < 200 && committed(f, 1) < 2; i++)
-        usleep(10000);
+    WAIT_UNTIL(n_committed(f) == 5);
     assert_int_equal(committed(f, 0), 2);
     assert_int_equal(committed(f, 1), 2);
     assert_int_equal(committed(f, 2), 1);
@@ -398,15 +421,11 @@ static void the_oldest_record_does_not_wait_longer_than_configured(void **state)
 static void a_stop_flushes_and_commits(void **state)
 {
     struct fixture *f = *state;
-    struct stage_sink_progress p = {0};
 
     f->domain.bronze.flush_records = 20;
     produce(f, 0, 25, 0);
     start(f);
-    for (int i = 0; i < 1000 && p.records < 20; i++) {
-        usleep(10000);
-        stage_sink_progress(f->sink, &p);
-    }
+    WAIT_UNTIL(progress(f).records >= 20);
     usleep(200000);
     stop(f);
     assert_int_equal(bronze(f, "count(*)"), 25);
@@ -431,7 +450,7 @@ static void read_letters(struct fixture *f, struct letters *out, int n)
     *out = (struct letters){0};
     ok(log_consumer_new(f->x.log, NULL, &k, &err), &err);
     ok(log_consumer_assign(k, f->dlq, 0, 0, &err), &err);
-    for (int tries = 0; out->n < n && tries < 100; tries++) {
+    for (int tries = 0; out->n < n && tries < 600; tries++) {
         ok(log_consume(k, 8, 100, &b, &err), &err);
         for (size_t i = 0; i < b.n && out->n < 8; i++, out->n++) {
             const struct log_record *r = &b.records[i];
@@ -507,10 +526,8 @@ static void a_letter_is_in_the_dlq_before_its_offset_is_committed(void **state)
     for (int i = 1; i < 5; i++)
         produce(f, i, i + 1, 0);
     start(f);
-    for (int i = 0; i < 1000 && !p.failed; i++) {
-        usleep(10000);
-        stage_sink_progress(f->sink, &p);
-    }
+    WAIT_UNTIL(progress(f).failed);
+    p = progress(f);
     assert_true(p.failed);
     assert_int_equal(p.error.code, IG_LIMIT);
     usleep(300000);
@@ -536,8 +553,9 @@ static void nothing_is_committed_above_what_is_durable(void **state)
     produce(f, 0, 30, 1);
     start(f);
     wait_for_files(f, 3); /* those of the 15th, out of each of three flushes */
-    usleep(500000);
-    stage_sink_progress(f->sink, &p);
+    WAIT_UNTIL(progress(f).failed);
+    usleep(500000); /* what would be committed wrongly has time to be */
+    p = progress(f);
     assert_true(p.failed);
     assert_int_equal(p.error.code, IG_NO_SPACE);
     for (int i = 0; i < 3; i++)
@@ -573,7 +591,6 @@ static void an_object_that_may_be_there_is_put_over_itself(void **state)
 static void a_stop_gives_up_on_a_store_that_refuses(void **state)
 {
     struct fixture *f = *state;
-    struct stage_sink_progress p = {0};
     struct error err = {0};
 
     f->flaky.fail_names_with = "part-";
@@ -581,10 +598,7 @@ static void a_stop_gives_up_on_a_store_that_refuses(void **state)
     produce(f, 0, 25, 0);
     start(f);
     f->sink->settle_ms = 300;
-    for (int i = 0; i < 1000 && !p.failed; i++) {
-        usleep(10000);
-        stage_sink_progress(f->sink, &p);
-    }
+    WAIT_UNTIL(progress(f).failed);
     assert_int_equal(stage_sink_stop(f->sink, &err), IG_UNAVAILABLE);
     f->sink = NULL;
     assert_non_null(strstr(err.msg, "told to fail"));
@@ -617,7 +631,7 @@ static void a_stop_does_not_wait_for_a_log_that_is_gone(void **state)
     begun_ms = env_monotonic_ms(f->env);
     assert_int_equal(stage_sink_stop(f->sink, &err), IG_UNAVAILABLE);
     f->sink = NULL;
-    assert_true(env_monotonic_ms(f->env) - begun_ms < 20000);
+    assert_true(env_monotonic_ms(f->env) - begun_ms < 60000);
 }
 
 static void produce_megabytes(struct fixture *f, int n)
@@ -637,7 +651,7 @@ static void produce_megabytes(struct fixture *f, int n)
 
         ok(log_produce(p, &r, NULL, &err), &err);
     }
-    ok(log_producer_flush(p, 30000, &err), &err);
+    ok(log_producer_flush(p, 60000, &err), &err);
     log_producer_free(p);
     free(value);
 }
@@ -654,7 +668,7 @@ static void buffers_stay_below_the_ceiling(void **state)
     f->flaky.fail_code = IG_UNAVAILABLE;
     produce_megabytes(f, 40);
     start(f);
-    for (int i = 0, full = 0; i < 1000 && full < 100; i++) {
+    for (int i = 0, full = 0; i < 6000 && full < 100; i++) {
         int64_t now;
 
         usleep(10000);
@@ -683,8 +697,7 @@ static void a_flush_that_would_not_fit_is_made_early(void **state)
     f->conf.memory_bytes = 0;
     produce_megabytes(f, 40);
     start(f);
-    for (int i = 0; i < 800 && n_files(f) < 2; i++)
-        usleep(10000);
+    WAIT_UNTIL(n_files(f) >= 2);
     assert_true(n_files(f) >= 2);
     drain(f);
     assert_int_equal(bronze(f, "count(*)"), 40);
@@ -722,7 +735,7 @@ static int run_crashing_sink(char **argv)
     open_project(&f, argv[4]);
     f.flaky.kill_at = atoi(argv[5]);
     start(&f);
-    ok(stage_sink_drain(f.sink, 20000, &err), &err);
+    ok(stage_sink_drain(f.sink, 120000, &err), &err);
     return 1; /* it should not have lived so long */
 }
 
@@ -744,8 +757,8 @@ static void a_crash_repeats_rows_and_loses_none(void **state)
     assert_int_equal(WTERMSIG(status), SIGKILL);
     n = n_files(f);
     assert_true(n >= 3);
-    assert_true(committed(f, 0) < 20);
-    broker_stop(f->broker); /* it goes down with the process, and forgets the member that is dead */
+    assert_true(n_committed(f) <= 20); /* the third put was not answered, and no later one */
+    broker_stop(f->broker);            /* it goes down with the process, and forgets the member that is dead */
     start_broker(f);
     start(f);
     drain(f);
@@ -824,7 +837,7 @@ static void two_sinks_share_the_partitions(void **state)
         usleep(100000);
     }
     drain(f);
-    ok(stage_sink_drain(second, 20000, &err), &err);
+    ok(stage_sink_drain(second, 120000, &err), &err);
     assert_int_equal(bronze(f, "count(DISTINCT (_partition, _offset))"), 420);
     assert_int_equal(bronze(f, "count(DISTINCT (_partition, _offset, _value))"), 420);
     for (int i = 0; i < 3; i++)
