@@ -1,5 +1,7 @@
 #include "cli/cli_log.h"
 
+#include "base/percent.h"
+
 #include <limits.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -288,15 +290,6 @@ bool cli_parse_partitions(struct arena *a, const char *text, int32_t **out, size
         memcpy(*out, found.p, found.n * sizeof(**out));
     vec_free(&found);
     return ok;
-}
-
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
 bool cli_unescape(struct arena *a, const char *text, struct str *out)

@@ -1,6 +1,7 @@
 /*
  * ingot status: where every partition stands, and, while the platform is up, how far the sink is behind the log.
  */
+#include "base/names.h"
 #include "cli/cli.h"
 #include "cli/select.h"
 #include "platform/platform.h"
@@ -19,15 +20,6 @@ static void add_partition(struct cli_table *t, const struct lifecycle_row *row)
     cli_table_cell(t, "%s", row->error_message ? row->error_message : "");
 }
 
-static bool is_chosen(const struct cli_list *domains, const char *name)
-{
-    for (size_t i = 0; i < domains->n; i++) {
-        if (strcmp(domains->p[i], name) == 0)
-            return true;
-    }
-    return domains->n == 0;
-}
-
 static int print_partitions(struct cli_context *c, struct platform *p, const struct cli_list *domains)
 {
     static const struct cli_column columns[] = {
@@ -43,7 +35,7 @@ static int print_partitions(struct cli_context *c, struct platform *p, const str
         return cli_error(c, &err);
     cli_table_init(&t, columns, IG_COUNT(columns));
     for (size_t i = 0; i < rows.n; i++) {
-        if (!is_chosen(domains, rows.p[i].domain))
+        if (!names_choose(domains->p, domains->n, rows.p[i].domain))
             continue;
         add_partition(&t, &rows.p[i]);
         counts[rows.p[i].state]++;
@@ -85,7 +77,7 @@ static int print_log(struct cli_context *c, struct platform *p, const struct con
         const struct conf_domain *d = &conf->domains[i];
         int64_t records = 0, behind = 0;
         char n[32], lag[32];
-        if (!is_chosen(domains, d->name))
+        if (!names_choose(domains->p, domains->n, d->name))
             continue;
         if (topic_lag(platform_context(p)->log, d, &records, &behind, &err) != IG_OK)
             return cli_error(c, &err);

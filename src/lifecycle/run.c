@@ -8,6 +8,7 @@
  * Every transition is in partition_meta before the work that it announces begins, and after the work that it reports
  * is durable. A run that dies leaves IN_FLIGHT rows, which the next run takes up again; the stages are idempotent.
  */
+#include "base/names.h"
 #include "lifecycle/lifecycle_internal.h"
 
 #include <limits.h>
@@ -127,11 +128,7 @@ static bool is_selected(const struct run *r, const struct partition *p)
     if ((sel->first_date != DATE_NONE && p->row.date < sel->first_date) ||
         (sel->last_date != DATE_NONE && p->row.date > sel->last_date))
         return false;
-    for (size_t i = 0; i < sel->n_domains; i++) {
-        if (strcmp(sel->domains[i], domain_of(r, p)->name) == 0)
-            return true;
-    }
-    return sel->n_domains == 0;
+    return names_choose(sel->domains, sel->n_domains, domain_of(r, p)->name);
 }
 
 static int compare_row(const void *key, const void *row)
@@ -335,22 +332,13 @@ static enum ig_code plan(struct run *r, struct error *err)
 
 /* --- what other domains' changes mean ----------------------------------------------------------------------- */
 
-static bool depends_on(const struct conf_domain *d, const char *other)
-{
-    for (size_t i = 0; i < d->n_depends_on; i++) {
-        if (strcmp(d->depends_on[i], other) == 0)
-            return true;
-    }
-    return false;
-}
-
 /* When the domains that `d` depends on were processed last. */
 static int64_t upstream_processed_us(const struct run *r, const struct conf_domain *d)
 {
     int64_t latest = 0;
     for (size_t i = 0; i < r->parts.n; i++) {
         const struct partition *p = &r->parts.p[i];
-        if (p->row.processed_us > latest && depends_on(d, domain_of(r, p)->name))
+        if (p->row.processed_us > latest && names_have(d->depends_on, d->n_depends_on, domain_of(r, p)->name))
             latest = p->row.processed_us;
     }
     return latest;

@@ -1,6 +1,7 @@
 /*
  * Bringing in what the sources have: pumps until their end, then the sink until it has everything.
  */
+#include "base/names.h"
 #include "platform/platform_internal.h"
 
 #define POLL_MS 50
@@ -49,21 +50,12 @@ struct ingest {
     int64_t began_us;
 };
 
-static bool is_named(const char *name, const char *const *domains, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        if (strcmp(domains[i], name) == 0)
-            return true;
-    }
-    return n == 0;
-}
-
 static enum ig_code start_sources(struct ingest *in, const char *const *domains, size_t n, struct error *err)
 {
     const struct conf *conf = in->p->conf;
     in->out->sources = check_calloc(conf->n_domains ? conf->n_domains : 1, sizeof(*in->out->sources));
     for (size_t i = 0; i < conf->n_domains; i++) {
-        if (conf->domains[i].source.type == CONF_SOURCE_NONE || !is_named(conf->domains[i].name, domains, n))
+        if (conf->domains[i].source.type == CONF_SOURCE_NONE || !names_choose(domains, n, conf->domains[i].name))
             continue;
         struct platform_source_hop *hop = &in->out->sources[in->out->n_sources++];
         hop->domain = conf->domains[i].name;

@@ -61,33 +61,26 @@ enum ig_code gcs_run(struct gcs_call *call, struct http_response *response, stru
     return rc ? add_name(call, rc, err) : IG_OK;
 }
 
-static enum ig_code code_of_status(int status)
+static enum ig_code code_of(const struct http_response *response)
 {
-    switch (status) {
+    switch (response->status) {
     case 404:
     case 410:
         return IG_NOT_FOUND;
     case 412:
         return IG_EXISTS;
-    case 408:
-    case 429:
-    case 500:
-    case 502:
-    case 503:
-    case 504:
-        return IG_UNAVAILABLE;
     case 400:
     case 401:
     case 403:
         return IG_INVALID;
     default:
-        return IG_IO;
+        return http_judge_status(response) == HTTP_AGAIN ? IG_UNAVAILABLE : IG_IO;
     }
 }
 
 enum ig_code gcs_fail(const struct gcs_call *call, const struct http_response *response, struct error *err)
 {
-    const enum ig_code rc = code_of_status(response->status);
+    const enum ig_code rc = code_of(response);
     struct json_value v;
     struct buf reason;
 

@@ -113,7 +113,5 @@ IG_MUST_CHECK enum ig_code http_run(struct http_client *c, const struct http_job
 
 /* Percent-encodes all but A-Z a-z 0-9 - . _ ~ (and '/' if keep_slash), as SigV4 and every object store want it. */
 void http_add_encoded(struct buf *out, struct str s, bool keep_slash);
-/* The other way, of "%XX" only ('+' stays); false if a '%' is not followed by two hex digits. */
-bool http_add_decoded(struct buf *out, struct str s);
 
 #endif

@@ -1,4 +1,5 @@
 /* URLs of remote stores and their options. */
+#include "base/percent.h"
 #include "store/http.h"
 #include "store/remote.h"
 
@@ -51,7 +52,7 @@ static char *decoded(struct str s)
     struct buf b;
 
     buf_init(&b, 0);
-    if (!http_add_decoded(&b, s) || (b.n && memchr(b.p, '\0', b.n))) {
+    if (!percent_decode(&b, s) || (b.n && memchr(b.p, '\0', b.n))) {
         buf_release(&b);
         return NULL;
     }

@@ -1,4 +1,5 @@
 /* Listing and removing objects of an S3 store. */
+#include "base/percent.h"
 #include "store/parallel.h"
 #include "store/s3_internal.h"
 #include "store/store_internal.h"
@@ -71,7 +72,7 @@ static bool decode_key(struct buf *key)
             key->p[i] = ' ';
     }
     buf_init(&decoded, 0);
-    ok = http_add_decoded(&decoded, buf_str(key));
+    ok = percent_decode(&decoded, buf_str(key));
     buf_clear(key);
     buf_add_str(key, buf_str(&decoded));
     buf_release(&decoded);

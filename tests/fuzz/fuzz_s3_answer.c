@@ -1,5 +1,6 @@
 // links: store
 /* What an S3 server answers: its XML, as the reader goes through it, and texts taken out of it. */
+#include "base/percent.h"
 #include "fuzz.h"
 #include "store/http.h"
 #include "store/xml.h"
@@ -20,7 +21,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     (void)xml_find((struct str){(const char *)data, size}, "Key", &text);
     (void)xml_find((struct str){(const char *)data, size}, "Code", &text);
-    (void)http_add_decoded(&text, (struct str){(const char *)data, size});
+    (void)percent_decode(&text, (struct str){(const char *)data, size});
     buf_release(&text);
     return 0;
 }

@@ -1,6 +1,7 @@
 /*
  * The three spellings of a file's name: in the store, in the log (percent-encoded), as Hive's folders.
  */
+#include "base/percent.h"
 #include "lake/lake_internal.h"
 
 #include <ctype.h>
@@ -37,34 +38,11 @@ void lake_add_uri(struct buf *out, struct str path)
     }
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 bool lake_decode_uri(struct str uri, struct buf *out)
 {
-    for (size_t i = 0; i < uri.n; i++) {
-        int high, low;
+    const size_t before = out->n;
 
-        if (uri.p[i] != '%') {
-            buf_putc(out, uri.p[i]);
-            continue;
-        }
-        if (i + 2 >= uri.n)
-            return false;
-        high = hex_digit(uri.p[i + 1]);
-        low = hex_digit(uri.p[i + 2]);
-        if (high < 0 || low < 0 || high + low == 0)
-            return false;
-        buf_putc(out, (char)(high * 16 + low));
-        i += 2;
-    }
-    return true;
+    return percent_decode(out, uri) && (out->n == before || !memchr(out->p + before, '\0', out->n - before));
 }
 
 /* What Spark's and Hive's writers escape in folder names. */
