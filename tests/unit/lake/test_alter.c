@@ -1,70 +1,7 @@
 /* Features and protocols, types by text, and how tables are made and altered: what they are then, and what is kept. */
+#include "lake/fixture.h"
 #include "lake/maintain/alter.h"
-#include "lake/script.h"
 #include "lake/table/schema_text.h"
-#include "test.h"
-
-struct fixture {
-    struct env *env;
-    struct script s;
-    struct error err;
-    char dir[256];
-};
-
-static int setup(void **state)
-{
-    struct fixture *f = check_calloc(1, sizeof(*f));
-
-    f->env = env_real_new();
-    test_scratch_dir(f->dir, sizeof(f->dir));
-    assert_int_equal(script_open(&f->s, f->env, f->dir, &f->err), IG_OK);
-    *state = f;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct fixture *f = *state;
-
-    script_close(&f->s);
-    (void)!env_remove_tree(f->env, f->dir, NULL);
-    env_real_free(f->env);
-    free(f);
-    return 0;
-}
-
-static void run(struct fixture *f, const char *line)
-{
-    struct buf ignored;
-
-    buf_init(&ignored, 0);
-    if (script_run(&f->s, line, &ignored, &f->err))
-        fail_msg("%s: %s", line, f->err.msg);
-    buf_release(&ignored);
-}
-
-static void assert_answer(struct fixture *f, const char *line, const char *want)
-{
-    struct buf got;
-
-    buf_init(&got, 0);
-    if (script_run(&f->s, line, &got, &f->err))
-        fail_msg("%s: %s", line, f->err.msg);
-    assert_string_equal(buf_cstr(&got), want);
-    buf_release(&got);
-}
-
-static void assert_refused(struct fixture *f, const char *line, enum ig_code want, const char *message)
-{
-    struct buf ignored;
-    enum ig_code rc;
-
-    buf_init(&ignored, 0);
-    rc = script_run(&f->s, line, &ignored, &f->err);
-    if (rc != want || !strstr(f->err.msg, message))
-        fail_msg("%s: %s: %s", line, error_code_name(rc), f->err.msg);
-    buf_release(&ignored);
-}
 
 static void a_protocol_is_raised_by_what_is_missing(void **state)
 {
@@ -308,12 +245,12 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_protocol_is_raised_by_what_is_missing),
-        cmocka_unit_test_setup_teardown(types_are_read_in_both_spellings, setup, teardown),
+        cmocka_unit_test_setup_teardown(types_are_read_in_both_spellings, fixture_setup, fixture_teardown),
         cmocka_unit_test(members_of_objects_are_set_and_removed),
         cmocka_unit_test(sizes_are_read_as_spark_spells_them),
-        cmocka_unit_test_setup_teardown(rules_are_checked_and_name_the_row, setup, teardown),
-        cmocka_unit_test_setup_teardown(identities_go_on_where_the_last_write_ended, setup, teardown),
-        cmocka_unit_test_setup_teardown(an_alteration_is_one_commit_or_none, setup, teardown),
+        cmocka_unit_test_setup_teardown(rules_are_checked_and_name_the_row, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(identities_go_on_where_the_last_write_ended, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(an_alteration_is_one_commit_or_none, fixture_setup, fixture_teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

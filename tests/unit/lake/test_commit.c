@@ -1,66 +1,8 @@
 /* What concurrent writers of one table may and may not do. */
-#include "lake/script.h"
-#include "test.h"
+#include "lake/fixture.h"
 
 #define WRITERS 4
 #define COMMITS 8
-
-struct fixture {
-    struct env *env;
-    struct script s;
-    struct error err;
-    char dir[256];
-};
-
-static int setup(void **state)
-{
-    struct fixture *f = check_calloc(1, sizeof(*f));
-
-    f->env = env_real_new();
-    test_scratch_dir(f->dir, sizeof(f->dir));
-    assert_int_equal(script_open(&f->s, f->env, f->dir, &f->err), IG_OK);
-    *state = f;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct fixture *f = *state;
-
-    script_close(&f->s);
-    (void)!env_remove_tree(f->env, f->dir, NULL);
-    env_real_free(f->env);
-    free(f);
-    return 0;
-}
-
-static enum ig_code try_line(struct fixture *f, const char *line)
-{
-    struct buf ignored;
-    enum ig_code rc;
-
-    buf_init(&ignored, 0);
-    rc = script_run(&f->s, line, &ignored, &f->err);
-    buf_release(&ignored);
-    return rc;
-}
-
-static void run(struct fixture *f, const char *line)
-{
-    if (try_line(f, line))
-        fail_msg("%s: %s", line, f->err.msg);
-}
-
-static void assert_answer(struct fixture *f, const char *line, const char *want)
-{
-    struct buf got;
-
-    buf_init(&got, 0);
-    if (script_run(&f->s, line, &got, &f->err))
-        fail_msg("%s: %s", line, f->err.msg);
-    assert_string_equal(buf_cstr(&got), want);
-    buf_release(&got);
-}
 
 /*
  * The other writer: a table function in the query of the operation under test. The engine calls it when the operation
@@ -318,11 +260,12 @@ static void a_handle_sees_what_others_commit(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(what_conflicts_is_refused_and_the_rest_goes_on, setup, teardown),
-        cmocka_unit_test_setup_teardown(an_application_version_is_committed_once, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_commit_for_one_version_fits_only_there, setup, teardown),
-        cmocka_unit_test_setup_teardown(writers_in_parallel_lose_and_double_nothing, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_handle_sees_what_others_commit, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_conflicts_is_refused_and_the_rest_goes_on, fixture_setup,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(an_application_version_is_committed_once, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(a_commit_for_one_version_fits_only_there, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(writers_in_parallel_lose_and_double_nothing, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(a_handle_sees_what_others_commit, fixture_setup, fixture_teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,39 +1,5 @@
 /* DELETE, UPDATE, MERGE by clauses and overwriting: which files are touched, and what is refused. */
-#include "lake/script.h"
-#include "test.h"
-
-struct fixture {
-    struct env *env;
-    struct script s;
-    struct lake_table *t;
-    struct lake_result got;
-    struct error err;
-    char dir[256];
-};
-
-static int setup(void **state)
-{
-    struct fixture *f = check_calloc(1, sizeof(*f));
-
-    f->env = env_real_new();
-    test_scratch_dir(f->dir, sizeof(f->dir));
-    assert_int_equal(script_open(&f->s, f->env, f->dir, &f->err), IG_OK);
-    assert_int_equal(lake_open(f->s.store, f->s.conn, "t", &f->t, &f->err), IG_OK);
-    *state = f;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct fixture *f = *state;
-
-    lake_close(f->t);
-    script_close(&f->s);
-    (void)!env_remove_tree(f->env, f->dir, NULL);
-    env_real_free(f->env);
-    free(f);
-    return 0;
-}
+#include "lake/fixture.h"
 
 static void must(struct fixture *f, enum ig_code rc)
 {
@@ -299,12 +265,13 @@ static void what_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(files_that_can_hold_no_match_are_not_opened, setup, teardown),
-        cmocka_unit_test_setup_teardown(what_changes_nothing_is_no_commit, setup, teardown),
-        cmocka_unit_test_setup_teardown(the_first_clause_that_is_true_decides, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_deletion_vector_leaves_the_files, setup, teardown),
-        cmocka_unit_test_setup_teardown(values_are_stored_as_spark_stores_them, setup, teardown),
-        cmocka_unit_test_setup_teardown(what_is_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(files_that_can_hold_no_match_are_not_opened, fixture_setup_table,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(what_changes_nothing_is_no_commit, fixture_setup_table, fixture_teardown),
+        cmocka_unit_test_setup_teardown(the_first_clause_that_is_true_decides, fixture_setup_table, fixture_teardown),
+        cmocka_unit_test_setup_teardown(a_deletion_vector_leaves_the_files, fixture_setup_table, fixture_teardown),
+        cmocka_unit_test_setup_teardown(values_are_stored_as_spark_stores_them, fixture_setup_table, fixture_teardown),
+        cmocka_unit_test_setup_teardown(what_is_refused, fixture_setup_table, fixture_teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

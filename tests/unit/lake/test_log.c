@@ -1,9 +1,8 @@
 /* The log's files besides the commits: checkpoints of all kinds, compaction, checksums, hints; what contradicts itself;
  * versions by time; the history. */
+#include "lake/fixture.h"
 #include "lake/lake_internal.h"
 #include "lake/log/action.h"
-#include "lake/script.h"
-#include "test.h"
 
 #include <stdio.h>
 
@@ -26,38 +25,15 @@
 #define INFO(members) "{\"commitInfo\":{" members "}}\n"
 #define UUID "80a083e8-7026-4e79-81be-64bd76c43a11"
 
-struct fixture {
-    struct env *env;
-    struct script s;
-    struct error err;
-    char dir[256];
-    struct buf got;
-};
-
 static int setup(void **state)
 {
-    struct fixture *f = check_calloc(1, sizeof(*f));
+    struct fixture *f;
     char sidecars[300];
 
-    f->env = env_real_new();
-    test_scratch_dir(f->dir, sizeof(f->dir));
-    buf_init(&f->got, 0);
-    assert_int_equal(script_open(&f->s, f->env, f->dir, &f->err), IG_OK);
+    fixture_setup(state);
+    f = *state;
     snprintf(sidecars, sizeof(sidecars), "%s/t/_delta_log/_sidecars", f->dir);
     assert_int_equal(env_make_dirs(f->env, sidecars, &f->err), IG_OK);
-    *state = f;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct fixture *f = *state;
-
-    script_close(&f->s);
-    (void)!env_remove_tree(f->env, f->dir, NULL);
-    env_real_free(f->env);
-    buf_release(&f->got);
-    free(f);
     return 0;
 }
 
@@ -108,11 +84,11 @@ static enum ig_code open_files(struct fixture *f, int64_t version)
     struct lake_snapshot *s = NULL;
     enum ig_code rc;
 
-    buf_clear(&f->got);
+    buf_clear(&f->text);
     assert_int_equal(lake_open(f->s.store, f->s.conn, "t", &t, &f->err), IG_OK);
     rc = lake_snapshot_open(t, version, &s, &f->err);
     if (!rc)
-        rc = lake_files(s, collect, &f->got, &f->err);
+        rc = lake_files(s, collect, &f->text, &f->err);
     lake_snapshot_free(s);
     lake_close(t);
     return rc;
@@ -122,8 +98,8 @@ static void expect_files(struct fixture *f, const char *files)
 {
     const enum ig_code rc = open_files(f, LAKE_LATEST);
 
-    if (rc || strcmp(buf_cstr(&f->got), files) != 0)
-        fail_msg("not %s but %s: %s", files, buf_cstr(&f->got), rc ? f->err.msg : "");
+    if (rc || strcmp(buf_cstr(&f->text), files) != 0)
+        fail_msg("not %s but %s: %s", files, buf_cstr(&f->text), rc ? f->err.msg : "");
 }
 
 static void expect_corrupt(struct fixture *f, const char *why)
@@ -131,7 +107,7 @@ static void expect_corrupt(struct fixture *f, const char *why)
     const enum ig_code rc = open_files(f, LAKE_LATEST);
 
     if (rc != IG_CORRUPT || !strstr(f->err.msg, why))
-        fail_msg("not \"%s\" but %d %s: %s", why, (int)rc, buf_cstr(&f->got), f->err.msg);
+        fail_msg("not \"%s\" but %d %s: %s", why, (int)rc, buf_cstr(&f->text), f->err.msg);
 }
 
 static void what_contradicts_itself_stops_the_read(void **state)
@@ -171,7 +147,7 @@ static void what_contradicts_itself_stops_the_read(void **state)
                ADD_DV("x", "def") "{\"remove\":{\"path\":\"x\",\"deletionVector\":{\"storageType\":\"i\","
                                   "\"pathOrInlineDv\":\"abc\",\"sizeInBytes\":1,\"cardinality\":1}}}\n");
     assert_int_equal(open_files(f, LAKE_LATEST), IG_OK);
-    assert_string_equal(buf_cstr(&f->got), "x;");
+    assert_string_equal(buf_cstr(&f->text), "x;");
 }
 
 static void gaps_are_named(void **state)
@@ -210,7 +186,7 @@ static void compacted_ranges_are_used_and_not_needed(void **state)
     expect_corrupt(f, "version 2 is missing");
     put_commit(f, 2, REMOVE("one") ADD("two"));
     assert_int_equal(open_files(f, 3), IG_OK); /* ends at 3: the newest commit is always read itself */
-    assert_null(strstr(buf_cstr(&f->got), "compacted"));
+    assert_null(strstr(buf_cstr(&f->text), "compacted"));
 }
 
 #define V2_TOP "{\"checkpointMetadata\":{\"version\":1}}\n" PROTOCOL METADATA
@@ -334,7 +310,7 @@ static void a_sealed_commit_shows_every_changed_byte(void **state)
         text.p[i] ^= 1;
         put_commit(f, 0, buf_cstr(&text));
         if (open_files(f, LAKE_LATEST) == IG_OK)
-            assert_string_equal(buf_cstr(&f->got), "one;two;");
+            assert_string_equal(buf_cstr(&f->text), "one;two;");
         text.p[i] ^= 1;
     }
     for (size_t n = 60; n < text.n; n++) {
@@ -452,14 +428,14 @@ static void the_history_is_told_from_its_end(void **state)
     put_commit(f, 1, ADD("one"));
     put_commit(f, 2, INFO("\"operation\":\"DELETE\",\"readVersion\":1,\"isBlindAppend\":false") REMOVE("one"));
     assert_int_equal(lake_open(f->s.store, f->s.conn, "t", &t, &f->err), IG_OK);
-    assert_int_equal(lake_history(t, 0, tell, &f->got, &f->err), IG_OK);
-    assert_string_equal(buf_cstr(&f->got), "2:DELETE:1:0;1:?:-1:-1;0:CREATE TABLE:-1:1;");
-    buf_clear(&f->got);
-    assert_int_equal(lake_history(t, 1, tell, &f->got, &f->err), IG_OK);
-    assert_string_equal(buf_cstr(&f->got), "2:DELETE:1:0;");
+    assert_int_equal(lake_history(t, 0, tell, &f->text, &f->err), IG_OK);
+    assert_string_equal(buf_cstr(&f->text), "2:DELETE:1:0;1:?:-1:-1;0:CREATE TABLE:-1:1;");
+    buf_clear(&f->text);
+    assert_int_equal(lake_history(t, 1, tell, &f->text, &f->err), IG_OK);
+    assert_string_equal(buf_cstr(&f->text), "2:DELETE:1:0;");
     lake_close(t);
     assert_int_equal(lake_open(f->s.store, f->s.conn, "nothing", &t, &f->err), IG_OK);
-    assert_int_equal(lake_history(t, 1, tell, &f->got, &f->err), IG_NOT_FOUND);
+    assert_int_equal(lake_history(t, 1, tell, &f->text, &f->err), IG_NOT_FOUND);
     lake_close(t);
 }
 
@@ -476,9 +452,9 @@ static void a_remove_without_a_size_is_a_change(void **state)
     buf_printf(&sql, "COPY (SELECT 1 AS a) TO '%s/t/one' (FORMAT parquet)", f->dir);
     assert_int_equal(engine_exec(f->s.conn, &f->err, buf_cstr(&sql)), IG_OK);
     assert_int_equal(lake_open(f->s.store, f->s.conn, "t", &t, &f->err), IG_OK);
-    if (lake_add_changes(t, 1, 1, &f->got, &f->err))
+    if (lake_add_changes(t, 1, 1, &f->text, &f->err))
         fail_msg("%s", f->err.msg);
-    assert_int_equal(lake_add_changes(t, 0, 0, &f->got, &f->err), IG_CORRUPT); /* the add says 10 bytes */
+    assert_int_equal(lake_add_changes(t, 0, 0, &f->text, &f->err), IG_CORRUPT); /* the add says 10 bytes */
     lake_close(t);
     buf_release(&sql);
 }
@@ -550,7 +526,7 @@ static void a_partition_value_of_another_type_is_named(void **state)
         put_commit(f, 0, buf_cstr(&text));
         assert_int_equal(lake_open(f->s.store, f->s.conn, "t", &t, &f->err), IG_OK);
         assert_int_equal(lake_snapshot_open(t, LAKE_LATEST, &s, &f->err), IG_OK);
-        rc = lake_add_scan(s, NULL, &f->got, &f->err);
+        rc = lake_add_scan(s, NULL, &f->text, &f->err);
         if (rc != (i < 2 ? IG_OK : IG_CORRUPT) || (rc && !strstr(f->err.msg, values[i])))
             fail_msg("%s: %d %s", values[i], (int)rc, f->err.msg);
         lake_snapshot_free(s);
@@ -569,13 +545,13 @@ static void changes_are_asked_for_where_they_were_recorded(void **state)
     put_commit(f, 1, on);
     put_commit(f, 2, INFO("\"operation\":\"WRITE\""));
     assert_int_equal(lake_open(f->s.store, f->s.conn, "t", &t, &f->err), IG_OK);
-    assert_int_equal(lake_add_changes(t, 1, 2, &f->got, &f->err), IG_OK);
-    assert_int_equal(lake_add_changes(t, 0, 2, &f->got, &f->err), IG_NOT_FOUND);
+    assert_int_equal(lake_add_changes(t, 1, 2, &f->text, &f->err), IG_OK);
+    assert_int_equal(lake_add_changes(t, 0, 2, &f->text, &f->err), IG_NOT_FOUND);
     assert_non_null(strstr(f->err.msg, "not recorded for version 0"));
-    assert_int_equal(lake_add_changes(t, 2, 1, &f->got, &f->err), IG_INVALID);
-    assert_int_equal(lake_add_changes(t, 1, 3, &f->got, &f->err), IG_NOT_FOUND);
+    assert_int_equal(lake_add_changes(t, 2, 1, &f->text, &f->err), IG_INVALID);
+    assert_int_equal(lake_add_changes(t, 1, 3, &f->text, &f->err), IG_NOT_FOUND);
     put_commit(f, 3, METADATA);
-    assert_int_equal(lake_add_changes(t, 1, 3, &f->got, &f->err), IG_NOT_FOUND);
+    assert_int_equal(lake_add_changes(t, 1, 3, &f->text, &f->err), IG_NOT_FOUND);
     lake_close(t);
 }
 
@@ -601,7 +577,7 @@ static void many_commits_are_applied_in_their_order(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, fixture_teardown)
     const struct CMUnitTest tests[] = {
         TEST(what_contradicts_itself_stops_the_read),
         TEST(gaps_are_named),

@@ -1,63 +1,9 @@
 /* Maintenance: optimize, vacuum, restore, clone, check; and what happens when others write meanwhile. */
+#include "lake/fixture.h"
 #include "lake/lake_internal.h"
-#include "lake/script.h"
-#include "test.h"
 
 #include <stdio.h>
 #include <unistd.h>
-
-struct fixture {
-    struct env *env;
-    struct script s;
-    struct lake_table *t;
-    struct error err;
-    char dir[256];
-};
-
-static int setup(void **state)
-{
-    struct fixture *f = check_calloc(1, sizeof(*f));
-
-    f->env = env_real_new();
-    test_scratch_dir(f->dir, sizeof(f->dir));
-    assert_int_equal(script_open(&f->s, f->env, f->dir, &f->err), IG_OK);
-    assert_int_equal(lake_open(f->s.store, f->s.conn, "t", &f->t, &f->err), IG_OK);
-    *state = f;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct fixture *f = *state;
-
-    lake_close(f->t);
-    script_close(&f->s);
-    (void)!env_remove_tree(f->env, f->dir, NULL);
-    env_real_free(f->env);
-    free(f);
-    return 0;
-}
-
-static void run(struct fixture *f, const char *line)
-{
-    struct buf ignored;
-
-    buf_init(&ignored, 0);
-    if (script_run(&f->s, line, &ignored, &f->err))
-        fail_msg("%s: %s", line, f->err.msg);
-    buf_release(&ignored);
-}
-
-static void assert_answer(struct fixture *f, const char *line, const char *want)
-{
-    struct buf got;
-
-    buf_init(&got, 0);
-    if (script_run(&f->s, line, &got, &f->err))
-        fail_msg("%s: %s", line, f->err.msg);
-    assert_string_equal(buf_cstr(&got), want);
-    buf_release(&got);
-}
 
 /* Six files: two of each of the partitions 0 to 2, of three rows. */
 static void make_partitioned(struct fixture *f)
@@ -563,24 +509,32 @@ static void absolute_names_and_whose_they_are(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(small_files_are_joined_and_their_rows_stay_in_order, setup, teardown),
-        cmocka_unit_test_setup_teardown(only_the_partitions_that_the_predicate_takes, setup, teardown),
-        cmocka_unit_test_setup_teardown(what_others_removed_meanwhile_is_left_out_and_the_rest_committed, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(an_append_meanwhile_is_no_conflict, setup, teardown),
-        cmocka_unit_test_setup_teardown(another_schema_meanwhile_ends_it_and_leaves_no_file, setup, teardown),
-        cmocka_unit_test_setup_teardown(rows_along_a_curve_once, setup, teardown),
-        cmocka_unit_test_setup_teardown(tables_compact_themselves_where_it_pays, setup, teardown),
-        cmocka_unit_test_setup_teardown(vacuum_takes_what_nobody_needs_and_nothing_else, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_lite_vacuum_takes_what_the_log_names, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_version_comes_back_with_its_columns_or_not_at_all, setup, teardown),
-        cmocka_unit_test_setup_teardown(clones_go_their_own_way, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_deep_clone_is_made_beside_what_another_left, setup, teardown),
-        cmocka_unit_test_setup_teardown(what_is_wrong_is_found, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_checkpoint_that_says_otherwise_is_found, setup, teardown),
-        cmocka_unit_test_setup_teardown(missing_files_are_taken_out_when_asked_to, setup, teardown),
+        cmocka_unit_test_setup_teardown(small_files_are_joined_and_their_rows_stay_in_order, fixture_setup_table,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(only_the_partitions_that_the_predicate_takes, fixture_setup_table,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(what_others_removed_meanwhile_is_left_out_and_the_rest_committed,
+                                        fixture_setup_table, fixture_teardown),
+        cmocka_unit_test_setup_teardown(an_append_meanwhile_is_no_conflict, fixture_setup_table, fixture_teardown),
+        cmocka_unit_test_setup_teardown(another_schema_meanwhile_ends_it_and_leaves_no_file, fixture_setup_table,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(rows_along_a_curve_once, fixture_setup_table, fixture_teardown),
+        cmocka_unit_test_setup_teardown(tables_compact_themselves_where_it_pays, fixture_setup_table, fixture_teardown),
+        cmocka_unit_test_setup_teardown(vacuum_takes_what_nobody_needs_and_nothing_else, fixture_setup_table,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(a_lite_vacuum_takes_what_the_log_names, fixture_setup_table, fixture_teardown),
+        cmocka_unit_test_setup_teardown(a_version_comes_back_with_its_columns_or_not_at_all, fixture_setup_table,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(clones_go_their_own_way, fixture_setup_table, fixture_teardown),
+        cmocka_unit_test_setup_teardown(a_deep_clone_is_made_beside_what_another_left, fixture_setup_table,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(what_is_wrong_is_found, fixture_setup_table, fixture_teardown),
+        cmocka_unit_test_setup_teardown(a_checkpoint_that_says_otherwise_is_found, fixture_setup_table,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(missing_files_are_taken_out_when_asked_to, fixture_setup_table,
+                                        fixture_teardown),
         cmocka_unit_test(the_file_of_a_deletion_vector),
-        cmocka_unit_test_setup_teardown(absolute_names_and_whose_they_are, setup, teardown),
+        cmocka_unit_test_setup_teardown(absolute_names_and_whose_they_are, fixture_setup_table, fixture_teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

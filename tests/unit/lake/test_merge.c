@@ -1,55 +1,9 @@
 /* Random merges, replaces and appends against a model: the same done to a plain table of the engine. */
-#include "lake/script.h"
-#include "test.h"
+#include "lake/fixture.h"
 
 #define STEPS 40
 #define KEYS 30
 #define DAYS 3
-
-struct fixture {
-    struct env *env;
-    struct script s;
-    struct error err;
-    char dir[256];
-};
-
-static int setup(void **state)
-{
-    struct fixture *f = check_calloc(1, sizeof(*f));
-
-    f->env = env_real_new();
-    test_scratch_dir(f->dir, sizeof(f->dir));
-    assert_int_equal(script_open(&f->s, f->env, f->dir, &f->err), IG_OK);
-    *state = f;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct fixture *f = *state;
-
-    script_close(&f->s);
-    (void)!env_remove_tree(f->env, f->dir, NULL);
-    env_real_free(f->env);
-    free(f);
-    return 0;
-}
-
-static void answer(struct fixture *f, const char *line, struct buf *out)
-{
-    buf_clear(out);
-    if (script_run(&f->s, line, out, &f->err))
-        fail_msg("%s: %s", line, f->err.msg);
-}
-
-static void run(struct fixture *f, const char *line)
-{
-    struct buf ignored;
-
-    buf_init(&ignored, 0);
-    answer(f, line, &ignored);
-    buf_release(&ignored);
-}
 
 static void sql(struct fixture *f, const char *statement)
 {
@@ -63,8 +17,8 @@ static void assert_like_model(struct fixture *f, const char *what)
 
     buf_init(&got, 0);
     buf_init(&want, 0);
-    answer(f, "scan t | | SELECT k, w, d, v FROM t ORDER BY ALL", &got);
-    answer(f, "sql SELECT k, w, d, v FROM model ORDER BY ALL", &want);
+    answer(f, &got, "scan t | | SELECT k, w, d, v FROM t ORDER BY ALL");
+    answer(f, &want, "sql SELECT k, w, d, v FROM model ORDER BY ALL");
     if (strcmp(buf_cstr(&got), buf_cstr(&want)) != 0)
         fail_msg("after %s:\n%s\nis not\n%s", what, buf_cstr(&got), buf_cstr(&want));
     buf_release(&want);
@@ -169,31 +123,30 @@ static void a_merge_counts_what_it_did(void **state)
 
     buf_init(&got, 0);
     run(f, "create t | d | SELECT 1 AS k, 1 AS v, DATE '2024-01-01' AS d");
-    answer(
-        f,
-        "merge t | k | | SELECT i::INTEGER AS k, 0 AS v, DATE '2024-01-01' + (i % 2)::INTEGER AS d FROM range(10) t(i)",
-        &got);
+    answer(f, &got, "%s",
+           "merge t | k | | SELECT i::INTEGER AS k, 0 AS v, DATE '2024-01-01' + (i % 2)::INTEGER AS d FROM range(10) "
+           "t(i)");
     assert_int_equal(number(&got, "inserted"), 10);
     assert_int_equal(number(&got, "added"), 2);
     /* one row changed in one partition: the other's file stays */
-    answer(f, "merge t | k | | SELECT 2 AS k, 5 AS v, DATE '2024-01-01' AS d UNION ALL SELECT 3, 0, DATE '2024-01-02'",
-           &got);
+    answer(f, &got,
+           "merge t | k | | SELECT 2 AS k, 5 AS v, DATE '2024-01-01' AS d UNION ALL SELECT 3, 0, DATE '2024-01-02'");
     assert_int_equal(number(&got, "updated"), 1);
     assert_int_equal(number(&got, "copied"), 4);
     assert_int_equal(number(&got, "removed"), 1);
     assert_int_equal(number(&got, "written"), 5);
     /* nothing to do: no commit */
-    answer(f, "merge t | k | | SELECT 2 AS k, 5 AS v, DATE '2024-01-01' AS d", &got);
+    answer(f, &got, "merge t | k | | SELECT 2 AS k, 5 AS v, DATE '2024-01-01' AS d");
     assert_int_equal(number(&got, "version"), 2);
     assert_int_equal(number(&got, "written"), 0);
     /* only inserts: no file is read again */
-    answer(f, "merge t | k | | SELECT 100 AS k, 5 AS v, DATE '2024-01-01' AS d", &got);
+    answer(f, &got, "merge t | k | | SELECT 100 AS k, 5 AS v, DATE '2024-01-01' AS d");
     assert_int_equal(number(&got, "inserted"), 1);
     assert_int_equal(number(&got, "removed"), 0);
-    answer(f, "merge t | k | d=2024-01-02 delete | SELECT 1 AS k, 1 AS v, DATE '2024-01-02' AS d WHERE false", &got);
+    answer(f, &got, "merge t | k | d=2024-01-02 delete | SELECT 1 AS k, 1 AS v, DATE '2024-01-02' AS d WHERE false");
     assert_int_equal(number(&got, "deleted"), 5);
     assert_int_equal(number(&got, "added"), 0);
-    answer(f, "scan t | | SELECT count(*) AS n, max(d) AS d FROM t", &got);
+    answer(f, &got, "scan t | | SELECT count(*) AS n, max(d) AS d FROM t");
     assert_string_equal(buf_cstr(&got), "{\"n\":6,\"d\":\"2024-01-01\"}\n");
     buf_release(&got);
 }
@@ -207,12 +160,12 @@ static void columns_that_the_source_lacks_keep_their_values(void **state)
     run(f, "create t | | SELECT 1 AS k, 'x' AS a, {'n': 1} AS s");
     run(f, "append t | | SELECT 1 AS k, 'x' AS a, {'n': 1} AS s UNION ALL SELECT 2, 'y', {'n': 2}");
     run(f, "merge t | k | delete | SELECT 2 AS k, {'n': 3} AS s UNION ALL SELECT 3, {'n': 4}");
-    answer(f, "scan t | |", &got);
+    answer(f, &got, "scan t | |");
     assert_string_equal(buf_cstr(&got),
                         "{\"k\":2,\"a\":\"y\",\"s\":{\"n\":3}}\n{\"k\":3,\"a\":null,\"s\":{\"n\":4}}\n");
     run(f, "create t | | SELECT 1 AS k, 'x' AS a, {'n': 1, 'new': 'f'} AS s, 1.5 AS more");
     run(f, "merge t | k | | SELECT 3 AS k, {'n': 4, 'new': 'g'} AS s, 2.5 AS more");
-    answer(f, "scan t | |", &got);
+    answer(f, &got, "scan t | |");
     assert_string_equal(buf_cstr(&got), "{\"k\":2,\"a\":\"y\",\"s\":{\"n\":3,\"new\":null},\"more\":null}\n"
                                         "{\"k\":3,\"a\":null,\"s\":{\"n\":4,\"new\":\"g\"},\"more\":2.5}\n");
     buf_release(&got);
@@ -266,7 +219,7 @@ static void what_a_table_cannot_take_is_invalid(void **state)
         if (rc != IG_INVALID || !strstr(f->err.msg, cases[i].says))
             fail_msg("%s: %s, %s", cases[i].line, error_code_name(rc), rc ? f->err.msg : "");
     }
-    answer(f, "scan t | |", &got);
+    answer(f, &got, "scan t | |");
     assert_string_equal(buf_cstr(&got), "{\"k\":1,\"a\":\"x\",\"d\":\"2024-01-01\"}\n");
     /* and what was written before the mistake was seen is gone */
     n = 0;
@@ -279,10 +232,11 @@ static void what_a_table_cannot_take_is_invalid(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(random_changes_leave_what_the_model_has, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_merge_counts_what_it_did, setup, teardown),
-        cmocka_unit_test_setup_teardown(columns_that_the_source_lacks_keep_their_values, setup, teardown),
-        cmocka_unit_test_setup_teardown(what_a_table_cannot_take_is_invalid, setup, teardown),
+        cmocka_unit_test_setup_teardown(random_changes_leave_what_the_model_has, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(a_merge_counts_what_it_did, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(columns_that_the_source_lacks_keep_their_values, fixture_setup,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(what_a_table_cannot_take_is_invalid, fixture_setup, fixture_teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

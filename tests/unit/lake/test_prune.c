@@ -1,50 +1,6 @@
 /* Which files a predicate leaves, and that no row is lost by it. */
+#include "lake/fixture.h"
 #include "lake/read/predicate.h"
-#include "lake/script.h"
-#include "test.h"
-
-struct fixture {
-    struct env *env;
-    struct script s;
-    struct error err;
-    char dir[256];
-};
-
-static int setup(void **state)
-{
-    struct fixture *f = check_calloc(1, sizeof(*f));
-
-    f->env = env_real_new();
-    test_scratch_dir(f->dir, sizeof(f->dir));
-    assert_int_equal(script_open(&f->s, f->env, f->dir, &f->err), IG_OK);
-    *state = f;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct fixture *f = *state;
-
-    script_close(&f->s);
-    (void)!env_remove_tree(f->env, f->dir, NULL);
-    env_real_free(f->env);
-    free(f);
-    return 0;
-}
-
-static void answer(struct fixture *f, struct buf *out, const char *fmt, ...) IG_PRINTF(3, 4);
-static void answer(struct fixture *f, struct buf *out, const char *fmt, ...)
-{
-    char line[4096];
-    va_list ap;
-
-    va_start(ap, fmt);
-    vsnprintf(line, sizeof(line), fmt, ap);
-    va_end(ap);
-    buf_clear(out);
-    if (script_run(&f->s, line, out, &f->err))
-        fail_msg("%s: %s", line, f->err.msg);
-}
 
 /* Ten files: id 10k to 10k + 9, each with one null. */
 static void make_table(struct fixture *f, const char *partitions)
@@ -312,11 +268,11 @@ static void no_row_is_lost(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(files_that_cannot_match_are_left_out, setup, teardown),
-        cmocka_unit_test_setup_teardown(partitions_are_left_out_exactly, setup, teardown),
-        cmocka_unit_test_setup_teardown(cut_texts_hold_all_that_begins_with_them, setup, teardown),
-        cmocka_unit_test_setup_teardown(long_lists_are_read, setup, teardown),
-        cmocka_unit_test_setup_teardown(no_row_is_lost, setup, teardown),
+        cmocka_unit_test_setup_teardown(files_that_cannot_match_are_left_out, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(partitions_are_left_out_exactly, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(cut_texts_hold_all_that_begins_with_them, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(long_lists_are_read, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(no_row_is_lost, fixture_setup, fixture_teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

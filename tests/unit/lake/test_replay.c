@@ -1,7 +1,6 @@
 /* Logs as other programs, broken disks and attackers write them. */
+#include "lake/fixture.h"
 #include "lake/lake_internal.h"
-#include "lake/script.h"
-#include "test.h"
 
 #define PROTOCOL "{\"protocol\":{\"minReaderVersion\":1,\"minWriterVersion\":2}}\n"
 #define METADATA                                                                                              \
@@ -14,35 +13,6 @@
     "{\"add\":{\"path\":\"" path \
     "\",\"partitionValues\":{\"p\":\"v\"},\"size\":1,\"modificationTime\":1,\"dataChange\":true}}\n"
 #define REMOVE(path) "{\"remove\":{\"path\":\"" path "\",\"deletionTimestamp\":5,\"dataChange\":true}}\n"
-
-struct fixture {
-    struct env *env;
-    struct script s;
-    struct error err;
-    char dir[256];
-};
-
-static int setup(void **state)
-{
-    struct fixture *f = check_calloc(1, sizeof(*f));
-
-    f->env = env_real_new();
-    test_scratch_dir(f->dir, sizeof(f->dir));
-    assert_int_equal(script_open(&f->s, f->env, f->dir, &f->err), IG_OK);
-    *state = f;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct fixture *f = *state;
-
-    script_close(&f->s);
-    (void)!env_remove_tree(f->env, f->dir, NULL);
-    env_real_free(f->env);
-    free(f);
-    return 0;
-}
 
 static void put_commit(struct fixture *f, int version, const char *text)
 {
@@ -230,11 +200,11 @@ static void broken_checkpoints_are_got_around_or_named(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(actions_are_applied_in_the_order_of_versions, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_broken_commit_stops_the_read_and_is_named, setup, teardown),
-        cmocka_unit_test_setup_teardown(unknown_reader_features_are_refused_by_name, setup, teardown),
-        cmocka_unit_test_setup_teardown(no_changed_byte_makes_it_crash, setup, teardown),
-        cmocka_unit_test_setup_teardown(broken_checkpoints_are_got_around_or_named, setup, teardown),
+        cmocka_unit_test_setup_teardown(actions_are_applied_in_the_order_of_versions, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(a_broken_commit_stops_the_read_and_is_named, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(unknown_reader_features_are_refused_by_name, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(no_changed_byte_makes_it_crash, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(broken_checkpoints_are_got_around_or_named, fixture_setup, fixture_teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,62 +1,8 @@
 /* Row tracking: a row keeps its id, and the version that made or changed it last, wherever it is written to. */
+#include "lake/fixture.h"
 #include "lake/lake_internal.h"
-#include "lake/script.h"
-#include "test.h"
 
 #include <stdio.h>
-
-struct fixture {
-    struct env *env;
-    struct script s;
-    struct lake_table *t;
-    struct error err;
-    char dir[256];
-};
-
-static int setup(void **state)
-{
-    struct fixture *f = check_calloc(1, sizeof(*f));
-
-    f->env = env_real_new();
-    test_scratch_dir(f->dir, sizeof(f->dir));
-    assert_int_equal(script_open(&f->s, f->env, f->dir, &f->err), IG_OK);
-    assert_int_equal(lake_open(f->s.store, f->s.conn, "t", &f->t, &f->err), IG_OK);
-    *state = f;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct fixture *f = *state;
-
-    lake_close(f->t);
-    script_close(&f->s);
-    (void)!env_remove_tree(f->env, f->dir, NULL);
-    env_real_free(f->env);
-    free(f);
-    return 0;
-}
-
-static void run(struct fixture *f, const char *line)
-{
-    struct buf ignored;
-
-    buf_init(&ignored, 0);
-    if (script_run(&f->s, line, &ignored, &f->err))
-        fail_msg("%s: %s", line, f->err.msg);
-    buf_release(&ignored);
-}
-
-static void assert_answer(struct fixture *f, const char *line, const char *want)
-{
-    struct buf got;
-
-    buf_init(&got, 0);
-    if (script_run(&f->s, line, &got, &f->err))
-        fail_msg("%s: %s", line, f->err.msg);
-    assert_string_equal(buf_cstr(&got), want);
-    buf_release(&got);
-}
 
 /* "i:id@version" of each row, by i. */
 static void assert_ids(struct fixture *f, const char *want)
@@ -191,11 +137,14 @@ static void files_without_ids_get_them_when_it_is_turned_on(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(ids_stay_through_changes_and_optimize, setup, teardown),
-        cmocka_unit_test_setup_teardown(ids_stay_in_a_table_with_deletion_vectors, setup, teardown),
-        cmocka_unit_test_setup_teardown(ids_stay_under_mapped_columns, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_row_that_moves_to_another_partition_is_the_same, setup, teardown),
-        cmocka_unit_test_setup_teardown(files_without_ids_get_them_when_it_is_turned_on, setup, teardown),
+        cmocka_unit_test_setup_teardown(ids_stay_through_changes_and_optimize, fixture_setup_table, fixture_teardown),
+        cmocka_unit_test_setup_teardown(ids_stay_in_a_table_with_deletion_vectors, fixture_setup_table,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(ids_stay_under_mapped_columns, fixture_setup_table, fixture_teardown),
+        cmocka_unit_test_setup_teardown(a_row_that_moves_to_another_partition_is_the_same, fixture_setup_table,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(files_without_ids_get_them_when_it_is_turned_on, fixture_setup_table,
+                                        fixture_teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,56 +1,5 @@
 /* Create, append and replace, and what a scan gives of them. */
-#include "lake/script.h"
-#include "test.h"
-
-struct fixture {
-    struct env *env;
-    struct script s;
-    struct error err;
-    char dir[256];
-};
-
-static int setup(void **state)
-{
-    struct fixture *f = check_calloc(1, sizeof(*f));
-
-    f->env = env_real_new();
-    test_scratch_dir(f->dir, sizeof(f->dir));
-    assert_int_equal(script_open(&f->s, f->env, f->dir, &f->err), IG_OK);
-    *state = f;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct fixture *f = *state;
-
-    script_close(&f->s);
-    (void)!env_remove_tree(f->env, f->dir, NULL);
-    env_real_free(f->env);
-    free(f);
-    return 0;
-}
-
-static void run(struct fixture *f, const char *line)
-{
-    struct buf ignored;
-
-    buf_init(&ignored, 0);
-    if (script_run(&f->s, line, &ignored, &f->err))
-        fail_msg("%s: %s", line, f->err.msg);
-    buf_release(&ignored);
-}
-
-static void assert_answer(struct fixture *f, const char *line, const char *want)
-{
-    struct buf got;
-
-    buf_init(&got, 0);
-    if (script_run(&f->s, line, &got, &f->err))
-        fail_msg("%s: %s", line, f->err.msg);
-    assert_string_equal(buf_cstr(&got), want);
-    buf_release(&got);
-}
+#include "lake/fixture.h"
 
 static void a_table_without_files_has_columns_and_types(void **state)
 {
@@ -176,14 +125,15 @@ static void values_come_back_as_they_were(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_table_without_files_has_columns_and_types, setup, teardown),
-        cmocka_unit_test_setup_teardown(several_partitions_are_replaced_in_one_commit, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_table_without_files_has_columns_and_types, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(several_partitions_are_replaced_in_one_commit, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(an_empty_result_removes_the_partition_and_no_partition_is_the_whole_table,
-                                        setup, teardown),
-        cmocka_unit_test_setup_teardown(a_table_grows_columns_and_old_rows_have_null, setup, teardown),
-        cmocka_unit_test_setup_teardown(the_query_of_a_write_is_evaluated_once, setup, teardown),
-        cmocka_unit_test_setup_teardown(names_that_mean_something_to_the_engine_are_only_names, setup, teardown),
-        cmocka_unit_test_setup_teardown(values_come_back_as_they_were, setup, teardown),
+                                        fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(a_table_grows_columns_and_old_rows_have_null, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(the_query_of_a_write_is_evaluated_once, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(names_that_mean_something_to_the_engine_are_only_names, fixture_setup,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(values_come_back_as_they_were, fixture_setup, fixture_teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
