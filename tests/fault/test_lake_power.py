@@ -182,6 +182,7 @@ def check(bench, verb, case):
     assert checked.code == 0, f"{case}: {checked.out} {checked.err}"
 
 
+@pytest.mark.timeout(3600 if ALL else 300)
 @pytest.mark.parametrize("name", VERBS)
 def test_the_power_goes_at_each_step_of_a_verb(ingot, tracer, tmp_path, rng, name):
     verb = VERBS[name]
@@ -198,7 +199,7 @@ def test_the_power_goes_at_each_step_of_a_verb(ingot, tracer, tmp_path, rng, nam
         put_down(files, bench.lake)
         case = f"{name}, {how} behind {done} of {n} steps: {disk.steps[done - 1][0] if done else 'nothing'}"
         after = look(bench, verb, case, done == n)
-        if not ALL and i:
+        if i % 4 if ALL else i:
             continue
         if not verb.made or after:
             check(bench, verb, case)

@@ -1,7 +1,7 @@
 """
-The program's own verbs on a store that fails: each request of a DELETE, an UPDATE, a MERGE, an optimize, a vacuum and a
-query in turn is refused, lost, answered with an error though it was done, or cut; once, or the store is gone from then
-on. Once: the verb must succeed. Gone: it may fail, and says which table and what of it; the table then has all of the
+The program's own verbs on a store that fails: each request of each verb in turn is refused, lost, answered with an error
+though it was done, or cut; once, or the store is gone from then on, or the program is killed (-9) there. Once: the verb
+must succeed. Gone: it may fail, and says which table and what of it. Gone or killed, the table then has all of the
 operation or nothing of it, and the same verb again brings it to its end.
 
 A sample of the combinations is taken; INGOT_ALL_FAULTS=1 goes through all.
@@ -10,6 +10,7 @@ A sample of the combinations is taken; INGOT_ALL_FAULTS=1 goes through all.
 import os
 import re
 import shutil
+import subprocess
 import time
 
 import pytest
@@ -28,6 +29,14 @@ KINDS = {
         " WHEN MATCHED THEN UPDATE SET v = s.v WHEN NOT MATCHED THEN INSERT (id, v) VALUES (s.id, s.v)",
     ),
     "insert": ("query", "INSERT INTO delta('{url}') SELECT i AS id, 'i' AS v FROM range(100, 103) r(i)"),
+    "overwrite": ("query", "INSERT OVERWRITE delta('{url}') SELECT 7 AS id, 'o' AS v"),
+    "create": ("query", "CREATE TABLE delta('{new}') AS SELECT i AS id, 'c' AS v FROM range(5) r(i)"),
+    "clone": ("table", "clone", "{url}", "{new}"),
+    "deep clone": ("table", "clone", "{url}", "{new}", "--deep"),
+    "convert": ("table", "convert", "{new}"),
+    "restore": ("table", "restore", "{url}", "--to", "1"),
+    "alter": ("table", "alter", "{url}", "--set", "a.b=c"),
+    "checkpoint": ("table", "checkpoint", "{url}"),
     "optimize": ("table", "optimize", "{url}"),
     "vacuum": ("table", "vacuum", "{url}", "--retention", "0s", "--force"),
     "read": ("--json", "query", "SELECT id, v FROM delta('{url}') ORDER BY id"),
@@ -38,7 +47,12 @@ AFTER = {
     "update": {i: "new" if i % 3 == 0 else v for i, v in BEFORE.items()},
     "merge": {**{i: v for i, v in BEFORE.items() if i < 15}, **{i: "m" for i in range(15, 25)}},
     "insert": {**BEFORE, **{i: "i" for i in range(100, 103)}},
+    "overwrite": {7: "o"},
+    "create": {i: "c" for i in range(5)},
+    "convert": {i: "c" for i in range(5)},
+    "restore": {i: v for i, v in BEFORE.items() if i < 10},
 }
+MAKERS = ("create", "clone", "deep clone", "convert")  # of a new table
 
 
 ALL = bool(os.environ.get("INGOT_ALL_FAULTS"))
@@ -61,28 +75,61 @@ class Tables:
         self.straight = Lake(remote.url())
         self.n = 0
 
-    def make(self):
+    def make(self, kind):
+        """What the verb works on; the name of the table that it makes or changes."""
         self.n += 1
         name = f"t{self.n}"
-        self.straight.ok(f"create {name} | | SELECT 1::BIGINT AS id, 'x' AS v")
-        for first in (0, 10):
-            self.straight.ok(f"append {name} | | SELECT i + {first} AS id, 'old' AS v FROM range(10) r(i)")
+        if kind not in ("create", "convert"):
+            self.straight.ok(f"create {name} | | SELECT 1::BIGINT AS id, 'x' AS v")
+            for first in (0, 10):
+                self.straight.ok(f"append {name} | | SELECT i + {first} AS id, 'old' AS v FROM range(10) r(i)")
+        if kind == "convert":
+            part = self.folder / f"{name}.parquet"
+            self.ingot.run("query", f"COPY (SELECT i AS id, 'c' AS v FROM range(5) r(i)) TO '{part}'", cwd=self.folder)
+            self.remote.put(f"lake/{name}-new/part.parquet", part.read_bytes())
         return name
 
-    def run(self, kind, name, shaken=True):
+    def arguments(self, kind, name, shaken=True):
         """Through the proxy, with a cache of its own: what was written here must be fetched."""
         endpoint = self.proxy.endpoint if shaken else None
-        cache = self.folder / f"cache-{self.n}"
-        url = self.remote.url(
-            prefix=f"lake/{name}", endpoint=endpoint, retries="3", retry_time="4s", timeout="1s", cache=str(cache)
-        )
-        args = [a.format(url=url) for a in KINDS[kind]]
-        result = self.ingot.run(*args, cwd=self.folder, code=None, timeout=100)
-        shutil.rmtree(cache, ignore_errors=True)
+        options = {"retries": "3", "retry_time": "4s", "timeout": "1s", "cache": str(self.folder / f"cache-{self.n}")}
+        url = self.remote.url(prefix=f"lake/{name}", endpoint=endpoint, **options)
+        new = self.remote.url(prefix=f"lake/{name}-new", endpoint=endpoint, **options)
+        return [a.format(url=url, new=new) for a in KINDS[kind]]
+
+    def run(self, kind, name, shaken=True):
+        result = self.ingot.run(*self.arguments(kind, name, shaken), cwd=self.folder, code=None, timeout=100)
+        shutil.rmtree(self.folder / f"cache-{self.n}", ignore_errors=True)
         return result
 
-    def content(self, name):
-        rows = self.straight.ok(f"scan {name} | | SELECT id, v FROM t")
+    def run_and_kill(self, kind, name, number, fault):
+        """Killed when it sends the request of that number, which then happens or does not. Was it alive till then?"""
+        process = subprocess.Popen(
+            [self.ingot.path, *self.arguments(kind, name)],
+            cwd=self.folder,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+        def kill(request):
+            if request.number >= number:
+                process.kill()
+            return fault if request.number == number else "refuse" if request.number > number else None
+
+        self.proxy.fault = kill
+        code = process.wait(100)
+        time.sleep(0.05)  # the request may still be on its way behind the proxy
+        self.proxy.fault = lambda r: None
+        shutil.rmtree(self.folder / f"cache-{self.n}", ignore_errors=True)
+        return code < 0
+
+    def content(self, kind, name):
+        """None: there is no table."""
+        table = f"{name}-new" if kind in MAKERS else name
+        rows, problem = self.straight(f"scan {table} | | SELECT id, v FROM t")
+        if kind in MAKERS and problem and "there is no table" in problem:
+            return None
+        assert problem is None, problem
         found = {r["id"]: r["v"] for r in rows}
         assert len(found) == len(rows), "a row is there twice"
         return found
@@ -95,28 +142,39 @@ def tables(ingot, remote, tmp_path):
     it.straight.close()
 
 
+def requests_of(tables, kind):
+    """How many requests the verb makes when nothing fails."""
+    name = tables.make(kind)
+    first = tables.run(kind, name)
+    assert first.code == 0, first.err  # the probe is behind us
+    name = tables.make(kind)
+    before = len(tables.proxy.requests)
+    assert tables.run(kind, name).code == 0
+    assert tables.content(kind, name) == AFTER.get(kind, BEFORE)
+    return len(tables.proxy.requests) - before
+
+
+def try_again(tables, kind, name, case):
+    again = tables.run(kind, name)
+    assert again.code == 0 and tables.content(kind, name) == AFTER.get(kind, BEFORE), f"{case}; then: {again.err}"
+
+
+@pytest.mark.timeout(7200 if ALL else 300)
 @pytest.mark.parametrize("gone", [False, True], ids=["once", "gone"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_request_of_a_verb_fails_in_turn(tables, kind, gone, rng):
-    name = tables.make()
-    first = tables.run(kind, name)
-    assert first.code == 0, first.err  # the probe is behind us
-    name = tables.make()
-    before = len(tables.proxy.requests)
-    assert tables.run(kind, name).code == 0
-    n = len(tables.proxy.requests) - before
-    want = AFTER.get(kind, BEFORE)
-    assert tables.content(name) == want
+    n = requests_of(tables, kind)
+    want, start = AFTER.get(kind, BEFORE), None if kind in MAKERS else BEFORE
     cases = [(i, fault) for i in range(n) for fault in (["refuse"] if gone else FAULTS)]
     if not ALL:
         cases = rng.sample(cases, min(1 if gone else SAMPLE, len(cases)))
     for i, fault in cases:
-        name = tables.make()
+        name = tables.make(kind)
         at = len(tables.proxy.requests) + i
         tables.proxy.fault = lambda r: fault if r.number == at or (gone and r.number > at) else None
         result = tables.run(kind, name)
         tables.proxy.fault = lambda r: None
-        found = tables.content(name)
+        found = tables.content(kind, name)
         case = f"{kind}, request {i} of {n}: {fault} {'and gone' if gone else 'once'}: {result.code} {result.err}"
         if result.code == 0:
             assert found == want, case
@@ -124,17 +182,32 @@ def test_each_request_of_a_verb_fails_in_turn(tables, kind, gone, rng):
                 assert {r["id"]: r["v"] for r in result.rows()} == want, case
             continue
         assert gone, case
-        assert found in (BEFORE, want), case
+        assert found in (start, want), case
         assert re.search(rf"lake/{name}\b", result.err), case  # which table, and what of it
         assert not result.out.strip() or kind != "read", case
-        if found == BEFORE:
-            again = tables.run(kind, name)
-            assert again.code == 0 and tables.content(name) == want, f"{case}; then: {again.err}"
+        if found == start:
+            try_again(tables, kind, name, case)
+
+
+@pytest.mark.timeout(7200 if ALL else 300)
+@pytest.mark.parametrize("kind", [k for k in KINDS if k != "read"])
+def test_a_verb_is_killed_at_each_of_its_requests(tables, kind, rng):
+    n = requests_of(tables, kind)
+    want, start = AFTER.get(kind, BEFORE), None if kind in MAKERS else BEFORE
+    cases = [(i, fault) for i in range(n) for fault in ("refuse", "lost")]
+    for i, fault in cases if ALL else rng.sample(cases, 1):
+        name = tables.make(kind)
+        tables.run_and_kill(kind, name, len(tables.proxy.requests) + i, fault)
+        found = tables.content(kind, name)
+        case = f"{kind}, killed at request {i} of {n}, which was {'passed on' if fault == 'lost' else 'lost'}"
+        assert found in (start, want), case
+        if found == start:
+            try_again(tables, kind, name, case)
 
 
 def test_a_store_that_is_gone_is_said_soon(tables):
     """A query does not wait for ever, and says where it got stuck."""
-    name = tables.make()
+    name = tables.make("read")
     tables.proxy.fault = lambda r: "refuse"
     began = time.monotonic()
     result = tables.run("read", name)

@@ -355,6 +355,9 @@ class S3:
     def keys(self, prefix=""):
         return self.moto.keys(self.bucket, prefix)
 
+    def put(self, key, body):
+        self.moto.client.put_object(Bucket=self.bucket, Key=key, Body=body)
+
     def body(self, key):
         return self.moto.client.get_object(Bucket=self.bucket, Key=key)["Body"].read()
 

@@ -132,7 +132,7 @@ static void mark_rows(struct doing *d, const struct lake_entry *e, unsigned mark
 }
 
 /* The rows of a partition (-1: all), as the snapshot has them: what the commit depends on. */
-static uint64_t read_rows(struct doing *d, int partition)
+static void read_rows(struct doing *d, int partition)
 {
     uint64_t sum = 0;
 
@@ -147,14 +147,13 @@ static uint64_t read_rows(struct doing *d, int partition)
     op_of(d)->has_digest = true;
     if (partition < 0) {
         d->change.scope = LAKE_READ_ALL;
-        return sum;
+        return;
     }
     snprintf(d->value, sizeof(d->value), "%d", partition);
     d->partition = (struct lake_partition){"p", d->value};
     d->change.scope = LAKE_READ_PARTITIONS;
     d->change.partitions = &d->partition;
     d->change.n_partitions = d->change.n_columns = 1;
-    return sum;
 }
 
 static const struct lake_entry *any_entry(struct doing *d, int partition)
@@ -191,14 +190,6 @@ static bool replace(struct doing *d)
         if (is_in(d, &d->s->entries.p[i], partition))
             remove_file(d, &d->s->entries.p[i]);
     return write_fresh(d, partition);
-}
-
-static bool derive(struct doing *d)
-{
-    const int partition = chance(d->w, 30) ? -1 : (int)draw(d->w, d->w->partitions);
-    const uint64_t row = read_rows(d, partition);
-
-    return write_file(d, (int)draw(d->w, d->w->partitions), &row, 1);
 }
 
 static bool optimize(struct doing *d)
@@ -268,6 +259,20 @@ static void read_where(struct doing *d, int partition)
         d->change.read = d->read.p;
         d->change.n_read = d->read.n;
     }
+}
+
+/* Reads rows, by partition or by a predicate, and writes what it has read. */
+static bool derive(struct doing *d)
+{
+    const int partition = chance(d->w, 30) ? -1 : (int)draw(d->w, d->w->partitions);
+    uint64_t row;
+
+    if (chance(d->w, 50))
+        read_rows(d, partition);
+    else
+        read_where(d, partition);
+    row = op_of(d)->digest;
+    return write_file(d, (int)draw(d->w, d->w->partitions), &row, 1);
 }
 
 /* The rows of the file that the predicate is true for. */
