@@ -86,10 +86,10 @@ VERBS = {
     ),
     "vacuum": Verb(("table", "vacuum", "{lake}/t", "--retention", "0s", "--force"), same),
     "checkpoint": Verb(("table", "checkpoint", "{lake}/t"), same),
-    "commit with checkpoint": Verb(
+    "commit, checkpoint and clean-up of the log": Verb(
         sql(f"DELETE FROM {T} WHERE id < 5"),
         lambda rows: {i: v for i, v in rows.items() if i >= 5},
-        "delta.checkpointInterval=1",
+        "delta.checkpointInterval=1;delta.logRetentionDuration=interval 0 seconds",
     ),
     "alter": Verb(("table", "alter", "{lake}/t", "--add", "w INT"), same, repeats=False),
     "clone": Verb(("table", "clone", "{lake}/t", "{lake}/made"), lambda rows: FIRST, VECTORS, "made", True, False),
@@ -114,7 +114,7 @@ class Bench:
         self.reader = Lake(str(self.lake))
 
     def begin(self, verb):
-        arg = ["-p", verb.properties] if verb.properties else []
+        arg = [a for p in verb.properties.split(";") if p for a in ("-p", p)]
         self.run("table", "create", "{lake}/t", "id BIGINT, v STRING, p INT", "--partition-by", "p", *arg)
         for first in (0, 10):
             self.run("query", f"INSERT INTO {T} SELECT i + {first}, 'old', i % 2 FROM range(10) r(i)")
