@@ -151,7 +151,7 @@ static int open_place(struct cli_lake *l, const char *word, enum cli_lake_need n
                                                                  : word + strlen("file://");
     else if (str_has_prefix(str_of(path), "file:"))
         path += strlen("file:");
-    if (stat(path, &st) != 0 && need == CLI_LAKE_THERE)
+    if (stat(path, &st) != 0 && need != CLI_LAKE_ANYWHERE)
         return cli_errorf(l->c, "%s: there is no such folder%s", word,
                           l->conf ? ", and the project has no table of that name" : "");
     if (stat(path, &st) == 0 && !S_ISDIR(st.st_mode))
@@ -210,13 +210,16 @@ int cli_lake_open(struct cli_context *c, const char *word, enum cli_lake_need ne
                   struct cli_lake *out)
 {
     struct error err = {0};
+    int64_t bytes;
     int status;
 
-    *out = (struct cli_lake){.c = c, .path = ""};
-    word = need == CLI_LAKE_THERE ? cut_version(out, word) : word;
+    *out = (struct cli_lake){.c = c, .path = "", .memory = memory};
+    if (memory && !str_to_bytes(str_of(memory), &bytes))
+        return cli_usage(c, "--memory is a size like 2GB, not '%s'", memory);
+    word = need == CLI_LAKE_ANYWHERE ? word : cut_version(out, word);
     out->shown = word;
     status = find_table(out, word, need);
-    if (!status)
+    if (!status && need != CLI_LAKE_LOG)
         status = cli_lake_open_engine(out, memory);
     if (!status && lake_open(out->store, out->conn, out->path, &out->table, &err))
         status = cli_error(c, &err);
@@ -251,8 +254,22 @@ enum ig_code cli_lake_version(struct cli_lake *l, const char *text, int64_t *out
     return lake_version_at(l->table, when.value, out, err);
 }
 
+/* The log has a file that only the engine reads. */
+static enum ig_code snapshot_by_engine(struct cli_lake *l, int64_t version, struct lake_snapshot **out, int *status,
+                                       struct error *err)
+{
+    lake_close(l->table);
+    l->table = NULL;
+    *status = cli_lake_open_engine(l, l->memory);
+    if (*status)
+        return IG_OK;
+    IG_TRY(lake_open(l->store, l->conn, l->path, &l->table, err));
+    return lake_snapshot_open(l->table, version, out, err);
+}
+
 int cli_lake_snapshot(struct cli_lake *l, const char *at, struct lake_snapshot **out)
 {
+    int status = CLI_OK;
     struct error err = {0};
     int64_t version = LAKE_LATEST;
     enum ig_code rc = IG_OK;
@@ -265,6 +282,10 @@ int cli_lake_snapshot(struct cli_lake *l, const char *at, struct lake_snapshot *
         rc = cli_lake_version(l, at, &version, &err);
     if (!rc)
         rc = lake_snapshot_open(l->table, version, out, &err);
+    if (rc == IG_UNSUPPORTED && !l->conn)
+        rc = snapshot_by_engine(l, version, out, &status, &err);
+    if (status)
+        return status;
     if (rc == IG_NOT_FOUND && strstr(err.msg, "there is no table"))
         return cli_errorf(l->c, "%s: there is no Delta table (no _delta_log with commits)", l->shown);
     return rc ? cli_error(l->c, &err) : CLI_OK;

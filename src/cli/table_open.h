@@ -21,6 +21,7 @@ struct cli_lake {
     struct engine *engine;
     struct engine_conn *conn;
     struct lake_table *table;
+    const char *memory;   /* --memory */
     const char *shown;    /* the table as it was named */
     const char *path;     /* within the store, "" for its root */
     const char *at;       /* NAME@VERSION: what stood behind the @ */
@@ -29,13 +30,14 @@ struct cli_lake {
 
 enum cli_lake_need {
     CLI_LAKE_THERE,   /* a table must be there */
+    CLI_LAKE_LOG,     /* so it must, and its log is all that is read: no engine, unless a snapshot needs one */
     CLI_LAKE_ANYWHERE /* also a folder that has no table yet, or is not there yet */
 };
 
 /*
  * Opens the table that a word names: silver/orders, silver.orders, orders, gold/orders/daily (of the project, if one is
  * there and knows it); a folder; file:, s3:// or gs:// URL; each with @VERSION behind it where `need` is
- * CLI_LAKE_THERE. 0, or the exit status after saying why; cli_lake_close is fine after a failure.
+ * CLI_LAKE_THERE or CLI_LAKE_LOG. 0, or the exit status after saying why; cli_lake_close is fine after a failure.
  */
 int cli_lake_open(struct cli_context *c, const char *word, enum cli_lake_need need, const char *memory,
                   struct cli_lake *out);

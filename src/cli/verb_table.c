@@ -21,13 +21,26 @@ struct table_options {
 #define MEMORY_OPTION {"memory", 0, "SIZE", "what the engine may use, as 2GB", CLI_TEXT, OPTION(memory)}
 
 /* Opens the table, does the one thing, closes it. */
+static int with_opened(struct cli_context *c, const struct table_options *o, enum cli_lake_need need,
+                       int (*act)(struct cli_lake *l, const struct table_options *o))
+{
+    struct cli_lake l;
+    const int status = cli_lake_open(c, c->args[0], need, o->memory, &l);
+
+    return cli_lake_close(&l, status ? status : act(&l, o));
+}
+
 static int with_table(struct cli_context *c, const struct table_options *o,
                       int (*act)(struct cli_lake *l, const struct table_options *o))
 {
-    struct cli_lake l;
-    const int status = cli_lake_open(c, c->args[0], CLI_LAKE_THERE, o->memory, &l);
+    return with_opened(c, o, CLI_LAKE_THERE, act);
+}
 
-    return cli_lake_close(&l, status ? status : act(&l, o));
+/* What the log alone tells. */
+static int with_log(struct cli_context *c, const struct table_options *o,
+                    int (*act)(struct cli_lake *l, const struct table_options *o))
+{
+    return with_opened(c, o, CLI_LAKE_LOG, act);
 }
 
 /* The same for what is done to the table as it is now. */
@@ -76,7 +89,7 @@ static int show(struct cli_lake *l, const struct table_options *o)
 
 static int run_show(struct cli_context *c, const void *options)
 {
-    return with_table(c, options, show);
+    return with_log(c, options, show);
 }
 
 static int history(struct cli_lake *l, const struct table_options *o)
@@ -101,7 +114,7 @@ static int files(struct cli_lake *l, const struct table_options *o)
 
 static int run_files(struct cli_context *c, const void *options)
 {
-    return with_table(c, options, files);
+    return with_log(c, options, files);
 }
 
 /* --- maintenance ------------------------------------------------------------------------------------------------- */

@@ -23,7 +23,8 @@
 struct lake_table;
 struct lake_snapshot;
 
-/* `path` is the table's folder, relative to the store ("silver/orders"). Nothing is read yet. */
+/* `path` is the table's folder, relative to the store ("silver/orders"). Nothing is read yet. Without an
+ * engine (NULL) there is what the log tells, and IG_UNSUPPORTED for a checkpoint that only the engine reads. */
 IG_MUST_CHECK enum ig_code lake_open(struct store *st, struct engine_conn *c, const char *path, struct lake_table **out,
                                      struct error *err);
 void lake_close(struct lake_table *t); /* NULL is fine */

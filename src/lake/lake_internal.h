@@ -237,6 +237,8 @@ struct lake_replay {
     VEC(uint32_t) replaced; /* entries that have to be gone at the end */
 };
 void lake_replay_begin(struct lake_replay *r, struct lake_snapshot *s, int64_t version);
+/* Makes room for about so many files. */
+void lake_replay_expect(struct lake_replay *r, size_t n);
 IG_MUST_CHECK enum ig_code lake_replay_actions(struct lake_replay *r, const struct lake_actions *actions,
                                                struct error *err);
 /* Always to be called, also after an error. */

@@ -3,6 +3,7 @@
  * row does not hold are skipped, many rows at a time.
  */
 #include "lake/log/checkpoint_reader.h"
+#include "lake/log/checkpoint_stats.h"
 #include "lake/parquet/parquet.h"
 
 #include <stdlib.h>
@@ -49,10 +50,12 @@ struct file_reader {
     size_t actions[CHECKPOINT_ACTIONS]; /* nodes, SIZE_MAX: not there */
     size_t presence[CHECKPOINT_ACTIONS];
     struct file_columns files[CHECKPOINT_FILE_ACTIONS];
+    struct checkpoint_stats stats; /* of the files that are added */
     struct buf text, values, tags, dv;
 };
 
 #define NONE SIZE_MAX
+#define ROWS_EXPECTED_MAX (INT64_C(1) << 24)
 
 /* --- a row of a column ------------------------------------------------------------------------------------- */
 
@@ -383,8 +386,9 @@ static enum ig_code take_file(struct file_reader *f, size_t kind, struct error *
     IG_TRY(is_there(f, nodes[MEMBER_DV_TYPE], &has_dv, err));
     if (has_dv)
         IG_TRY(object_of(f, nodes[MEMBER_DV], &f->dv, &row.dv, err));
-    IG_TRY(text_of(f, nodes[MEMBER_STATS], &row.stats, err));
-    if (columns->parsed_stats && !row.stats.p)
+    if (nodes[MEMBER_STATS] != NONE)
+        IG_TRY(checkpoint_stats_of(&f->stats, f->row, &row.packed, err));
+    if (columns->parsed_stats && !row.packed)
         return error_set(err, IG_UNSUPPORTED, "statistics that are columns");
     IG_TRY(text_of(f, nodes[MEMBER_PATH], &row.path, err));
     return checkpoint_take_file(f->r, &row, checkpoint_file_actions[kind].kind, err);
@@ -427,6 +431,21 @@ static enum ig_code read_row(struct file_reader *f, struct error *err)
     return IG_OK;
 }
 
+static enum ig_code begin_group(struct file_reader *f, struct error *err)
+{
+    const size_t node = f->files[0].nodes[MEMBER_STATS];
+
+    const struct parquet_group *group = &f->file.groups.p[f->group];
+    const size_t path = f->files[0].nodes[MEMBER_PATH];
+
+    f->row = 0;
+    /* as many as the group says, if its paths are not far too few bytes for that */
+    if (path != NONE && group->n_rows <= ROWS_EXPECTED_MAX &&
+        group->n_rows * 2 <= group->chunks[f->file.nodes.p[path].column].size_bytes)
+        lake_replay_expect(&f->r->replay, (size_t)group->n_rows);
+    return node == NONE ? IG_OK : checkpoint_stats_begin(&f->stats, &f->file, node, f->group, err);
+}
+
 /* All columns that were read must end with the group. */
 static enum ig_code end_group(struct file_reader *f, struct error *err)
 {
@@ -439,13 +458,14 @@ static enum ig_code end_group(struct file_reader *f, struct error *err)
         IG_TRY(parquet_column_end(&c->column, err));
         c->open = false;
     }
-    return IG_OK;
+    return checkpoint_stats_end(&f->stats, err);
 }
 
 static enum ig_code read_rows(struct file_reader *f, struct error *err)
 {
     for (f->group = 0; f->group < f->file.groups.n; f->group++) {
-        for (f->row = 0; f->row < f->file.groups.p[f->group].n_rows; f->row++)
+        IG_TRY(begin_group(f, err));
+        for (; f->row < f->file.groups.p[f->group].n_rows; f->row++)
             IG_TRY(read_row(f, err));
         IG_TRY(end_group(f, err));
     }
@@ -457,6 +477,7 @@ static enum ig_code read_rows(struct file_reader *f, struct error *err)
 static void reader_init(struct file_reader *f, struct checkpoint_reader *r)
 {
     *f = (struct file_reader){.r = r};
+    checkpoint_stats_init(&f->stats, r->s->store ? r->s->store->env : NULL, &lake_chunk_new(r->s)->arena);
     for (size_t i = 0; i < CHECKPOINT_FILE_ACTIONS; i++)
         for (size_t k = 0; k < MEMBERS; k++)
             f->files[i].nodes[k] = NONE;
@@ -468,6 +489,7 @@ static void reader_init(struct file_reader *f, struct checkpoint_reader *r)
 
 static void reader_release(struct file_reader *f)
 {
+    checkpoint_stats_release(&f->stats); /* ends its thread */
     for (size_t i = 0; f->cells && i < f->file.n_columns; i++) {
         if (!f->cells[i])
             continue;

@@ -152,6 +152,8 @@ enum ig_code lake_entry_make(struct lake_intern *in, const struct lake_file_row 
                              struct error *err)
 {
     struct lake_entry_more more = {.base_row_id = row->base_row_id, .row_commit_version = row->row_commit_version};
+    const struct lake_packed_stats *packed = row->packed;
+    struct lake_packed_stats own;
 
     *out = (struct lake_entry){.size_bytes = row->size_bytes, .time_ms = row->time_ms};
     IG_TRY(decode_path(in, row->path, out, err));
@@ -169,6 +171,13 @@ enum ig_code lake_entry_make(struct lake_intern *in, const struct lake_file_row 
         *kept = more;
         out->more = kept;
     }
-    lake_stats_pack(in, row->stats, out);
+    if (!packed) {
+        lake_stats_pack(in, row->stats, &own);
+        packed = &own;
+    }
+    out->shape = packed->shape;
+    out->stats = packed->stats;
+    out->stats_n = packed->stats_n;
+    out->rows = packed->rows;
     return IG_OK;
 }

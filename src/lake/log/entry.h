@@ -134,11 +134,21 @@ struct lake_intern {
 void lake_intern_init(struct lake_intern *in, struct arena *arena);
 void lake_intern_release(struct lake_intern *in);
 
+/* Statistics, packed. */
+struct lake_packed_stats {
+    const struct lake_shape *shape;
+    const char *stats;
+    int64_t rows; /* -1: they do not say */
+    uint32_t stats_n;
+    bool there; /* for who keeps many: are there any? */
+};
+
 /* What a file action says, in somebody else's memory. */
 struct lake_file_row {
     struct str path;                         /* as the log has it: percent-encoded, JSON's escapes resolved */
     struct str raw_path;                     /* within quotes; none: made from path */
     struct str stats;                        /* JSON */
+    const struct lake_packed_stats *packed;  /* instead of it; NULL: none */
     struct str values, tags, dv;             /* JSON objects, none is {NULL, 0} */
     struct str clustering;                   /* clusteringProvider */
     int64_t size_bytes, time_ms;             /* modified, or deleted */
@@ -149,6 +159,6 @@ IG_MUST_CHECK enum ig_code lake_entry_make(struct lake_intern *in, const struct 
                                            struct lake_entry *out, struct error *err);
 
 /* Statistics: what is the same in all files' apart from what is not. */
-void lake_stats_pack(struct lake_intern *in, struct str json, struct lake_entry *out);
+void lake_stats_pack(struct lake_intern *in, struct str json, struct lake_packed_stats *out);
 
 #endif

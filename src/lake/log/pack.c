@@ -214,7 +214,7 @@ static size_t pick(const struct lake_shape *shape, struct str json, char *to, in
     }
 }
 
-void lake_stats_pack(struct lake_intern *in, struct str json, struct lake_entry *out)
+void lake_stats_pack(struct lake_intern *in, struct str json, struct lake_packed_stats *out)
 {
     struct scan s = {.shape = &in->text, .values = &in->other, .rows = -1, .rows_hole = SIZE_MAX};
     struct str kept = json;

@@ -226,6 +226,21 @@ static enum ig_code apply(struct lake_replay *r, const struct lake_action *actio
     return IG_OK;
 }
 
+void lake_replay_expect(struct lake_replay *r, size_t n)
+{
+    struct lake_snapshot *s = r->s;
+    size_t n_slots = s->n_slots ? s->n_slots : 64;
+
+    if (s->entries.cap < s->entries.n + n) {
+        s->entries.cap = s->entries.n + n;
+        s->entries.p = check_realloc(s->entries.p, s->entries.cap * sizeof(*s->entries.p));
+    }
+    while (n_slots < (s->entries.n + n) * 2)
+        n_slots *= 2;
+    if (n_slots > s->n_slots)
+        slots_rebuild(s, n_slots);
+}
+
 void lake_replay_begin(struct lake_replay *r, struct lake_snapshot *s, int64_t version)
 {
     *r = (struct lake_replay){.s = s, .version = version};
