@@ -459,6 +459,18 @@ bool json_member_string(struct str object, const char *name, struct buf *out)
     return true;
 }
 
+const char *json_member_text(struct arena *a, struct str object, const char *name)
+{
+    const char *text = NULL;
+    struct buf out;
+
+    buf_init(&out, 0);
+    if (json_member_string(object, name, &out))
+        text = arena_strndup(a, buf_cstr(&out), out.n);
+    buf_release(&out);
+    return text;
+}
+
 void json_add_string(struct buf *b, struct str s)
 {
     size_t from = 0;

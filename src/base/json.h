@@ -17,7 +17,7 @@
 #ifndef BASE_JSON_H
 #define BASE_JSON_H
 
-#include "base/str.h"
+#include "base/arena.h"
 
 #define JSON_DEPTH_MAX 256
 
@@ -62,6 +62,8 @@ bool json_member(struct str object, const char *name, struct json_value *out);
 bool json_member_int64(struct str object, const char *name, int64_t *out);
 /* Appends the member's unescaped text to `out`. */
 bool json_member_string(struct str object, const char *name, struct buf *out);
+/* The same, with a NUL, in the arena; NULL. */
+const char *json_member_text(struct arena *a, struct str object, const char *name);
 
 /* Appends "s" with quotes and escapes. Bytes that are not UTF-8 become U+FFFD. */
 void json_add_string(struct buf *b, struct str s);

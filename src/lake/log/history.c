@@ -215,18 +215,6 @@ enum ig_code lake_version_at(struct lake_table *t, int64_t time_ms, int64_t *ver
 
 /* --- the history ------------------------------------------------------------------------------------------- */
 
-static const char *text_member(struct arena *a, struct str object, const char *name)
-{
-    const char *text = NULL;
-    struct buf out;
-
-    buf_init(&out, 0);
-    if (json_member_string(object, name, &out))
-        text = arena_strndup(a, buf_cstr(&out), out.n);
-    buf_release(&out);
-    return text;
-}
-
 static struct str object_member(struct str object, const char *name)
 {
     struct json_value v;
@@ -242,15 +230,15 @@ static void describe(struct arena *a, struct str info, struct lake_history_entry
     e->read_version = e->blind_append = -1;
     if (!info.p)
         return;
-    e->operation = text_member(a, info, "operation");
-    e->engine_info = text_member(a, info, "engineInfo");
+    e->operation = json_member_text(a, info, "operation");
+    e->engine_info = json_member_text(a, info, "engineInfo");
     if (!e->engine_info) /* as delta-rs wrote it once */
-        e->engine_info = text_member(a, info, "clientVersion");
-    e->user_name = text_member(a, info, "userName");
-    e->user_id = text_member(a, info, "userId");
-    e->user_metadata = text_member(a, info, "userMetadata");
-    e->isolation_level = text_member(a, info, "isolationLevel");
-    e->txn_id = text_member(a, info, "txnId");
+        e->engine_info = json_member_text(a, info, "clientVersion");
+    e->user_name = json_member_text(a, info, "userName");
+    e->user_id = json_member_text(a, info, "userId");
+    e->user_metadata = json_member_text(a, info, "userMetadata");
+    e->isolation_level = json_member_text(a, info, "isolationLevel");
+    e->txn_id = json_member_text(a, info, "txnId");
     e->parameters = object_member(info, "operationParameters");
     e->metrics = object_member(info, "operationMetrics");
     (void)!json_member_int64(info, "readVersion", &e->read_version);

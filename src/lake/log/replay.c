@@ -300,18 +300,6 @@ enum ig_code lake_replay_text(struct lake_snapshot *s, struct lake_chunk *chunk,
 
 /* --- what the actions mean --------------------------------------------------------------------------------- */
 
-static const char *string_member(struct arena *a, struct str object, const char *name)
-{
-    const char *text = NULL;
-    struct buf out;
-
-    buf_init(&out, 0);
-    if (json_member_string(object, name, &out))
-        text = arena_strndup(a, buf_cstr(&out), out.n);
-    buf_release(&out);
-    return text;
-}
-
 static const char **string_list(struct arena *a, struct str object, const char *name, size_t *n)
 {
     VEC(const char *) items = {0};
@@ -404,8 +392,8 @@ static enum ig_code finish_metadata(struct lake_snapshot *s, struct error *err)
 
     if (!m->raw.p)
         return error_set(err, IG_CORRUPT, "the log has no metaData action");
-    m->id = string_member(s->arena, m->raw, "id");
-    m->schema_string = string_member(s->arena, m->raw, "schemaString");
+    m->id = json_member_text(s->arena, m->raw, "id");
+    m->schema_string = json_member_text(s->arena, m->raw, "schemaString");
     if (!m->schema_string)
         return error_set(err, IG_CORRUPT, "the metaData has no schema");
     finish_properties(s);

@@ -57,18 +57,6 @@ static const char *type_text(struct arena *a, const struct schema_type *type)
 
 /* --- parts --------------------------------------------------------------------------------------------------- */
 
-static const char *member_text(struct arena *a, struct str object, const char *name)
-{
-    const char *text = NULL;
-    struct buf out;
-
-    buf_init(&out, 0);
-    if (json_member_string(object, name, &out))
-        text = arena_strndup(a, buf_cstr(&out), out.n);
-    buf_release(&out);
-    return text;
-}
-
 static const struct lake_domain *find_domain(const struct lake_snapshot *s, const char *name)
 {
     for (size_t i = 0; i < s->domains.n; i++)
@@ -118,7 +106,7 @@ static const char *clustering_column(const struct lake_snapshot *s, struct arena
 const char *const *lake_clustering_columns(const struct lake_snapshot *s, struct arena *a, size_t *n)
 {
     const struct lake_domain *domain = find_domain(s, "delta.clustering");
-    const char *configuration = domain ? member_text(a, domain->raw, "configuration") : NULL;
+    const char *configuration = domain ? json_member_text(a, domain->raw, "configuration") : NULL;
     VEC(const char *) names = {0};
     struct json_value list, v;
     struct json_reader r;
@@ -161,7 +149,7 @@ static void take_columns(const struct lake_snapshot *s, struct arena *a, struct 
         columns[i] = (struct lake_column_detail){
             .name = arena_strdup(a, f->name),
             .type = type_text(a, f->type),
-            .comment = member_text(a, str_of(f->metadata), "comment"),
+            .comment = json_member_text(a, str_of(f->metadata), "comment"),
             .metadata = arena_strdup(a, f->metadata),
             .partition = place_of(out->partition_by, out->n_partition_by, f->name),
             .clustering = place_of(out->cluster_by, out->n_cluster_by, f->name),
@@ -275,8 +263,8 @@ enum ig_code lake_detail(const struct lake_snapshot *s, struct arena *a, struct 
 {
     *out = (struct lake_detail){
         .id = arena_strdup(a, s->metadata.id ? s->metadata.id : ""),
-        .name = member_text(a, s->metadata.raw, "name"),
-        .comment = member_text(a, s->metadata.raw, "description"),
+        .name = json_member_text(a, s->metadata.raw, "name"),
+        .comment = json_member_text(a, s->metadata.raw, "description"),
         .created_ms = -1,
         .version = s->version,
         .committed_ms = s->commit_time_ms,

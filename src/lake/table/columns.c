@@ -196,18 +196,6 @@ enum ig_code lake_field_of(struct arena *a, struct engine_conn *c, const struct 
 
 /* --- expressions ------------------------------------------------------------------------------------------- */
 
-static const char *text_member(struct arena *a, const struct schema_field *f, const char *key)
-{
-    const char *text = NULL;
-    struct buf out;
-
-    buf_init(&out, 0);
-    if (json_member_string(str_of(f->metadata), key, &out))
-        text = arena_strndup(a, buf_cstr(&out), out.n);
-    buf_release(&out);
-    return text;
-}
-
 /* Does a value of the expression become one of the column's type? */
 static enum ig_code check_value(struct engine_conn *c, const struct schema_type *columns, const struct schema_field *f,
                                 const char *expression, const char *what, struct error *err)
@@ -249,8 +237,8 @@ enum ig_code lake_check_expressions(struct arena *a, struct engine_conn *c, cons
             base.fields[base.n_fields++] = schema->fields[i];
     for (size_t i = 0; i < schema->n_fields; i++) {
         const struct schema_field *f = &schema->fields[i];
-        const char *generated = text_member(a, f, "delta.generationExpression");
-        const char *initial = text_member(a, f, "CURRENT_DEFAULT");
+        const char *generated = json_member_text(a, str_of(f->metadata), "delta.generationExpression");
+        const char *initial = json_member_text(a, str_of(f->metadata), "CURRENT_DEFAULT");
 
         if (generated && (strcasestr(generated, "current_") || strcasestr(generated, "now()")))
             return error_set(err, IG_INVALID, "the generation expression of column %s (%s) depends on the time",

@@ -62,18 +62,6 @@ static enum ig_code parse_primitive(const struct json_value *v, struct schema_ty
     return error_set(err, IG_UNSUPPORTED, "the column type \"" STR_FMT "\" is not known", STR_ARG(v->raw));
 }
 
-static const char *member_text(struct arena *a, struct str object, const char *name)
-{
-    const char *text = NULL;
-    struct buf out;
-
-    buf_init(&out, 0);
-    if (json_member_string(object, name, &out))
-        text = arena_strndup(a, buf_cstr(&out), out.n);
-    buf_release(&out);
-    return text;
-}
-
 static bool member_is_true(struct str object, const char *name, bool otherwise)
 {
     struct json_value v;
@@ -87,7 +75,7 @@ static enum ig_code parse_field(struct arena *a, struct str object, int depth, s
     struct json_value v;
     const char *physical = NULL;
 
-    field->name = member_text(a, object, "name");
+    field->name = json_member_text(a, object, "name");
     if (!field->name || !json_member(object, "type", &v))
         return error_set(err, IG_CORRUPT, "a column of the schema has no name or no type");
     IG_TRY(parse_type(a, &v, depth, &field->type, err));
@@ -95,7 +83,7 @@ static enum ig_code parse_field(struct arena *a, struct str object, int depth, s
     field->metadata = "{}";
     if (json_member(object, "metadata", &v) && v.type == JSON_OBJECT) {
         field->metadata = arena_strndup(a, v.raw.p, v.raw.n);
-        physical = member_text(a, v.raw, "delta.columnMapping.physicalName");
+        physical = json_member_text(a, v.raw, "delta.columnMapping.physicalName");
     }
     field->physical = physical ? physical : field->name;
     return IG_OK;

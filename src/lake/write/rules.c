@@ -18,18 +18,6 @@ const char *lake_constraint_name(const struct lake_property *p)
     return str_has_prefix(str_of(p->key), CONSTRAINT_PREFIX) ? p->key + strlen(CONSTRAINT_PREFIX) : NULL;
 }
 
-static const char *metadata_text(struct arena *a, const struct schema_field *f, const char *key)
-{
-    const char *text = NULL;
-    struct buf out;
-
-    buf_init(&out, 0);
-    if (json_member_string(str_of(f->metadata), key, &out))
-        text = arena_strndup(a, buf_cstr(&out), out.n);
-    buf_release(&out);
-    return text;
-}
-
 static bool has_metadata(const struct schema_field *f, const char *key)
 {
     struct json_value v;
@@ -226,7 +214,7 @@ void lake_add_not_null(struct buf *sql, const struct schema_field *f)
 /* char(n), varchar(n), also within other types: what the column's metadata say. NULL: nothing. */
 static const struct schema_type *limits_of(struct arena *a, const struct schema_field *f)
 {
-    const char *text = metadata_text(a, f, "__CHAR_VARCHAR_TYPE_STRING");
+    const char *text = json_member_text(a, str_of(f->metadata), "__CHAR_VARCHAR_TYPE_STRING");
     const struct schema_type *limits = NULL;
 
     if (!text || schema_of_text(a, NULL, text, &limits, NULL))
@@ -254,7 +242,7 @@ static void add_simple_rules(struct arena *a, const struct schema_field *f, stru
         if (bad_length(&bad, &(struct place){buf_cstr(&name), 0}, f->type, limits))
             add_rule(r, arena_printf(a, "NOT coalesce(%s, false)", buf_cstr(&bad)),
                      arena_printf(a, "the length of the column %s, %s,", f->name,
-                                  metadata_text(a, f, "__CHAR_VARCHAR_TYPE_STRING")));
+                                  json_member_text(a, str_of(f->metadata), "__CHAR_VARCHAR_TYPE_STRING")));
         buf_release(&bad);
         buf_release(&name);
     }
@@ -301,7 +289,7 @@ static enum ig_code add_invariant(struct arena *a, struct engine_conn *c, const 
 static enum ig_code add_invariants(struct arena *a, struct engine_conn *c, const struct lake_snapshot *s,
                                    const struct schema_field *f, struct lake_rules *r, struct error *err)
 {
-    const char *json = metadata_text(a, f, "delta.invariants");
+    const char *json = json_member_text(a, str_of(f->metadata), "delta.invariants");
 
     if (json)
         IG_TRY(add_invariant(a, c, s, f, json, r, err));
@@ -330,8 +318,8 @@ static enum ig_code load_field(struct arena *a, struct engine_conn *c, const str
 {
     static const struct schema_type nothing = {.kind = SCHEMA_STRUCT};
     const struct schema_field *f = &s->metadata.schema->fields[i];
-    const char *generated = metadata_text(a, f, "delta.generationExpression");
-    const char *initial = metadata_text(a, f, "CURRENT_DEFAULT");
+    const char *generated = json_member_text(a, str_of(f->metadata), "delta.generationExpression");
+    const char *initial = json_member_text(a, str_of(f->metadata), "CURRENT_DEFAULT");
 
     add_simple_rules(a, f, r);
     IG_TRY(add_invariants(a, c, s, f, r, err));
@@ -383,7 +371,7 @@ enum ig_code lake_add_absent_value(struct engine_conn *c, const struct schema_fi
     const char *initial, *text = "NULL";
 
     arena_init(&arena);
-    initial = metadata_text(&arena, f, "CURRENT_DEFAULT");
+    initial = json_member_text(&arena, str_of(f->metadata), "CURRENT_DEFAULT");
     if (initial)
         rc = translate(&arena, c, &nothing, initial, "allowColumnDefaults", f->name, &text, err);
     buf_printf(sql, "CAST(%s AS ", text);
@@ -494,7 +482,7 @@ static void add_generated_rules(struct arena *a, struct lake_rules *r, const str
         engine_add_name(&name, str_of(f->name));
         add_rule(r, arena_printf(a, "%s IS NOT DISTINCT FROM %s", buf_cstr(&name), r->generated[i]),
                  arena_printf(a, "the generated column %s (%s)", f->name,
-                              metadata_text(a, f, "delta.generationExpression")));
+                              json_member_text(a, str_of(f->metadata), "delta.generationExpression")));
         buf_release(&name);
     }
 }

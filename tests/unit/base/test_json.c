@@ -12,6 +12,22 @@ static bool is_json(struct str text)
     return json_read(&r, &v) && json_end(&r);
 }
 
+static void members_as_text(void **state)
+{
+    static const char object[] = "{\"a\":\"x\\n\\u00e9\",\"n\":1,\"none\":null,\"\":\"\"}";
+    struct arena a;
+
+    (void)state;
+    arena_init(&a);
+    assert_string_equal(json_member_text(&a, str_of(object), "a"), "x\n\xc3\xa9");
+    assert_string_equal(json_member_text(&a, str_of(object), ""), "");
+    assert_null(json_member_text(&a, str_of(object), "n"));
+    assert_null(json_member_text(&a, str_of(object), "none"));
+    assert_null(json_member_text(&a, str_of(object), "b"));
+    assert_null(json_member_text(&a, STR("no object"), "a"));
+    arena_release(&a);
+}
+
 static void valid_texts_are_taken(void **state)
 {
     static const char *const texts[] = {"{}",
@@ -280,10 +296,15 @@ static void the_json_test_suite_agrees(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(valid_texts_are_taken),     cmocka_unit_test(invalid_texts_are_refused_with_place_and_reason),
-        cmocka_unit_test(nesting_has_a_limit),       cmocka_unit_test(a_document_is_gone_through_without_copies),
-        cmocka_unit_test(members_are_found_by_name), cmocka_unit_test(strings_come_back_as_they_went),
-        cmocka_unit_test(mutated_texts_do_no_harm),  cmocka_unit_test(the_json_test_suite_agrees),
+        cmocka_unit_test(members_as_text),
+        cmocka_unit_test(valid_texts_are_taken),
+        cmocka_unit_test(invalid_texts_are_refused_with_place_and_reason),
+        cmocka_unit_test(nesting_has_a_limit),
+        cmocka_unit_test(a_document_is_gone_through_without_copies),
+        cmocka_unit_test(members_are_found_by_name),
+        cmocka_unit_test(strings_come_back_as_they_went),
+        cmocka_unit_test(mutated_texts_do_no_harm),
+        cmocka_unit_test(the_json_test_suite_agrees),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
