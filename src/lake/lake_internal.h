@@ -255,6 +255,10 @@ IG_MUST_CHECK enum ig_code lake_checkpoint_read(struct lake_snapshot *s, struct 
 /* The live file of this name and deletion vector (dv_id none: without one), NULL if there is none. */
 const struct lake_entry *lake_snapshot_find(const struct lake_snapshot *s, struct str name, struct str dv_id);
 
+/* The entry as those outside of the lake are told of it. */
+void lake_entry_describe(const struct lake_entry *e, struct lake_file *f);
+/* The table's domain metadata of this name, NULL if there is none (any more). */
+const struct lake_domain *lake_domain_find(const struct lake_snapshot *s, struct str name);
 const char *lake_property(const struct lake_snapshot *s, const char *key, const char *otherwise);
 bool lake_has_feature(const char *const *features, size_t n, const char *name);
 /* Has the entry all of the partition values? */

@@ -443,6 +443,14 @@ int64_t lake_txn_version(const struct lake_snapshot *s, const char *app_id)
     return -1;
 }
 
+const struct lake_domain *lake_domain_find(const struct lake_snapshot *s, struct str name)
+{
+    for (size_t i = 0; i < s->domains.n; i++)
+        if (!s->domains.p[i].removed && str_eq(s->domains.p[i].name, name))
+            return &s->domains.p[i];
+    return NULL;
+}
+
 const char *lake_property(const struct lake_snapshot *s, const char *key, const char *otherwise)
 {
     for (size_t i = 0; i < s->metadata.n_properties; i++)
@@ -456,23 +464,29 @@ void lake_file_add_stats(const struct lake_file *f, struct buf *out)
     lake_entry_add_stats(f->entry, out);
 }
 
+void lake_entry_describe(const struct lake_entry *e, struct lake_file *f)
+{
+    *f = (struct lake_file){
+        .name = e->path,
+        .size_bytes = e->size_bytes,
+        .rows = lake_entry_rows(e),
+        .modified_ms = lake_entry_modified_ms(e),
+        .deleted_rows = lake_entry_deleted_rows(e),
+        .has_deletion_vector = lake_entry_dv(e).n != 0,
+        .entry = e,
+        .partition_values = lake_entry_values(e),
+    };
+}
+
 enum ig_code lake_files(const struct lake_snapshot *s, lake_file_fn *each, void *ctx, struct error *err)
 {
     for (size_t i = 0; i < s->entries.n; i++) {
-        const struct lake_entry *e = &s->entries.p[i];
-        const struct lake_file f = {
-            .name = e->path,
-            .size_bytes = e->size_bytes,
-            .rows = lake_entry_rows(e),
-            .modified_ms = lake_entry_modified_ms(e),
-            .deleted_rows = lake_entry_deleted_rows(e),
-            .has_deletion_vector = lake_entry_dv(e).n != 0,
-            .entry = e,
-            .partition_values = lake_entry_values(e),
-        };
+        struct lake_file f;
 
-        if (e->live)
-            IG_TRY(each(ctx, &f, err));
+        if (!s->entries.p[i].live)
+            continue;
+        lake_entry_describe(&s->entries.p[i], &f);
+        IG_TRY(each(ctx, &f, err));
     }
     return IG_OK;
 }

@@ -57,14 +57,6 @@ static const char *type_text(struct arena *a, const struct schema_type *type)
 
 /* --- parts --------------------------------------------------------------------------------------------------- */
 
-static const struct lake_domain *find_domain(const struct lake_snapshot *s, const char *name)
-{
-    for (size_t i = 0; i < s->domains.n; i++)
-        if (!s->domains.p[i].removed && str_is(s->domains.p[i].name, name))
-            return &s->domains.p[i];
-    return NULL;
-}
-
 /* The logical name of the column with this physical path; nested ones with dots between. NULL if there is none. */
 static const char *logical_path(struct arena *a, const struct schema_type *type, const char *const *path, size_t n)
 {
@@ -105,7 +97,7 @@ static const char *clustering_column(const struct lake_snapshot *s, struct arena
 
 const char *const *lake_clustering_columns(const struct lake_snapshot *s, struct arena *a, size_t *n)
 {
-    const struct lake_domain *domain = find_domain(s, "delta.clustering");
+    const struct lake_domain *domain = lake_domain_find(s, STR("delta.clustering"));
     const char *configuration = domain ? json_member_text(a, domain->raw, "configuration") : NULL;
     VEC(const char *) names = {0};
     struct json_value list, v;

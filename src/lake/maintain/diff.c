@@ -3,20 +3,6 @@
  */
 #include "lake/lake_internal.h"
 
-static void describe(const struct lake_entry *e, struct lake_file *f)
-{
-    *f = (struct lake_file){
-        .name = lake_entry_name(e).p,
-        .size_bytes = lake_entry_size(e),
-        .rows = lake_entry_rows(e),
-        .modified_ms = lake_entry_modified_ms(e),
-        .deleted_rows = lake_entry_deleted_rows(e),
-        .has_deletion_vector = lake_entry_dv(e).n != 0,
-        .entry = e,
-        .partition_values = lake_entry_values(e),
-    };
-}
-
 static bool is_shared(const struct lake_snapshot *other, const struct lake_entry *e)
 {
     return lake_snapshot_find(other, lake_entry_name(e), lake_entry_dv_id(e)) != NULL;
@@ -39,7 +25,7 @@ static enum ig_code walk(const struct lake_snapshot *s, const struct lake_snapsh
             out->files_kept += added;
             continue;
         }
-        describe(e, &f);
+        lake_entry_describe(e, &f);
         ++*files;
         *bytes += f.size_bytes;
         *rows = f.rows < 0 || *rows < 0 ? -1 : *rows + f.rows - f.deleted_rows;

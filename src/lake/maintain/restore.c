@@ -197,19 +197,11 @@ static const char *restored_metadata(struct restorer *r)
     return text;
 }
 
-static const struct lake_domain *find_domain(const struct lake_snapshot *s, struct str name)
-{
-    for (size_t i = 0; i < s->domains.n; i++)
-        if (!s->domains.p[i].removed && str_eq(s->domains.p[i].name, name))
-            return &s->domains.p[i];
-    return NULL;
-}
-
 /* Clustering columns and what others keep go back, too; row ids are never given twice, so their mark stays. */
 static void restore_domains(struct restorer *r)
 {
     for (size_t i = 0; i < r->then->domains.n; i++) {
-        const struct lake_domain *d = &r->then->domains.p[i], *now = find_domain(r->now, d->name);
+        const struct lake_domain *d = &r->then->domains.p[i], *now = lake_domain_find(r->now, d->name);
 
         if (!d->removed && !str_is(d->name, "delta.rowTracking") && !(now && str_eq(now->raw, d->raw)))
             vec_push(&r->domains, arena_strndup(&r->arena, d->raw.p, d->raw.n));
@@ -218,7 +210,7 @@ static void restore_domains(struct restorer *r)
         const struct lake_domain *d = &r->now->domains.p[i];
         struct buf out;
 
-        if (d->removed || str_is(d->name, "delta.rowTracking") || find_domain(r->then, d->name))
+        if (d->removed || str_is(d->name, "delta.rowTracking") || lake_domain_find(r->then, d->name))
             continue;
         buf_init(&out, 0);
         buf_puts(&out, "{\"domain\":");
