@@ -3,6 +3,7 @@
  * absolute (shallow), or the files are copied under the same names (deep).
  */
 #include "lake/table/features.h"
+#include "lake/table/metadata.h"
 
 #include <ctype.h>
 #include <stdlib.h>
@@ -235,41 +236,27 @@ static enum ig_code copy_file(struct cloner *c, struct str name, struct buf *as,
 
 /* --- deletion vectors ------------------------------------------------------------------------------------------ */
 
-/* The descriptor with another kind of place. */
-static char *moved_descriptor(struct str descriptor, const char *path)
+static char *copy_of(struct str text)
 {
-    struct json_value key, v;
-    struct json_reader r;
     struct buf out;
-    bool first = true;
 
     buf_init(&out, 0);
-    json_reader_init(&r, descriptor);
-    json_begin(&r, &v);
-    buf_putc(&out, '{');
-    while (json_next_key(&r, &key) && json_read(&r, &v)) {
-        buf_printf(&out, "%s\"" STR_FMT "\":", first ? "" : ",", STR_ARG(key.raw));
-        if (str_is(key.raw, "storageType"))
-            buf_puts(&out, "\"p\"");
-        else if (str_is(key.raw, "pathOrInlineDv"))
-            json_add_string(&out, str_of(path));
-        else if (v.type == JSON_STRING)
-            buf_printf(&out, "\"" STR_FMT "\"", STR_ARG(v.raw));
-        else
-            buf_add_str(&out, v.raw);
-        first = false;
-    }
-    buf_putc(&out, '}');
+    buf_add_str(&out, text);
     return buf_take(&out);
 }
 
-static char *same_descriptor(struct str descriptor)
+/* The descriptor with another kind of place. */
+static char *moved_descriptor(struct str descriptor, const char *path)
 {
-    struct buf out;
+    struct arena a;
+    const char *text;
+    char *out;
 
-    buf_init(&out, 0);
-    buf_add_str(&out, descriptor);
-    return buf_take(&out);
+    arena_init(&a);
+    text = lake_object_set_text(&a, arena_strndup(&a, descriptor.p, descriptor.n), "storageType", "p");
+    out = copy_of(str_of(lake_object_set_text(&a, text, "pathOrInlineDv", path)));
+    arena_release(&a);
+    return out;
 }
 
 static enum ig_code clone_vector(struct cloner *c, const struct lake_entry *e, char **out, struct error *err)
@@ -286,7 +273,7 @@ static enum ig_code clone_vector(struct cloner *c, const struct lake_entry *e, c
         rc = copy_file(c, buf_str(&name), &as, -1, err);
     }
     if (!rc && (!name.n || (c->o->deep && str_eq(buf_str(&as), buf_str(&name))))) {
-        *out = same_descriptor(lake_entry_dv(e));
+        *out = copy_of(lake_entry_dv(e));
     } else if (!rc) {
         struct buf location;
 
@@ -403,48 +390,34 @@ static void add_configuration(const struct lake_snapshot *s, struct buf *out)
     buf_putc(out, '}');
 }
 
-static void add_metadata(const struct cloner *c, struct buf *out)
+static const char *metadata_of(const struct cloner *c, struct arena *a)
 {
-    struct json_value key, v;
-    struct json_reader r;
+    const char *text = arena_strndup(a, c->s->metadata.raw.p, c->s->metadata.raw.n);
+    struct buf configuration;
     char id[37];
-    bool first = true;
 
+    buf_init(&configuration, 0);
+    add_configuration(c->s, &configuration);
     env_uuid(c->to->store->env, id);
-    json_reader_init(&r, c->s->metadata.raw);
-    json_begin(&r, &v);
-    buf_putc(out, '{');
-    while (json_next_key(&r, &key) && json_read(&r, &v)) {
-        buf_printf(out, "%s\"" STR_FMT "\":", first ? "" : ",", STR_ARG(key.raw));
-        if (str_is(key.raw, "id"))
-            json_add_string(out, str_of(id));
-        else if (str_is(key.raw, "createdTime"))
-            buf_printf(out, "%lld", (long long)env_now_ms(c->to->store->env));
-        else if (str_is(key.raw, "configuration"))
-            add_configuration(c->s, out);
-        else if (v.type == JSON_STRING)
-            buf_printf(out, "\"" STR_FMT "\"", STR_ARG(v.raw));
-        else
-            buf_add_str(out, v.raw);
-        first = false;
-    }
-    buf_putc(out, '}');
+    text = lake_object_set_text(a, text, "id", id);
+    text = lake_object_set_int64(a, text, "createdTime", env_now_ms(c->to->store->env));
+    text = lake_object_set(a, text, "configuration", buf_cstr(&configuration));
+    buf_release(&configuration);
+    return text;
 }
 
 static enum ig_code commit(struct cloner *c, struct error *err)
 {
     struct lake_change change = {.shape = c->s, .added = &c->files, .operation = "CLONE"};
     VEC(const char *) domains = {0};
-    struct buf metadata, protocol, parameters, metrics;
+    struct buf protocol, parameters, metrics;
     struct arena arena;
     enum ig_code rc;
 
     arena_init(&arena);
-    buf_init(&metadata, 0);
     buf_init(&protocol, 0);
     buf_init(&parameters, 0);
     buf_init(&metrics, 0);
-    add_metadata(c, &metadata);
     buf_add_str(&protocol, c->s->protocol.raw);
     for (size_t i = 0; i < c->s->domains.n; i++)
         if (!c->s->domains.p[i].removed)
@@ -458,7 +431,7 @@ static enum ig_code commit(struct cloner *c, struct error *err)
                "\":\"%lld\",\"removedFilesSize\":\"0\",\"copiedFilesSize\":\"%lld\"}",
                (long long)c->out->bytes, (long long)c->out->files, (long long)c->out->copied_files,
                (long long)c->out->copied_bytes);
-    change.metadata = buf_cstr(&metadata);
+    change.metadata = metadata_of(c, &arena);
     change.protocol = buf_cstr(&protocol);
     change.domains = domains.p;
     change.n_domains = domains.n;
@@ -468,7 +441,6 @@ static enum ig_code commit(struct cloner *c, struct error *err)
     buf_release(&metrics);
     buf_release(&parameters);
     buf_release(&protocol);
-    buf_release(&metadata);
     vec_free(&domains);
     arena_release(&arena);
     return rc;

@@ -3,6 +3,7 @@
  * for: a version whose files a vacuum has taken is not half restored.
  */
 #include "lake/table/features.h"
+#include "lake/table/metadata.h"
 
 #include <stdlib.h>
 #include <strings.h>
@@ -169,31 +170,17 @@ static void add_configuration(const struct restorer *r, struct buf *out)
 /* The older metaData with the properties that go on. NULL: it is the same. */
 static const char *restored_metadata(struct restorer *r)
 {
-    struct json_value key, v;
-    struct json_reader in;
+    const struct str then = r->then->metadata.raw;
     const char *text;
-    struct buf out;
-    bool first = true;
+    struct buf configuration;
 
-    if (str_eq(r->then->metadata.raw, r->now->metadata.raw))
+    if (str_eq(then, r->now->metadata.raw))
         return NULL;
-    buf_init(&out, 0);
-    json_reader_init(&in, r->then->metadata.raw);
-    json_begin(&in, &v);
-    buf_putc(&out, '{');
-    while (json_next_key(&in, &key) && json_read(&in, &v)) {
-        buf_printf(&out, "%s\"" STR_FMT "\":", first ? "" : ",", STR_ARG(key.raw));
-        if (str_is(key.raw, "configuration"))
-            add_configuration(r, &out);
-        else if (v.type == JSON_STRING)
-            buf_printf(&out, "\"" STR_FMT "\"", STR_ARG(v.raw));
-        else
-            buf_add_str(&out, v.raw);
-        first = false;
-    }
-    buf_putc(&out, '}');
-    text = arena_strndup(&r->arena, buf_cstr(&out), out.n);
-    buf_release(&out);
+    buf_init(&configuration, 0);
+    add_configuration(r, &configuration);
+    text =
+        lake_object_set(&r->arena, arena_strndup(&r->arena, then.p, then.n), "configuration", buf_cstr(&configuration));
+    buf_release(&configuration);
     return text;
 }
 
