@@ -4,6 +4,8 @@
  */
 #include "lake/write/expression.h"
 
+#include <stdio.h>
+
 static bool is_whole(enum schema_kind kind)
 {
     return kind == SCHEMA_BYTE || kind == SCHEMA_SHORT || kind == SCHEMA_INTEGER || kind == SCHEMA_LONG;
@@ -63,30 +65,100 @@ static bool add_as_text(struct buf *sql, enum schema_kind from, const char *valu
     return true;
 }
 
-void lake_add_stored_value(struct buf *sql, const struct schema_type *to, const struct schema_type *from,
-                           const char *value)
+/* Is the engine's own cast another one, here or within? */
+static bool differs(const struct schema_type *to, const struct schema_type *from)
 {
-    bool done = false;
+    if (from->untyped || (from->kind == to->kind && from->kind <= SCHEMA_DECIMAL))
+        return false;
+    if (from->kind == SCHEMA_ARRAY)
+        return to->kind == SCHEMA_ARRAY && differs(to->element, from->element);
+    if (from->kind != SCHEMA_STRUCT)
+        return true;
+    for (size_t i = 0; to->kind == SCHEMA_STRUCT && i < from->n_fields; i++) {
+        const struct schema_field *f = schema_find(to, str_of(from->fields[i].name));
 
-    buf_puts(sql, "CAST(");
-    if (from && !from->untyped) {
-        const bool number = is_fraction(from->kind) || from->kind == SCHEMA_DECIMAL;
-
-        done = true;
-        if (is_whole(to->kind) && number)
-            buf_printf(sql, "trunc(%s\n)", value); /* Delta's engines cut a fraction off where a cast would round */
-        else if (to->kind == SCHEMA_DECIMAL && is_fraction(from->kind))
-            buf_printf(sql, "CAST(CAST(%s\n AS DOUBLE) AS VARCHAR)", value); /* 1.005 is 1.01, by its digits */
-        else if (from->kind == SCHEMA_STRING)
-            done = add_from_text(sql, to->kind, value);
-        else if (to->kind == SCHEMA_STRING)
-            done = add_as_text(sql, from->kind, value);
-        else
-            done = false;
+        if (f && differs(f->type, from->fields[i].type))
+            return true;
     }
-    if (!done)
+    return false;
+}
+
+static void add_value(struct buf *sql, const struct schema_type *to, const struct schema_type *from, const char *value,
+                      int depth);
+
+static void add_members(struct buf *sql, const struct schema_type *to, const struct schema_type *from, int depth)
+{
+    struct buf member;
+
+    buf_init(&member, 0);
+    for (size_t i = 0; i < from->n_fields; i++) {
+        const struct schema_field *f = schema_find(to, str_of(from->fields[i].name));
+
+        buf_clear(&member);
+        buf_printf(&member, "_v%d.", depth);
+        engine_add_name(&member, str_of(from->fields[i].name));
+        buf_puts(sql, i ? ", " : "");
+        engine_add_literal(sql, str_of(from->fields[i].name));
+        buf_puts(sql, ": ");
+        if (f)
+            add_value(sql, f->type, from->fields[i].type, buf_cstr(&member), depth + 1);
+        else
+            buf_puts(sql, buf_cstr(&member));
+    }
+    buf_release(&member);
+}
+
+/* A list or struct with values that need more than a cast. */
+static void add_nested(struct buf *sql, const struct schema_type *to, const struct schema_type *from, const char *value,
+                       int depth)
+{
+    char name[16];
+
+    snprintf(name, sizeof(name), "_v%d", depth);
+    if (to->kind == SCHEMA_ARRAY) {
+        buf_printf(sql, "list_transform(%s\n, lambda %s: ", value, name);
+        add_value(sql, to->element, from->element, name, depth + 1);
+        buf_putc(sql, ')');
+        return;
+    }
+    buf_printf(sql, "list_transform([%s\n], lambda %s: CASE WHEN %s IS NOT NULL THEN {", value, name, name);
+    add_members(sql, to, from, depth);
+    buf_puts(sql, "} END)[1]");
+}
+
+static bool add_converted(struct buf *sql, const struct schema_type *to, const struct schema_type *from,
+                          const char *value, int depth)
+{
+    if (!from || !differs(to, from))
+        return false;
+    if (from->kind == SCHEMA_ARRAY || from->kind == SCHEMA_STRUCT)
+        add_nested(sql, to, from, value, depth);
+    else if (is_whole(to->kind) && (is_fraction(from->kind) || from->kind == SCHEMA_DECIMAL))
+        buf_printf(sql, "trunc(%s\n)", value); /* Delta's engines cut a fraction off where a cast would round */
+    else if (to->kind == SCHEMA_DECIMAL && is_fraction(from->kind))
+        buf_printf(sql, "CAST(CAST(%s\n AS DOUBLE) AS VARCHAR)", value); /* 1.005 is 1.01, by its digits */
+    else if (from->kind == SCHEMA_STRING)
+        return add_from_text(sql, to->kind, value);
+    else if (to->kind == SCHEMA_STRING)
+        return add_as_text(sql, from->kind, value);
+    else
+        return false;
+    return true;
+}
+
+static void add_value(struct buf *sql, const struct schema_type *to, const struct schema_type *from, const char *value,
+                      int depth)
+{
+    buf_puts(sql, "CAST(");
+    if (!add_converted(sql, to, from, value, depth))
         buf_printf(sql, "(%s\n)", value);
     buf_puts(sql, " AS ");
     schema_add_sql(sql, to);
     buf_putc(sql, ')');
+}
+
+void lake_add_stored_value(struct buf *sql, const struct schema_type *to, const struct schema_type *from,
+                           const char *value)
+{
+    add_value(sql, to, from, value, 0);
 }

@@ -197,11 +197,15 @@ static void values_are_stored_as_spark_stores_them(void **state)
         {"' 12 '", "i", "12"},
         {"'a\\x41'", "x", "a\\x5Cx41"}, /* aA */
         {"'2024-02-03'", "d", "2024-02-03"},
+        {"[2.7, -2.7, NULL]::DOUBLE[]", "l", "[2, -2, NULL]"}, /* 3, -3 */
+        {"{'i': 2.7::DOUBLE, 'n': [{'s': 1e30::DOUBLE}, NULL]}", "n", "{'i': 2, 'n': [{'s': 1.0E30}, NULL]}"},
+        {"NULL::STRUCT(i DOUBLE)", "n", "null"},
     };
     static const struct {
         const char *value, *column, *message;
     } bad[] = {
         {"'12.7'", "i", "no whole number"}, /* 13 */
+        {"['12.7']", "l", "no whole number"},
         {"'1e3'", "i", "no whole number"},
         {"'infinity'", "d", "no time"},
         {"'2024/02/03'", "d", "no time"},
@@ -214,9 +218,10 @@ static void values_are_stored_as_spark_stores_them(void **state)
     struct buf sql;
 
     buf_init(&sql, 0);
-    must(f, lake_create_table(
-                f->t, "SELECT '' AS s, 1::DECIMAL(10,2) AS c, 1 AS i, ''::BLOB AS x, current_date AS d, now() AS t",
-                NULL, &f->err));
+    must(f, lake_create_table(f->t,
+                              "SELECT '' AS s, 1::DECIMAL(10,2) AS c, 1 AS i, ''::BLOB AS x, current_date AS d, now() "
+                              "AS t, [1] AS l, {'i': 1, 'n': [{'s': ''}]} AS n",
+                              NULL, &f->err));
     for (size_t k = 0; k < IG_COUNT(cases); k++) {
         must(f, lake_delete(f->t, "t", NULL, NULL, NULL, &f->err));
         insert.columns = &cases[k].column;
