@@ -321,6 +321,9 @@ static enum ig_code change_type(struct edit *e, struct schema_type *parent, size
         buf_release(&text);
         return IG_OK;
     }
+    if (to->kind == f->type->kind && to->kind <= SCHEMA_DECIMAL && to->precision == f->type->precision &&
+        to->scale == f->type->scale)
+        return IG_OK; /* it is so */
     if (!lake_draft_is_on(&e->x->d, "delta.enableTypeWidening"))
         return error_set(err, IG_UNSUPPORTED,
                          "changing the type of column %s needs the feature typeWidening: set the property "

@@ -218,6 +218,8 @@ static void an_alteration_is_one_commit_or_none(void **state)
 {
     struct fixture *f = *state;
 
+    run(f, "make u | SELECT 1 AS a, {'b': 1} AS s |"); /* a type that it is already needs no feature */
+    run(f, "alter u | {\"alter\":\"type\",\"columns\":[{\"name\":\"s.b\",\"type\":\"int\"}]}");
     run(f, "make t | SELECT 1 AS a, {'b': 1} AS s |");
     assert_answer(f, "alter t | {\"alter\":\"set\",\"properties\":{\"k\":\"v\"}}", "{\"version\":1}\n");
     assert_answer(f, "alter t | {\"alter\":\"set\",\"properties\":{\"k\":\"v\"}}", "{\"version\":1}\n");
