@@ -61,6 +61,11 @@ static enum ig_code do_sync(struct env *env, struct env_file *file, struct error
     CHANGE(env, err, f_->real->ops->sync(f_->real, file, err));
 }
 
+static int do_descriptor(struct env *env, struct env_file *file)
+{
+    return of(env)->real->ops->descriptor(of(env)->real, file);
+}
+
 static enum ig_code do_size(struct env *env, struct env_file *file, int64_t *size, struct error *err)
 {
     return of(env)->real->ops->size(of(env)->real, file, size, err);
@@ -145,6 +150,7 @@ void fault_env_init(struct fault_env *f, struct env *real)
         .write = do_write,
         .sync = do_sync,
         .size = do_size,
+        .descriptor = do_descriptor,
         .stat = do_stat,
         .rename = do_rename,
         .link = do_link,
