@@ -40,7 +40,7 @@ static enum ig_code read_type(struct query_parser *p, const char **out, struct e
     return IG_OK;
 }
 
-static enum ig_code read_number(struct query_parser *p, int64_t *out, struct error *err)
+enum ig_code query_number(struct query_parser *p, int64_t *out, struct error *err)
 {
     const bool minus = query_take_symbol(p, '-');
 
@@ -72,9 +72,9 @@ static enum ig_code read_generated(struct query_parser *p, struct lake_column *c
         return IG_OK;
     while (!sql_is_symbol(&p->t, ')')) {
         if (query_take(p, "START WITH"))
-            IG_TRY(read_number(p, &c->start, err));
+            IG_TRY(query_number(p, &c->start, err));
         else if (query_take(p, "INCREMENT BY"))
-            IG_TRY(read_number(p, &c->step, err));
+            IG_TRY(query_number(p, &c->step, err));
         else
             return query_refuse(p, err, "here comes START WITH or INCREMENT BY");
         (void)query_take_symbol(p, ',');
@@ -188,6 +188,8 @@ enum ig_code query_read_create(struct query_parser *p, struct error *err)
     IG_TRY(query_expect(p, "TABLE", err));
     c->if_not_exists = query_take(p, "IF NOT EXISTS");
     IG_TRY(query_target(p, err));
+    if (query_is(p, "SHALLOW") || query_is(p, "DEEP"))
+        return query_read_clone(p, err);
     if (sql_is_symbol(&p->t, '('))
         IG_TRY(read_column_list(p, err));
     while (p->t.type != SQL_END && !query_is(p, "AS")) {
@@ -285,9 +287,16 @@ static enum ig_code read_drop(struct query_parser *p, struct error *err)
         a->if_exists = query_take(p, "IF EXISTS");
         return query_name(p, "the constraint's name", &a->name, err);
     }
+    if (query_take(p, "FEATURE")) {
+        a->kind = LAKE_DROP_FEATURE;
+        IG_TRY(query_name(p, "a table feature", &a->name, err));
+        if (query_is(p, "TRUNCATE HISTORY"))
+            return query_advise(p, err, "TRUNCATE HISTORY: only features that need none of it are dropped");
+        return IG_OK;
+    }
     a->kind = LAKE_DROP_COLUMNS;
     if (!query_take(p, "COLUMNS") && !query_take(p, "COLUMN"))
-        return query_refuse(p, err, "here comes COLUMN, COLUMNS or CONSTRAINT");
+        return query_refuse(p, err, "here comes COLUMN, COLUMNS, CONSTRAINT or FEATURE");
     a->if_exists = query_take(p, "IF EXISTS");
     if (sql_is_symbol(&p->t, '(')) {
         rc = query_name_list(p, "a column", true, &names, err);

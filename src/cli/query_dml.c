@@ -24,8 +24,8 @@ static bool is_target(const struct sql_scanner *s, const struct sql_token *t)
 /* Words that may stand between a statement's verb and its table. */
 static bool may_precede(const struct sql_token *t)
 {
-    static const char *const words[] = {"into", "overwrite", "from", "table", "with",   "schema", "evolution",
-                                        "or",   "replace",   "if",   "not",   "exists", "only"};
+    static const char *const words[] = {"into",    "overwrite", "from", "table",  "with", "schema",  "evolution", "or",
+                                        "replace", "if",        "not",  "exists", "only", "history", "detail"};
 
     for (size_t i = 0; i < IG_COUNT(words); i++)
         if (sql_is_word(t, words[i]))
@@ -33,16 +33,37 @@ static bool may_precede(const struct sql_token *t)
     return false;
 }
 
+/* Behind WITH: the statement's verb, if it is one that may have a WITH. */
+static bool skip_with(struct sql_scanner *s, struct sql_token *t)
+{
+    unsigned depth = 0;
+
+    do {
+        *t = sql_next(s);
+        depth += sql_is_symbol(t, '(');
+        depth -= depth && sql_is_symbol(t, ')');
+        if (depth == 0 && (sql_is_word(t, "insert") || sql_is_word(t, "merge")))
+            return true;
+    } while (t->type != SQL_END && !sql_is_symbol(t, ';'));
+    return false;
+}
+
 bool query_changes_table(struct str text, size_t from, size_t to, size_t *target)
 {
-    static const char *const verbs[] = {"insert", "delete",  "update", "merge",
-                                        "create", "replace", "alter",  "truncate"};
+    static const char *const verbs[] = {"insert",   "delete",   "update", "merge",   "create", "replace", "alter",
+                                        "truncate", "optimize", "vacuum", "restore", "reorg",  "drop"};
     struct sql_scanner s = {{text.p, to}, from};
     struct sql_token t = sql_next(&s);
     bool known = false;
 
     for (size_t i = 0; i < IG_COUNT(verbs); i++)
         known = known || sql_is_word(&t, verbs[i]);
+    if (sql_is_word(&t, "describe") || sql_is_word(&t, "desc")) {
+        t = sql_next(&s);
+        known = sql_is_word(&t, "history") || sql_is_word(&t, "detail");
+    } else if (sql_is_word(&t, "with")) {
+        known = skip_with(&s, &t);
+    }
     if (!known)
         return false;
     do {
@@ -123,19 +144,23 @@ static enum ig_code read_where(struct query_parser *p, struct error *err)
 
 static enum ig_code read_delete(struct query_parser *p, struct error *err)
 {
-    static const char *const reserved[] = {"where", NULL};
+    static const char *const reserved[] = {"where", "using", NULL};
 
     p->out->kind = QUERY_DELETE;
     IG_TRY(query_expect(p, "FROM", err));
     IG_TRY(query_target(p, err));
     IG_TRY(read_alias(p, reserved, &p->out->alias, err));
+    if (query_is(p, "USING"))
+        return query_advise(p, err,
+                            "there is no DELETE ... USING: rows that another table names go by MERGE INTO ... USING "
+                            "... ON ... WHEN MATCHED THEN DELETE");
     return read_where(p, err);
 }
 
 static enum ig_code read_update(struct query_parser *p, struct error *err)
 {
     static const char *const reserved[] = {"set", NULL};
-    static const char *const until[] = {"WHERE", NULL};
+    static const char *const until[] = {"WHERE", "FROM", NULL};
     struct sets sets = {0};
     enum ig_code rc;
 
@@ -147,6 +172,10 @@ static enum ig_code read_update(struct query_parser *p, struct error *err)
     for (size_t i = 0; i < sets.list.n; i++)
         vec_push(&p->out->sets, sets.list.p[i]);
     vec_free(&sets.list);
+    if (!rc && query_is(p, "FROM"))
+        return query_advise(p, err,
+                            "there is no UPDATE ... FROM: values from another table come by MERGE INTO ... USING ... "
+                            "ON ... WHEN MATCHED THEN UPDATE SET ...");
     return rc ? rc : read_where(p, err);
 }
 
@@ -206,6 +235,12 @@ static enum ig_code read_insert(struct query_parser *p, struct error *err)
     else
         IG_TRY(query_expect(p, "INTO", err));
     IG_TRY(query_target(p, err));
+    if (query_take(p, "DEFAULT VALUES")) {
+        if (insert->overwrite != LAKE_APPEND)
+            return query_advise(p, err, "DEFAULT VALUES goes with INSERT INTO");
+        p->out->default_values = true;
+        return query_end(p, err);
+    }
     if (query_is(p, "PARTITION"))
         IG_TRY(read_partition(p, err));
     if (query_take(p, "BY NAME"))
@@ -223,6 +258,9 @@ static enum ig_code read_insert(struct query_parser *p, struct error *err)
         return query_refuse(p, err, "a list of columns leaves no new ones for WITH SCHEMA EVOLUTION: use BY NAME");
     insert->by_name = insert->by_name || insert->evolve_schema;
     IG_TRY(query_piece(p, NULL, false, "a query or VALUES", &insert->select, err));
+    if (p->out->with)
+        insert->select =
+            arena_printf(p->arena, "%s SELECT * FROM (%s\n) AS _ingot_query", p->out->with, insert->select);
     return query_end(p, err);
 }
 
@@ -244,7 +282,7 @@ static enum ig_code read_source(struct query_parser *p, struct error *err)
 {
     static const char *const reserved[] = {"on", NULL};
     const size_t from = p->t.from;
-    const char *item, *alias = NULL;
+    const char *item, *alias = NULL, *plain = NULL;
     size_t to;
 
     if (sql_is_symbol(&p->t, '(')) {
@@ -252,7 +290,11 @@ static enum ig_code read_source(struct query_parser *p, struct error *err)
     } else {
         if (p->t.type != SQL_WORD && p->t.type != SQL_NAME && p->t.type != SQL_STRING)
             return query_refuse(p, err, "here comes the source: a table, or a query in brackets");
+        if (p->t.type == SQL_WORD)
+            plain = arena_strndup(p->arena, p->t.content.p, p->t.content.n);
         query_advance(p);
+        if (sql_is_symbol(&p->t, '.') || sql_is_symbol(&p->t, '('))
+            plain = NULL;
         while (query_take_symbol(p, '.'))
             query_advance(p);
         if (sql_is_symbol(&p->t, '('))
@@ -262,6 +304,8 @@ static enum ig_code read_source(struct query_parser *p, struct error *err)
     item = arena_strndup(p->arena, p->s.text.p + from, to - from);
     vec_push(&p->out->pieces, ((struct query_piece){item, from}));
     IG_TRY(read_alias(p, reserved, &alias, err));
+    if (!alias && p->out->with && plain)
+        alias = plain; /* the name that the WITH gave it */
     p->out->merge.source_alias = alias ? alias : "source";
     if (sql_is_symbol(&p->t, '(')) { /* names for its columns */
         const size_t list = p->t.from;
@@ -269,7 +313,7 @@ static enum ig_code read_source(struct query_parser *p, struct error *err)
         skip_brackets(p);
         item = arena_printf(p->arena, "%s AS _ingot_item%.*s", item, (int)(p->t.from - list), p->s.text.p + list);
     }
-    p->out->merge.select = arena_printf(p->arena, "SELECT * FROM %s", item);
+    p->out->merge.select = arena_printf(p->arena, "%s SELECT * FROM %s", p->out->with ? p->out->with : "", item);
     return IG_OK;
 }
 
@@ -385,8 +429,21 @@ static enum ig_code read_merge(struct query_parser *p, struct error *err)
 
 /* --- the statement --------------------------------------------------------------------------------------------- */
 
+/* WITH a AS (...), b AS (...) before INSERT or MERGE: it goes to the statement's query. */
+static enum ig_code read_with(struct query_parser *p, struct error *err)
+{
+    static const char *const until[] = {"INSERT", "MERGE", NULL};
+
+    return query_is(p, "WITH") ? query_piece(p, until, false, "a query", &p->out->with, err) : IG_OK;
+}
+
 static enum ig_code read_statement(struct query_parser *p, struct error *err)
 {
+    enum ig_code rc;
+
+    IG_TRY(read_with(p, err));
+    if (query_read_upkeep(p, &rc, err))
+        return rc;
     if (query_take(p, "INSERT"))
         return read_insert(p, err);
     if (query_take(p, "DELETE"))

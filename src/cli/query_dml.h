@@ -10,6 +10,13 @@
  *       [COMMENT 'text'] [TBLPROPERTIES (...)] [AS query]
  *   ALTER TABLE delta('PATH') ...
  *   TRUNCATE [TABLE] delta('PATH')
+ *   OPTIMIZE delta('PATH') [FULL] [WHERE condition] [ZORDER BY (columns)]
+ *   REORG TABLE delta('PATH') [WHERE condition] APPLY (PURGE)
+ *   VACUUM delta('PATH') [LITE | FULL] [RETAIN n HOURS] [DRY RUN]
+ *   RESTORE [TABLE] delta('PATH') TO VERSION AS OF n | TIMESTAMP AS OF 't'
+ *   DESCRIBE HISTORY delta('PATH') [LIMIT n]      DESCRIBE DETAIL delta('PATH')
+ *   CREATE TABLE [IF NOT EXISTS] delta('PATH') SHALLOW | DEEP CLONE delta('PATH') [VERSION AS OF n | TIMESTAMP AS OF
+ * 't']
  *
  * in Spark's spelling and the standard's. What stands between their words is SQL as DuckDB reads it.
  */
@@ -26,7 +33,25 @@ enum query_change_kind {
     QUERY_MERGE,
     QUERY_CREATE,
     QUERY_ALTER,
-    QUERY_TRUNCATE
+    QUERY_TRUNCATE,
+    /* Those that answer with rows (query_work.h): */
+    QUERY_OPTIMIZE,
+    QUERY_VACUUM,
+    QUERY_RESTORE,
+    QUERY_CLONE,
+    QUERY_HISTORY,
+    QUERY_DETAIL
+};
+
+/* What they say. */
+struct query_upkeep {
+    bool full, purge, lite, dry_run, deep;
+    int64_t retention_ms; /* -1: the table's */
+    int64_t limit;        /* of a history; 0: all of it */
+    int64_t version;      /* to go to, or to clone; or the one of a time */
+    const char *time;     /* NULL: the version is said */
+    int64_t time_us;
+    const char *source; /* the place of the table that is cloned */
 };
 
 /* A piece of the user's text that went into the change: to say where a mistake is. */
@@ -55,6 +80,9 @@ struct query_change {
     const char *comment;
     /* ALTER */
     struct lake_alteration alteration;
+    struct query_upkeep upkeep;
+    bool default_values; /* INSERT ... DEFAULT VALUES */
+    const char *with;    /* "WITH a AS (...)" that stood before the statement; NULL: none */
     VEC(struct query_piece) pieces;
 };
 

@@ -9,19 +9,33 @@ void query_advance(struct query_parser *p)
     p->t = sql_next(&p->s);
 }
 
+static void find_place(const struct query_parser *p, size_t *line, size_t *column)
+{
+    *line = *column = 1;
+    for (size_t i = 0; i < p->t.from && i < p->q->text.n; i++) {
+        *column = p->q->text.p[i] == '\n' ? 1 : *column + 1;
+        *line += p->q->text.p[i] == '\n';
+    }
+}
+
+enum ig_code query_advise(struct query_parser *p, struct error *err, const char *text)
+{
+    size_t line, column;
+
+    find_place(p, &line, &column);
+    return error_set(err, IG_INVALID, "line %zu, column %zu: %s", line, column, text);
+}
+
 enum ig_code query_refuse(struct query_parser *p, struct error *err, const char *fmt, ...)
 {
-    size_t line = 1, column = 1;
+    size_t line, column;
     char what[512];
     va_list args;
 
     va_start(args, fmt);
     vsnprintf(what, sizeof(what), fmt, args);
     va_end(args);
-    for (size_t i = 0; i < p->t.from && i < p->q->text.n; i++) {
-        column = p->q->text.p[i] == '\n' ? 1 : column + 1;
-        line += p->q->text.p[i] == '\n';
-    }
+    find_place(p, &line, &column);
     if (p->t.type == SQL_END)
         return error_set(err, IG_INVALID, "line %zu, column %zu: %s, but the statement ends here", line, column, what);
     return error_set(err, IG_INVALID, "line %zu, column %zu: %s, not " STR_FMT, line, column, what,

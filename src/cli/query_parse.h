@@ -18,6 +18,8 @@ struct query_parser {
 void query_advance(struct query_parser *p);
 /* IG_INVALID at the current token, or at a byte of the text. */
 enum ig_code query_refuse(struct query_parser *p, struct error *err, const char *fmt, ...) IG_PRINTF(3, 4);
+/* The same without saying what is there: `text` says what to do instead. */
+enum ig_code query_advise(struct query_parser *p, struct error *err, const char *text);
 /* Takes the word, or the words of a phrase "NOT MATCHED", if they are there. */
 bool query_take(struct query_parser *p, const char *phrase);
 bool query_is(const struct query_parser *p, const char *phrase);
@@ -42,8 +44,12 @@ struct query_names {
 };
 IG_MUST_CHECK enum ig_code query_name_list(struct query_parser *p, const char *what, bool paths,
                                            struct query_names *out, struct error *err);
+IG_MUST_CHECK enum ig_code query_number(struct query_parser *p, int64_t *out, struct error *err);
 IG_MUST_CHECK enum ig_code query_end(struct query_parser *p, struct error *err);
 
+/* query_upkeep.c: false if it is none of those. CLONE is read from where it stands on. */
+bool query_read_upkeep(struct query_parser *p, enum ig_code *rc, struct error *err);
+IG_MUST_CHECK enum ig_code query_read_clone(struct query_parser *p, struct error *err);
 /* query_ddl.c */
 IG_MUST_CHECK enum ig_code query_read_create(struct query_parser *p, struct error *err);
 IG_MUST_CHECK enum ig_code query_read_alter(struct query_parser *p, struct error *err);

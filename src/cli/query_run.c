@@ -2,10 +2,13 @@
 
 #include "cli/cli.h"
 #include "cli/query_place.h"
+#include "cli/query_work.h"
 
 #include <string.h>
 
 struct run {
+    struct env *env;
+    struct store *project;
     struct lake_table *t;
     struct engine_conn *conn;
     const struct query_change *c;
@@ -14,8 +17,19 @@ struct run {
 };
 
 static const char *const names[] = {
-    [QUERY_INSERT] = "INSERT", [QUERY_DELETE] = "DELETE", [QUERY_UPDATE] = "UPDATE",     [QUERY_MERGE] = "MERGE",
-    [QUERY_CREATE] = "CREATE", [QUERY_ALTER] = "ALTER",   [QUERY_TRUNCATE] = "TRUNCATE",
+    [QUERY_INSERT] = "INSERT",
+    [QUERY_DELETE] = "DELETE",
+    [QUERY_UPDATE] = "UPDATE",
+    [QUERY_MERGE] = "MERGE",
+    [QUERY_CREATE] = "CREATE",
+    [QUERY_ALTER] = "ALTER",
+    [QUERY_TRUNCATE] = "TRUNCATE",
+    [QUERY_OPTIMIZE] = "OPTIMIZE",
+    [QUERY_VACUUM] = "VACUUM",
+    [QUERY_RESTORE] = "RESTORE",
+    [QUERY_CLONE] = "CLONE",
+    [QUERY_HISTORY] = "DESCRIBE HISTORY",
+    [QUERY_DETAIL] = "DESCRIBE DETAIL",
 };
 
 static enum ig_code version_of(struct lake_table *t, int64_t *version, struct error *err)
@@ -81,6 +95,42 @@ static enum ig_code create(struct run *r, struct error *err)
 
 /* --- the others ------------------------------------------------------------------------------------------------ */
 
+/* A row for which nothing is given. */
+static enum ig_code insert_defaults(struct run *r, struct error *err)
+{
+    const struct lake_commit_options options = {.operation = "WRITE", .only_on_version = LAKE_LATEST};
+    const struct lake_merge_clause clause = {.when = LAKE_NOT_MATCHED, .action = LAKE_INSERT};
+    const struct lake_merge merge = {
+        .select = "SELECT 1 AS one",
+        .on = "false",
+        .target_alias = "target",
+        .source_alias = "source",
+        .clauses = &clause,
+        .n_clauses = 1,
+    };
+
+    return lake_merge(r->t, &merge, &options, &r->done->result, err);
+}
+
+static enum ig_code work(struct run *r, struct error *err)
+{
+    const struct query_work w = {
+        .env = r->env, .project = r->project, .conn = r->conn, .arena = r->text->arena, .t = r->t, .c = r->c};
+    const bool makes = r->c->kind == QUERY_CLONE;
+    struct buf sql;
+    enum ig_code rc = IG_OK;
+
+    if (makes && r->c->if_not_exists && r->done->version >= 0) {
+        r->done->rows = "SELECT NULL::BIGINT AS version WHERE false";
+        return IG_OK;
+    }
+    buf_init(&sql, 0);
+    rc = query_work(&w, &sql, err);
+    r->done->rows = arena_strndup(r->text->arena, buf_cstr(&sql), sql.n);
+    buf_release(&sql);
+    return rc;
+}
+
 static enum ig_code carry_out(struct run *r, struct error *err)
 {
     const struct lake_commit_options truncate = {.operation = "TRUNCATE", .only_on_version = LAKE_LATEST};
@@ -89,6 +139,8 @@ static enum ig_code carry_out(struct run *r, struct error *err)
 
     switch (c->kind) {
     case QUERY_INSERT:
+        if (c->default_values)
+            return insert_defaults(r, err);
         return lake_insert(r->t, &c->insert, NULL, result, err);
     case QUERY_DELETE:
         return lake_delete(r->t, c->alias, c->where, NULL, result, err);
@@ -102,8 +154,14 @@ static enum ig_code carry_out(struct run *r, struct error *err)
         return lake_alter(r->t, &c->alteration, NULL, err);
     case QUERY_CREATE:
         return create(r, err);
+    default:
+        return work(r, err);
     }
-    return IG_OK;
+}
+
+static bool makes_table(const struct query_change *c)
+{
+    return c->kind == QUERY_CREATE || c->kind == QUERY_CLONE;
 }
 
 static enum ig_code run(struct run *r, struct error *err)
@@ -111,15 +169,17 @@ static enum ig_code run(struct run *r, struct error *err)
     int64_t before = -1;
     enum ig_code rc = version_of(r->t, &before, err);
 
-    if (rc == IG_NOT_FOUND && r->c->kind == QUERY_CREATE)
+    r->done->version = before;
+    if (rc == IG_NOT_FOUND && makes_table(r->c))
         rc = IG_OK;
     if (rc == IG_NOT_FOUND)
         return error_set(err, rc,
                          "there is no Delta table (no _delta_log with commits); CREATE TABLE delta('%s') makes "
                          "one",
                          r->c->place);
-    /* What is stored need not be in the query's order; kept in order it would all have to wait in memory. */
-    if (!rc)
+    /* What is stored need not be in the query's order; kept in order it would all have to wait in memory. OPTIMIZE
+     * keeps the order that rows have. */
+    if (!rc && r->c->kind < QUERY_OPTIMIZE)
         rc = engine_exec(r->conn, err, "SET preserve_insertion_order = false");
     if (!rc)
         rc = carry_out(r, err);
@@ -159,9 +219,9 @@ enum ig_code query_change_run(struct env *env, struct store *project, struct eng
 
     *out = (struct query_done){.what = names[c.kind], .version = -1};
     if (!rc)
-        rc = query_place_open(env, project, text->arena, c.place, c.kind == QUERY_CREATE, &place, err);
+        rc = query_place_open(env, project, text->arena, c.place, makes_table(&c), &place, err);
     if (!rc) {
-        struct run r = {.conn = conn, .c = &c, .text = text, .done = out};
+        struct run r = {.env = env, .project = project, .conn = conn, .c = &c, .text = text, .done = out};
 
         rc = lake_open(place.store, conn, place.path, &t, err);
         r.t = t;

@@ -12,6 +12,7 @@ struct query_done {
     int64_t version;  /* the table's now */
     bool changed;     /* was there a commit? */
     bool counts_rows; /* is it about rows? */
+    const char *rows; /* a SELECT of the statement's own answer, which then is all that there is to tell; NULL: none */
 };
 
 /* Reads and runs statement i of the text; the views that it names are there. Errors say where in the text. */

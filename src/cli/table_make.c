@@ -291,6 +291,8 @@ static int alter_all(struct alter_run *r)
         status = alter_each(r, &a->comment, LAKE_SET_COMMENT, true, true, "--column-comment is COLUMN=TEXT");
     if (!status)
         status = alter_each(r, &a->constraint, LAKE_ADD_CONSTRAINT, true, false, "--constraint is NAME=EXPRESSION");
+    if (!status)
+        status = alter_each(r, &a->no_feature, LAKE_DROP_FEATURE, false, false, "--drop-feature is its name");
     return status ? status : alter_clustering(r);
 }
 

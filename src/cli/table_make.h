@@ -16,7 +16,7 @@ int table_clone(struct cli_lake *from, const char *at, const char *to, const str
 
 struct table_alter {
     struct cli_list set, unset, add, drop, rename, type, not_null, nullable, defaults, no_default, comment, constraint,
-        no_constraint, feature;
+        no_constraint, feature, no_feature;
     struct cli_list cluster_by;
     const char *table_comment;
     bool no_cluster, if_exists;

@@ -212,6 +212,21 @@ static void say_what_was_done(struct query *q, enum engine_print how, const stru
         cli_note(q->c, "%s row%s written", count, done->rows == 1 ? "" : "s");
 }
 
+static int show(struct query *q, const char *sql)
+{
+    const enum engine_print how = q->c->global.json ? ENGINE_PRINT_JSON
+                                  : q->o->csv       ? ENGINE_PRINT_CSV
+                                                    : ENGINE_PRINT_TABLE;
+    const int64_t max_rows = q->o->rows == CLI_NUMBER_NONE ? TABLE_ROWS_DEFAULT : q->o->rows;
+    struct engine_streamed done;
+    struct error err = {0};
+
+    if (engine_stream(q->conn, sql, how, max_rows, write_out, q, &done, &err))
+        return report(q, &err);
+    say_what_was_done(q, how, &done);
+    return CLI_OK;
+}
+
 /* A statement that changes a table, by the lake. */
 static int change(struct query *q, size_t i)
 {
@@ -221,6 +236,10 @@ static int change(struct query *q, size_t i)
 
     if (query_change_run(q->c->env, q->store, q->conn, &q->text, i, &done, &err))
         return report(q, &err);
+    if (done.rows) {
+        q->stale = done.changed;
+        return show(q, done.rows);
+    }
     buf_init(&line, 0);
     query_add_done(&done, q->c->global.json, &line);
     fwrite(line.p, 1, line.n, q->c->out);
@@ -231,19 +250,9 @@ static int change(struct query *q, size_t i)
 
 static int answer(struct query *q, size_t i, struct buf *sql)
 {
-    const enum engine_print how = q->c->global.json ? ENGINE_PRINT_JSON
-                                  : q->o->csv       ? ENGINE_PRINT_CSV
-                                                    : ENGINE_PRINT_TABLE;
-    const int64_t max_rows = q->o->rows == CLI_NUMBER_NONE ? TABLE_ROWS_DEFAULT : q->o->rows;
-    struct engine_streamed done;
-    struct error err = {0};
-
     buf_clear(sql);
     query_text_add_statement(&q->text, i, sql);
-    if (engine_stream(q->conn, buf_cstr(sql), how, max_rows, write_out, q, &done, &err))
-        return report(q, &err);
-    say_what_was_done(q, how, &done);
-    return CLI_OK;
+    return show(q, buf_cstr(sql));
 }
 
 static int run_statements(struct query *q)
@@ -338,7 +347,10 @@ const struct cli_verb cli_verb_query = {
         "  DELETE FROM delta('PATH') [WHERE ...]     UPDATE delta('PATH') SET column = value, ... [WHERE ...]\n"
         "  MERGE INTO delta('PATH') AS t USING source AS s ON ... WHEN [NOT] MATCHED [BY SOURCE] [AND ...] THEN ...\n"
         "  CREATE TABLE delta('PATH') (column TYPE, ...) [PARTITIONED BY (...)] [TBLPROPERTIES (...)] [AS SELECT ...]\n"
-        "  ALTER TABLE delta('PATH') ...     TRUNCATE TABLE delta('PATH')\n\n"
+        "  ALTER TABLE delta('PATH') ...     TRUNCATE TABLE delta('PATH')\n"
+        "  OPTIMIZE delta('PATH') [WHERE ...] [ZORDER BY (...)]     VACUUM delta('PATH') [RETAIN n HOURS] [DRY RUN]\n"
+        "  DESCRIBE HISTORY | DETAIL delta('PATH')     RESTORE TABLE delta('PATH') TO VERSION AS OF n\n"
+        "  CREATE TABLE delta('PATH') SHALLOW | DEEP CLONE delta('PATH') [VERSION AS OF n]\n\n"
         "  ingot query \"SELECT * FROM hourly_event_counts ORDER BY event_date, hour\"\n"
         "  ingot query --json \"SELECT count(*) AS n FROM silver.orders\"\n"
         "  ingot query \"COPY (FROM delta('lake/trips', version => 3)) TO 'trips.parquet'\"\n"

@@ -548,6 +548,7 @@ static const struct cli_option alter_options[] = {
     {"constraint", 0, "NAME=EXPRESSION", "what must be true of every row (CHECK)", CLI_WORDS, OPTION(alter.constraint)},
     {"drop-constraint", 0, "NAME", "no such constraint any more", CLI_WORDS, OPTION(alter.no_constraint)},
     {"feature", 0, "NAME", "add a table feature", CLI_WORDS, OPTION(alter.feature)},
+    {"drop-feature", 0, "NAME", "drop one that nothing uses any more", CLI_WORDS, OPTION(alter.no_feature)},
     {"cluster-by", 0, "COLUMN[,...]", "other clustering columns", CLI_LIST, OPTION(alter.cluster_by)},
     {"no-cluster-by", 0, NULL, "no clustering columns any more", CLI_FLAG, OPTION(alter.no_cluster)},
     {"if-exists", 0, NULL, "what is dropped may be gone already", CLI_FLAG, OPTION(alter.if_exists)},

@@ -217,6 +217,7 @@ enum lake_alter_kind {
     LAKE_DROP_CONSTRAINT,  /* name; if_exists */
     LAKE_CLUSTER_BY,       /* columns' names; none: no clustering any more */
     LAKE_ADD_FEATURE,      /* name: of a table feature */
+    LAKE_DROP_FEATURE,     /* name: of one that nothing in the table needs any more */
     LAKE_UPGRADE_PROTOCOL, /* reader, writer */
     LAKE_SYNC_IDENTITY,    /* column: its high water mark becomes what the rows hold */
 };

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import pathlib
 import signal
 import subprocess
@@ -133,6 +134,78 @@ def test_a_table_made_of_a_query_is_there_as_a_whole_or_not_at_all(ingot, tmp_pa
         rows = counted.rows()[0]["n"]
     assert run(ingot, sql.format(n=5), cwd=tmp_path)[0]["rows_inserted"] == 5
     assert run(ingot, "SELECT sum(i) AS s FROM delta('t')", cwd=tmp_path) == [{"s": 10}]
+
+
+def test_tables_are_looked_after_by_sql(ingot, tmp_path):
+    def sql(text):
+        return run(ingot, text, cwd=tmp_path)
+
+    sql("CREATE TABLE delta('t') (id INT DEFAULT 7, k INT) PARTITIONED BY (k) TBLPROPERTIES ('delta.feature.allowColumnDefaults' ="
+        " 'supported'); INSERT INTO delta('t') VALUES (1, 1); INSERT INTO delta('t') VALUES (2, 1); INSERT INTO delta('t') VALUES (3, 2)")
+    sql("INSERT INTO delta('t') DEFAULT VALUES")
+    assert sql("FROM delta('t') ORDER BY id")[-1] == {"id": 7, "k": None}
+    (done,) = sql("OPTIMIZE delta('t') WHERE k = 1 ZORDER BY (id)")
+    assert (done["files_removed"], done["files_added"], done["version"]) == (2, 1, 5)
+    assert sql("REORG TABLE delta('t') APPLY (PURGE)")[0]["files_removed"] == 0
+    history = sql("DESCRIBE HISTORY delta('t')")
+    assert [h["version"] for h in history] == [5, 4, 3, 2, 1, 0] and history[0]["operation"] == "OPTIMIZE"
+    assert len(sql("DESC HISTORY delta('t') LIMIT 2")) == 2
+    (detail,) = sql("DESCRIBE DETAIL delta('t')")
+    assert (detail["numFiles"], detail["partitionColumns"], detail["version"]) == (3, ["k"], 5)
+    assert sql("CREATE TABLE delta('c') SHALLOW CLONE delta('t') VERSION AS OF 3")[0]["cloned_version"] == 3
+    assert sql("SELECT sum(id) AS s FROM delta('c')") == [{"s": 6}]
+    assert sql("CREATE TABLE IF NOT EXISTS delta('c') DEEP CLONE delta('t')") == []
+    sql("RESTORE TABLE delta('t') TO VERSION AS OF 2")
+    assert sql("SELECT sum(id) AS s FROM delta('t')") == [{"s": 3}]
+    sql(f"RESTORE delta('t') TO TIMESTAMP AS OF '{history[1]['timestamp']}'")
+    assert sql("SELECT sum(id) AS s FROM delta('t')") == [{"s": 13}]
+    old = time.time() - 400 * 3600
+    stray = tmp_path / "t" / "stray.parquet"
+    stray.write_bytes(b"x")
+    os.utime(stray, (old, old))
+    assert [f["path"] for f in sql("VACUUM delta('t') RETAIN 200 HOURS DRY RUN")] == ["stray.parquet"] and stray.exists()
+    assert sql("VACUUM delta('t')")[0]["files"] == 1 and not stray.exists()
+    sql("WITH a AS (SELECT 8 AS id, 3 AS k) INSERT INTO delta('t') BY NAME FROM a")
+    sql("WITH a AS (SELECT 8 AS id) MERGE INTO delta('t') t USING a ON t.id = a.id WHEN MATCHED THEN DELETE")
+    assert sql("SELECT count(*) AS n FROM delta('t') WHERE id = 8") == [{"n": 0}]
+    before = len(sql("DESCRIBE HISTORY delta('t')"))
+    for wrong, says in (
+        ("VACUUM delta('t') RETAIN 0 HOURS", "--force"), ("DROP TABLE delta('t')", "TRUNCATE"),
+        ("UPDATE delta('t') SET k = x.k FROM x", "MERGE"), ("DELETE FROM delta('t') USING x", "MERGE"),
+        ("OPTIMIZE delta('t') ZORDER BY id", "here comes '('"), ("RESTORE delta('t') TO VERSION AS OF 99", "99"),
+        ("CREATE OR REPLACE TABLE delta('c') SHALLOW CLONE delta('t')", "OR REPLACE"), ("DESCRIBE HISTORY delta('no')", "no"),
+        ("CREATE TABLE delta('c') SHALLOW CLONE delta('t')", "already"), ("OPTIMIZE delta('t') WHERE id = 1", "id"),
+    ):
+        assert says in ingot.run("query", wrong, cwd=tmp_path, code=1).err, wrong
+    assert len(sql("DESCRIBE HISTORY delta('t')")) == before
+
+
+def test_a_feature_that_nothing_uses_is_dropped(ingot, tmp_path):
+    run(ingot, "CREATE TABLE delta('t') (i INT) TBLPROPERTIES ('delta.feature.vacuumProtocolCheck' = 'supported');"
+               "INSERT INTO delta('t') VALUES (1); ALTER TABLE delta('t') ADD CONSTRAINT small CHECK (i < 10)", cwd=tmp_path)
+    err = ingot.run("query", "ALTER TABLE delta('t') DROP FEATURE checkConstraints", cwd=tmp_path, code=1).err
+    assert "in use" in err
+    run(ingot, "ALTER TABLE delta('t') DROP CONSTRAINT small; ALTER TABLE delta('t') DROP FEATURE checkConstraints", cwd=tmp_path)
+    ingot.run("table", "alter", "t", "--drop-feature", "vacuumProtocolCheck", cwd=tmp_path)
+    protocol = deltalake.DeltaTable(str(tmp_path / "t")).protocol()
+    assert (protocol.min_reader_version, protocol.min_writer_version) == (1, 2)
+    deltalake.write_deltalake(str(tmp_path / "t"), pa.table({"i": pa.array([50], pa.int32())}), mode="append")
+    assert run(ingot, "SELECT sum(i) AS s FROM delta('t')", cwd=tmp_path) == [{"s": 51}]
+    for feature in ("deletionVectors", "columnMapping", "rowTracking"):
+        run(ingot, f"CREATE TABLE delta('{feature}') (i INT) TBLPROPERTIES ('delta.feature.{feature}' = 'supported',"
+                   " 'delta.feature.appendOnly' = 'supported')", cwd=tmp_path)
+        err = ingot.run("query", f"ALTER TABLE delta('{feature}') DROP FEATURE {feature}", cwd=tmp_path, code=1).err
+        assert f"the feature {feature}" in err
+
+
+@pytest.mark.parametrize("value", ["DATE 'infinity'", "TIMESTAMP '-infinity'", "{{'d': DATE '-infinity'}}", "[DATE 'infinity']"])
+def test_no_day_without_end_is_stored(ingot, tmp_path, value):
+    value = value.replace("{{", "{").replace("}}", "}")
+    run(ingot, f"CREATE TABLE delta('t') AS SELECT {value.replace('-', '').replace('infinity', '2024-01-01')} AS d", cwd=tmp_path)
+    err = ingot.run("query", f"INSERT INTO delta('t') VALUES ({value})", cwd=tmp_path, code=1).err
+    assert "column d" in err and "infinity" in err
+    ingot.run("query", f"CREATE TABLE delta('u') AS SELECT {value} AS d", cwd=tmp_path, code=1)
+    assert not (tmp_path / "u" / "_delta_log").exists()
 
 
 def test_a_file_that_may_not_grow_is_an_error_and_no_death(ingot, table, tmp_path):

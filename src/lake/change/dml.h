@@ -144,7 +144,7 @@ IG_MUST_CHECK enum ig_code dml_add_unchanged(const struct dml *d, const struct l
 IG_MUST_CHECK enum ig_code dml_add_updated(const struct dml *d, const struct lake_entry *const *entries, size_t n,
                                            struct buf *sql, struct error *err);
 /* The rows that one clause inserts: only the columns that it has values for. */
-void dml_add_inserted(const struct dml *d, size_t clause, struct buf *sql);
+IG_MUST_CHECK enum ig_code dml_add_inserted(const struct dml *d, size_t clause, struct buf *sql, struct error *err);
 /* The affected rows of the touched files as they were, with _change_type. */
 IG_MUST_CHECK enum ig_code dml_add_before(const struct dml *d, struct buf *sql, struct error *err);
 

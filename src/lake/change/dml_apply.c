@@ -267,7 +267,8 @@ static enum ig_code write_inserted(struct apply *a, struct error *err)
             rc = error_set(err, IG_UNSUPPORTED,
                            "the feature identityColumns: only one clause of a merge can insert rows");
         buf_clear(&sql);
-        dml_add_inserted(d, i, &sql);
+        if (!rc)
+            rc = dml_add_inserted(d, i, &sql, err);
         if (!rc)
             rc = write_rows(a, &sql, false, d->single, err);
     }

@@ -184,7 +184,25 @@ enum ig_code dml_add_updated(const struct dml *d, const struct lake_entry *const
 
 /* --- inserted rows, and rows as they were ------------------------------------------------------------------ */
 
-void dml_add_inserted(const struct dml *d, size_t clause, struct buf *sql)
+/* A row of nothing but defaults: one column has to be there, the writer adds the others. */
+static enum ig_code add_nothing(const struct dml *d, struct buf *sql, struct error *err)
+{
+    const struct schema_type *schema = d->to->metadata.schema;
+
+    for (size_t k = 0; k < schema->n_fields; k++) {
+        const struct schema_field *f = &schema->fields[k];
+
+        if (lake_is_generated(f) || lake_is_identity(f))
+            continue;
+        IG_TRY(lake_add_absent_value(d->t->conn, f, sql, err));
+        buf_puts(sql, " AS ");
+        engine_add_name(sql, str_of(f->name));
+        return IG_OK;
+    }
+    return error_set(err, IG_UNSUPPORTED, "a row without any value: all columns of the table are generated");
+}
+
+enum ig_code dml_add_inserted(const struct dml *d, size_t clause, struct buf *sql, struct error *err)
 {
     const struct schema_type *schema = d->to->metadata.schema;
     const struct dml_clause *c = &d->clauses[clause];
@@ -198,17 +216,14 @@ void dml_add_inserted(const struct dml *d, size_t clause, struct buf *sql)
         engine_add_name(sql, str_of(schema->fields[k].name));
         first = false;
     }
-    if (first) { /* a row of nothing but defaults */
-        buf_puts(sql, "NULL::");
-        schema_add_sql(sql, schema->fields[0].type);
-        buf_puts(sql, " AS ");
-        engine_add_name(sql, str_of(schema->fields[0].name));
-    }
+    if (first)
+        IG_TRY(add_nothing(d, sql, err));
     buf_printf(sql, " FROM temp.%s AS ", d->source_table);
     engine_add_name(sql, str_of(d->source));
     buf_printf(sql, " WHERE %s AND (", d->insert_where);
     dml_add_clause_case(d, LAKE_NOT_MATCHED, sql);
     buf_printf(sql, ") = %zu", clause);
+    return IG_OK;
 }
 
 enum ig_code dml_add_before(const struct dml *d, struct buf *sql, struct error *err)

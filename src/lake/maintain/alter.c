@@ -287,6 +287,7 @@ static enum ig_code (*const changes[])(struct alter *x, struct error *err) = {
     [LAKE_DROP_CONSTRAINT] = drop_constraint,
     [LAKE_CLUSTER_BY] = cluster_by,
     [LAKE_ADD_FEATURE] = add_feature,
+    [LAKE_DROP_FEATURE] = lake_alter_drop_feature,
     [LAKE_UPGRADE_PROTOCOL] = upgrade_protocol,
     [LAKE_SYNC_IDENTITY] = sync_identity,
 };
@@ -337,6 +338,8 @@ static enum ig_code alter_once(struct alter *x, int64_t *version, struct error *
             IG_TRY(lake_check_expressions(x->arena, x->t->conn, x->d.schema, err));
     }
     IG_TRY(lake_draft_finish(&x->d, x->t->store->env, err));
+    if (x->protocol)
+        x->d.protocol = x->protocol;
     IG_TRY(lake_check_draft(&x->d, err));
     if (x->cluster)
         IG_TRY(lake_draft_cluster(&x->d, x->cluster_by, x->n_cluster_by, err));

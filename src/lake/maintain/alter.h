@@ -41,8 +41,9 @@ struct alter {
     const char *operation;
     struct buf parameters; /* the members of operationParameters, without brackets */
     VEC(struct lake_backfill) backfills;
-    bool undisturbed; /* nobody's commit may come between */
-    bool reads_rows;  /* what it decides depends on all rows */
+    const char *protocol; /* with fewer features than before; NULL: as the draft has it */
+    bool undisturbed;     /* nobody's commit may come between */
+    bool reads_rows;      /* what it decides depends on all rows */
     bool cluster;
     const char **cluster_by; /* with `cluster`: by these, once the draft is finished */
     size_t n_cluster_by;
@@ -51,6 +52,7 @@ IG_MUST_CHECK enum ig_code lake_alter_columns(struct alter *x, struct error *err
 IG_MUST_CHECK enum ig_code lake_alter_rename(struct alter *x, struct error *err);
 IG_MUST_CHECK enum ig_code lake_alter_nullable(struct alter *x, struct error *err);
 IG_MUST_CHECK enum ig_code lake_alter_column_text(struct alter *x, struct error *err);
+IG_MUST_CHECK enum ig_code lake_alter_drop_feature(struct alter *x, struct error *err);
 /* Once the draft is finished: if it turns row tracking on, x->backfills are the files that have no row ids yet. */
 IG_MUST_CHECK enum ig_code lake_alter_row_ids(struct alter *x, struct error *err);
 /* "name":"text", with a comma before it if it is not the first. */

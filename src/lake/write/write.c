@@ -250,6 +250,51 @@ static enum ig_code check_years(const struct lake_snapshot *s, const struct lake
     return IG_OK;
 }
 
+/* A day or time without end is DuckDB's alone: no other engine reads it back. */
+static enum ig_code check_finite(const char *key, const struct schema_type *type, const char *name,
+                                 const struct lake_column_stats *columns, size_t n, struct error *err)
+{
+    const struct lake_column_stats *c;
+    enum ig_code rc = IG_OK;
+    struct buf inner;
+
+    buf_init(&inner, 0);
+    for (size_t i = 0; i < type->n_fields && !rc; i++) {
+        buf_clear(&inner);
+        buf_printf(&inner, "%s%s", key, *key ? "." : "");
+        engine_add_name(&inner, str_of(type->fields[i].physical));
+        rc = check_finite(buf_cstr(&inner), type->fields[i].type, *name ? name : type->fields[i].name, columns, n, err);
+    }
+    if (type->kind == SCHEMA_ARRAY) {
+        buf_printf(&inner, "%s.\"element\"", key);
+        rc = check_finite(buf_cstr(&inner), type->element, name, columns, n, err);
+    }
+    buf_release(&inner);
+    if (rc || (type->kind != SCHEMA_DATE && type->kind != SCHEMA_TIMESTAMP && type->kind != SCHEMA_TIMESTAMP_NTZ))
+        return rc;
+    c = lake_find_statistics(columns, n, key);
+    if (c && ((c->max && strcmp(c->max, "infinity") == 0) || (c->min && strcmp(c->min, "-infinity") == 0)))
+        return error_set(err, IG_INVALID, "the column %s: %s is no day or time that other engines can read", name,
+                         c->max && strcmp(c->max, "infinity") == 0 ? c->max : c->min);
+    return IG_OK;
+}
+
+static enum ig_code check_all_finite(const struct write *w, struct str statistics, struct error *err)
+{
+    struct lake_column_stats *columns;
+    struct arena arena;
+    enum ig_code rc;
+    size_t n;
+
+    if (w->whose != LAKE_ROWS_GIVEN && w->whose != LAKE_ROWS_KEPT)
+        return IG_OK;
+    arena_init(&arena);
+    columns = lake_parse_statistics(&arena, statistics, &n);
+    rc = check_finite("", w->s->metadata.schema, "", columns, n, err);
+    arena_release(&arena);
+    return rc;
+}
+
 /* Do the statistics show that the column holds nothing but the value? */
 static bool holds_only(const struct lake_column_stats *c, const struct schema_type *type, int64_t rows,
                        const char *value)
@@ -409,6 +454,8 @@ static enum ig_code take_file(struct write *w, struct engine_rows *rows, struct 
     }
     if (!rc)
         rc = check_years(s, &f, err);
+    if (!rc)
+        rc = check_all_finite(w, buf_str(&statistics), err);
     lake_rules_saw(&w->rules, buf_str(&statistics));
     if (!rc)
         rc = lake_add_stats(&stats, s, f.rows, buf_str(&statistics), err);

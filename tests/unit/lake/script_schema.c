@@ -130,12 +130,13 @@ enum ig_code script_make(struct lake_table *t, const char *select, const char *j
 }
 
 static const char *const kinds[] = {
-    [LAKE_SET_PROPERTIES] = "set",   [LAKE_UNSET_PROPERTIES] = "unset",    [LAKE_ADD_COLUMNS] = "add",
-    [LAKE_RENAME_COLUMN] = "rename", [LAKE_DROP_COLUMNS] = "drop",         [LAKE_CHANGE_TYPE] = "type",
-    [LAKE_MOVE_COLUMN] = "move",     [LAKE_SET_NOT_NULL] = "not null",     [LAKE_DROP_NOT_NULL] = "null",
-    [LAKE_SET_DEFAULT] = "default",  [LAKE_DROP_DEFAULT] = "no default",   [LAKE_SET_COMMENT] = "comment",
-    [LAKE_ADD_CONSTRAINT] = "check", [LAKE_DROP_CONSTRAINT] = "no check",  [LAKE_CLUSTER_BY] = "cluster",
-    [LAKE_ADD_FEATURE] = "feature",  [LAKE_UPGRADE_PROTOCOL] = "protocol", [LAKE_SYNC_IDENTITY] = "sync",
+    [LAKE_SET_PROPERTIES] = "set",      [LAKE_UNSET_PROPERTIES] = "unset",   [LAKE_ADD_COLUMNS] = "add",
+    [LAKE_RENAME_COLUMN] = "rename",    [LAKE_DROP_COLUMNS] = "drop",        [LAKE_CHANGE_TYPE] = "type",
+    [LAKE_MOVE_COLUMN] = "move",        [LAKE_SET_NOT_NULL] = "not null",    [LAKE_DROP_NOT_NULL] = "null",
+    [LAKE_SET_DEFAULT] = "default",     [LAKE_DROP_DEFAULT] = "no default",  [LAKE_SET_COMMENT] = "comment",
+    [LAKE_ADD_CONSTRAINT] = "check",    [LAKE_DROP_CONSTRAINT] = "no check", [LAKE_CLUSTER_BY] = "cluster",
+    [LAKE_DROP_FEATURE] = "no feature", [LAKE_ADD_FEATURE] = "feature",      [LAKE_UPGRADE_PROTOCOL] = "protocol",
+    [LAKE_SYNC_IDENTITY] = "sync",
 };
 
 enum ig_code script_alter(struct lake_table *t, const char *json, struct buf *out, struct error *err)
