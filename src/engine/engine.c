@@ -48,9 +48,11 @@ static enum ig_code set_result_error(duckdb_result *result, struct error *err)
     return set_error(duckdb_result_error_type(result), duckdb_result_error(result), err);
 }
 
-static enum ig_code set_prepare_error(duckdb_prepared_statement statement, struct error *err)
+/* DuckDB gives the text alone; an interruption may come here too. */
+static enum ig_code set_prepare_error(struct engine_conn *c, duckdb_prepared_statement statement, struct error *err)
 {
-    return set_error(DUCKDB_ERROR_INVALID, duckdb_prepare_error(statement), err);
+    return set_error(atomic_load(&c->interrupted) ? DUCKDB_ERROR_INTERRUPT : DUCKDB_ERROR_INVALID,
+                     duckdb_prepare_error(statement), err);
 }
 
 /* --- database ---------------------------------------------------------------------------------------------- */
@@ -222,7 +224,7 @@ static enum ig_code run_extracted(struct engine_conn *c, duckdb_extracted_statem
     enum ig_code rc = IG_OK;
 
     if (duckdb_prepare_extracted_statement(c->con, all, i, &statement) != DuckDBSuccess) {
-        rc = set_prepare_error(statement, err);
+        rc = set_prepare_error(c, statement, err);
     } else if (duckdb_execute_prepared(statement, result) != DuckDBSuccess) {
         rc = set_result_error(result, err);
         duckdb_destroy_result(result);
@@ -303,7 +305,7 @@ enum ig_code engine_query_streaming(struct engine_conn *c, const char *sql, stru
     atomic_store(&c->interrupted, false);
     memset(rows, 0, sizeof(*rows));
     if (duckdb_prepare(c->con, sql, &statement) != DuckDBSuccess) {
-        rc = set_prepare_error(statement, err);
+        rc = set_prepare_error(c, statement, err);
     } else if (duckdb_execute_prepared_streaming(statement, &rows->result) != DuckDBSuccess) {
         rc = set_result_error(&rows->result, err);
         duckdb_destroy_result(&rows->result);
@@ -500,9 +502,10 @@ enum ig_code engine_query_str(struct engine_conn *c, const char *sql, struct buf
 
 enum ig_code engine_describe(struct engine_conn *c, const char *sql, struct engine_shape *shape, struct error *err)
 {
+    atomic_store(&c->interrupted, false);
     memset(shape, 0, sizeof(*shape));
     if (duckdb_prepare(c->con, sql, &shape->statement) != DuckDBSuccess) {
-        const enum ig_code rc = set_prepare_error(shape->statement, err);
+        const enum ig_code rc = set_prepare_error(c, shape->statement, err);
 
         engine_shape_free(shape);
         return rc;

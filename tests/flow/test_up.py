@@ -17,9 +17,10 @@ def test_up_is_soon_there_and_small(project):
         gold = project.root / f"domains/d{i}/gold/daily_revenue.sql"
         gold.rename(gold.with_name(f"revenue_{i}.sql"))
     with project.up() as up:
+        used = up.processor_seconds()  # by the clock it may take long, where others work too
         time.sleep(1)
-        print(f"ready in {up.seconds_to_ready:.2f} s, {up.resident_bytes() >> 20} MiB resident")
-        assert up.seconds_to_ready < 5
+        print(f"ready in {up.seconds_to_ready:.2f} s, {used:.2f} s of a processor, {up.resident_bytes() >> 20} MiB resident")
+        assert used < 2.5 and up.seconds_to_ready < 25
         assert up.resident_bytes() < 200 << 20
 
 

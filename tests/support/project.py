@@ -70,7 +70,7 @@ def free_port():
     raise AssertionError("no port is free")
 
 
-def wait_for(what, seconds=30, every=0.02):
+def wait_for(what, seconds=60, every=0.02):
     """Calls `what` until it gives something true, and returns that."""
     until = time.monotonic() + seconds
     while True:
@@ -96,7 +96,7 @@ class Up:
         self.bootstrap = None
         self.seconds_to_ready = None
 
-    def wait_ready(self, seconds=30):
+    def wait_ready(self, seconds=60):
         endpoint = self.project.root / "data" / "endpoint.json"
 
         def ready():
@@ -125,6 +125,10 @@ class Up:
     def resident_bytes(self):
         status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
         return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmRSS:"))
+
+    def processor_seconds(self):
+        fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def kill(self):
         self.process.kill()
