@@ -306,7 +306,7 @@ static enum ig_code read_line(struct lake_parser *p, struct str line, uint32_t n
     return IG_OK;
 }
 
-enum ig_code lake_parse_actions(struct lake_parser *p, struct str text, struct lake_actions *out, struct error *err)
+static enum ig_code parse_lines(struct lake_parser *p, struct str text, struct lake_actions *out, struct error *err)
 {
     const char *at = text.p, *end = text.p + text.n;
     uint32_t number = 0;
@@ -327,6 +327,58 @@ enum ig_code lake_parse_actions(struct lake_parser *p, struct str text, struct l
         at = stop + 1;
     }
     return IG_OK;
+}
+
+/* Somebody may have formatted the file for people: then its first line is an opening bracket alone. */
+static bool is_formatted(struct str text)
+{
+    size_t i = 1;
+
+    if (text.n == 0 || text.p[0] != '{')
+        return false;
+    while (i < text.n && (text.p[i] == ' ' || text.p[i] == '\r'))
+        i++;
+    return i < text.n && text.p[i] == '\n';
+}
+
+/* The same objects, one a line: what is kept of them is written to other files as it is. */
+static void add_lines(struct buf *out, struct str text)
+{
+    bool in_string = false;
+    int depth = 0;
+
+    for (size_t i = 0; i < text.n; i++) {
+        const char c = text.p[i];
+
+        if (in_string) {
+            buf_putc(out, c);
+            if (c == '\\' && i + 1 < text.n)
+                buf_putc(out, text.p[++i]);
+            in_string = c != '"';
+            continue;
+        }
+        if (c == ' ' || c == '\n' || c == '\r' || c == '\t')
+            continue;
+        buf_putc(out, c);
+        in_string = c == '"';
+        depth += (c == '{') - (c == '}');
+        if (c == '}' && depth == 0)
+            buf_putc(out, '\n');
+    }
+}
+
+enum ig_code lake_parse_actions(struct lake_parser *p, struct str text, struct lake_actions *out, struct error *err)
+{
+    enum ig_code rc;
+    struct buf lines;
+
+    if (!is_formatted(text))
+        return parse_lines(p, text, out, err);
+    buf_init(&lines, 0);
+    add_lines(&lines, text);
+    rc = parse_lines(p, buf_str(&lines), out, err);
+    buf_release(&lines);
+    return rc;
 }
 
 /* --- the checksum ------------------------------------------------------------------------------------------ */

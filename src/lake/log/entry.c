@@ -123,8 +123,26 @@ static struct str raw_path_of(struct lake_intern *in, const struct lake_file_row
     return arena_str(in->arena, (struct str){in->text.p + 1, in->text.n - 2});
 }
 
+/* "./a/./b" to "a/b", in its place. */
+static size_t without_dots(char *path, size_t n)
+{
+    size_t to = 0;
+
+    for (size_t i = 0; i < n;) {
+        if (path[i] == '.' && i + 1 < n && path[i + 1] == '/' && (to == 0 || path[to - 1] == '/')) {
+            for (i++; i < n && path[i] == '/';)
+                i++;
+            continue;
+        }
+        path[to++] = path[i++];
+    }
+    return to;
+}
+
 static enum ig_code decode_path(struct lake_intern *in, struct str path, struct lake_entry *e, struct error *err)
 {
+    char *copy;
+
     if (path.n == 0 || path.n > UINT32_MAX)
         return error_set(err, IG_CORRUPT, "a file without a path");
     if (memchr(path.p, '%', path.n)) {
@@ -142,8 +160,12 @@ static enum ig_code decode_path(struct lake_intern *in, struct str path, struct 
     }
     if (memchr(path.p, '\0', path.n))
         return error_set(err, IG_CORRUPT, "a path with a zero byte");
-    e->path = arena_strndup(in->arena, path.p, path.n);
-    e->path_n = (uint32_t)path.n;
+    copy = arena_strndup(in->arena, path.p, path.n);
+    e->path = copy;
+    e->path_n = (uint32_t)(memmem(copy, path.n, "./", 2) ? without_dots(copy, path.n) : path.n);
+    copy[e->path_n] = '\0';
+    if (e->path_n == 0)
+        return error_set(err, IG_CORRUPT, "a file without a path");
     e->hash = hash_crc32c(0, e->path, e->path_n);
     return IG_OK;
 }

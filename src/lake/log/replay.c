@@ -386,6 +386,17 @@ static void finish_properties(struct lake_snapshot *s)
     buf_release(&text);
 }
 
+static enum ig_code check_format(struct str metadata, struct error *err)
+{
+    struct json_value format, provider;
+
+    if (!json_member(metadata, "format", &format) || !json_member(format.raw, "provider", &provider))
+        return IG_OK;
+    if (provider.type == JSON_STRING && str_is(provider.raw, "parquet"))
+        return IG_OK;
+    return error_set(err, IG_UNSUPPORTED, "the table's format is " STR_FMT ", not parquet", STR_ARG(provider.raw));
+}
+
 static enum ig_code finish_metadata(struct lake_snapshot *s, struct error *err)
 {
     struct lake_metadata *m = &s->metadata;
@@ -396,6 +407,7 @@ static enum ig_code finish_metadata(struct lake_snapshot *s, struct error *err)
     m->schema_string = json_member_text(s->arena, m->raw, "schemaString");
     if (!m->schema_string)
         return error_set(err, IG_CORRUPT, "the metaData has no schema");
+    IG_TRY(check_format(m->raw, err));
     finish_properties(s);
     IG_TRY(schema_of_json(s->arena, str_of(m->schema_string), &m->schema, err));
     m->partition_columns = string_list(s->arena, m->raw, "partitionColumns", &m->n_partition_columns);

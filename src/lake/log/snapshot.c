@@ -154,6 +154,13 @@ struct opening {
     bool compacted;    /* compaction files may be used */
 };
 
+static bool is_part_of_whole(const struct lake_log *log, size_t i)
+{
+    const int64_t behind = log->checkpoints.p[i].part - 1;
+
+    return behind <= (int64_t)i && lake_log_checkpoint_is_whole(log, i - (size_t)behind);
+}
+
 /* Version 0 is gone, and no checkpoint leads to the version: the log was cleaned up to a later one, or has a gap. */
 static enum ig_code no_beginning(const struct opening *o, struct error *err)
 {
@@ -163,6 +170,14 @@ static enum ig_code no_beginning(const struct opening *o, struct error *err)
     if (first > o->version)
         return error_set(err, IG_NOT_FOUND, "version %lld is not there any more: the log begins at %lld",
                          (long long)o->version, (long long)first);
+    for (size_t i = 0; i < o->log->checkpoints.n; i++) {
+        const struct lake_log_checkpoint *c = &o->log->checkpoints.p[i];
+
+        if (c->version <= o->version && c->n_parts > 1 && !is_part_of_whole(o->log, i))
+            return error_set(err, IG_CORRUPT,
+                             "a part of %lld is missing of the checkpoint of version %lld, and older versions are gone",
+                             (long long)c->n_parts, (long long)c->version);
+    }
     while (version > 0 && lake_log_commit_of(o->log, version))
         version--;
     return error_set(err, IG_CORRUPT, "version %lld is missing in %s/" LAKE_LOG_DIR ", and no checkpoint has it",

@@ -34,9 +34,10 @@ IG_MUST_CHECK enum ig_code lake_dv_read(struct store *st, const char *table_path
                                         struct lake_dv **out, struct error *err);
 
 /* The same in two steps: the first checks the vector and appends a descriptor of where this process finds it, a JSON
- * object; the second reads it again by that. */
+ * object; the second reads it again by that. `n_rows`: of the data file; a vector that names a row behind them is
+ * IG_CORRUPT. */
 IG_MUST_CHECK enum ig_code lake_dv_locate(struct store *st, const char *table_path, struct str descriptor,
-                                          struct buf *located, struct error *err);
+                                          int64_t n_rows, struct buf *located, struct error *err);
 IG_MUST_CHECK enum ig_code lake_dv_read_located(struct env *env, struct str located, struct lake_dv **out,
                                                 struct error *err);
 
@@ -54,12 +55,16 @@ IG_MUST_CHECK enum ig_code lake_dv_write(struct lake_table *t, const struct lake
 
 /* Makes the function that scans of tables with deletion vectors call known to the connection's engine. Opening a
  * lake_table does it; others who run a scan's SQL elsewhere do it themselves. */
+/* And LAKE_OPAQUE, which gives back the FLOAT or DOUBLE that it is given: the engine does not look through it, so that
+ * it does not believe bounds of the column. */
+#define LAKE_OPAQUE "_ingot_opaque"
 IG_MUST_CHECK enum ig_code lake_dv_register(struct engine_conn *c, struct error *err);
 
 struct lake_entry;
-/* Appends " WHERE <the row is live>" for the FROM item f with the columns file_index (the file's place in `entries`)
- * and file_row_number. Each vector is read once here, so that a broken one is found before anything runs. */
+/* Appends " WHERE <the row is live>" for the FROM item f with the columns file_index (the file's place in `entries`,
+ * which have `n_rows`) and file_row_number. Each vector is read once here, so that a broken one is found before
+ * anything runs. */
 IG_MUST_CHECK enum ig_code lake_dv_add_condition(const struct lake_snapshot *s, const struct lake_entry *const *entries,
-                                                 size_t n, struct buf *sql, struct error *err);
+                                                 const int64_t *n_rows, size_t n, struct buf *sql, struct error *err);
 
 #endif

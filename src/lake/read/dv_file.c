@@ -241,8 +241,8 @@ enum ig_code lake_dv_read(struct store *st, const char *table_path, struct str d
     return read_dv(st, table_path, descriptor, NULL, out, err);
 }
 
-enum ig_code lake_dv_locate(struct store *st, const char *table_path, struct str descriptor, struct buf *located,
-                            struct error *err)
+enum ig_code lake_dv_locate(struct store *st, const char *table_path, struct str descriptor, int64_t n_rows,
+                            struct buf *located, struct error *err)
 {
     struct lake_dv *dv = NULL;
     enum ig_code rc;
@@ -250,6 +250,9 @@ enum ig_code lake_dv_locate(struct store *st, const char *table_path, struct str
     buf_puts(located, "{");
     rc = read_dv(st, table_path, descriptor, located, &dv, err);
     buf_puts(located, "}");
+    if (!rc && lake_dv_count(dv) && lake_dv_last(dv) >= (uint64_t)n_rows)
+        rc = error_set(err, IG_CORRUPT, "the deletion vector names row %llu, and the file has %lld",
+                       (unsigned long long)lake_dv_last(dv), (long long)n_rows);
     lake_dv_free(dv);
     return rc;
 }

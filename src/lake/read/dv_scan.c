@@ -123,46 +123,91 @@ static void run_live(duckdb_function_info info, duckdb_data_chunk input, duckdb_
     }
 }
 
+/* Input and output have the same type, and the engine hands in no nulls that it does not put back itself. */
+static void run_opaque(duckdb_function_info info, duckdb_data_chunk input, duckdb_vector output)
+{
+    const duckdb_vector from = duckdb_data_chunk_get_vector(input, 0);
+    const size_t n = (size_t)duckdb_data_chunk_get_size(input);
+    duckdb_logical_type type = duckdb_vector_get_column_type(from);
+    const size_t width = duckdb_get_type_id(type) == DUCKDB_TYPE_FLOAT ? sizeof(float) : sizeof(double);
+
+    (void)info;
+    memcpy(duckdb_vector_get_data(output), duckdb_vector_get_data(from), n * width);
+    duckdb_destroy_logical_type(&type);
+}
+
 static bool is_registered(struct engine_conn *c)
 {
     struct engine_shape shape;
-    const enum ig_code rc = engine_describe(c, "SELECT " LIVE "('[]', 0::UBIGINT, 0)", &shape, NULL);
+    const enum ig_code rc = engine_describe(
+        c, "SELECT " LIVE "('[]', 0::UBIGINT, 0), " LAKE_OPAQUE "(0::FLOAT), " LAKE_OPAQUE "(0::DOUBLE)", &shape, NULL);
 
     engine_shape_free(&shape);
     return rc == IG_OK;
 }
 
-enum ig_code lake_dv_register(struct engine_conn *c, struct error *err)
+static duckdb_scalar_function new_function(const char *name, const duckdb_type *parameters, size_t n,
+                                           duckdb_type result)
 {
-    static const duckdb_type parameters[] = {DUCKDB_TYPE_VARCHAR, DUCKDB_TYPE_UBIGINT, DUCKDB_TYPE_BIGINT};
-    duckdb_scalar_function f;
+    duckdb_scalar_function f = duckdb_create_scalar_function();
     duckdb_logical_type type;
-    duckdb_state state;
 
-    if (is_registered(c))
-        return IG_OK;
-    f = duckdb_create_scalar_function();
-    duckdb_scalar_function_set_name(f, LIVE);
-    for (size_t i = 0; i < IG_COUNT(parameters); i++) {
+    duckdb_scalar_function_set_name(f, name);
+    for (size_t i = 0; i < n; i++) {
         type = duckdb_create_logical_type(parameters[i]);
         duckdb_scalar_function_add_parameter(f, type);
         duckdb_destroy_logical_type(&type);
     }
-    type = duckdb_create_logical_type(DUCKDB_TYPE_BOOLEAN);
+    type = duckdb_create_logical_type(result);
     duckdb_scalar_function_set_return_type(f, type);
     duckdb_destroy_logical_type(&type);
+    return f;
+}
+
+static duckdb_state register_live(struct engine_conn *c)
+{
+    static const duckdb_type parameters[] = {DUCKDB_TYPE_VARCHAR, DUCKDB_TYPE_UBIGINT, DUCKDB_TYPE_BIGINT};
+    duckdb_scalar_function f = new_function(LIVE, parameters, IG_COUNT(parameters), DUCKDB_TYPE_BOOLEAN);
+    duckdb_state state;
+
     duckdb_scalar_function_set_bind(f, bind_live);
     duckdb_scalar_function_set_function(f, run_live);
     state = duckdb_register_scalar_function(engine_handle(c), f);
     duckdb_destroy_scalar_function(&f);
+    return state;
+}
+
+static duckdb_state register_opaque(struct engine_conn *c)
+{
+    static const duckdb_type types[] = {DUCKDB_TYPE_FLOAT, DUCKDB_TYPE_DOUBLE};
+    duckdb_scalar_function_set both = duckdb_create_scalar_function_set(LAKE_OPAQUE);
+    duckdb_state state = DuckDBSuccess;
+
+    for (size_t i = 0; i < IG_COUNT(types) && state == DuckDBSuccess; i++) {
+        duckdb_scalar_function f = new_function(LAKE_OPAQUE, &types[i], 1, types[i]);
+
+        duckdb_scalar_function_set_function(f, run_opaque);
+        state = duckdb_add_scalar_function_to_set(both, f);
+        duckdb_destroy_scalar_function(&f);
+    }
+    if (state == DuckDBSuccess)
+        state = duckdb_register_scalar_function_set(engine_handle(c), both);
+    duckdb_destroy_scalar_function_set(&both);
+    return state;
+}
+
+enum ig_code lake_dv_register(struct engine_conn *c, struct error *err)
+{
+    if (is_registered(c))
+        return IG_OK;
     /* Another connection may have been quicker. */
-    if (state != DuckDBSuccess && !is_registered(c))
-        return error_set(err, IG_IO, "engine: the function " LIVE " cannot be registered");
+    if ((register_live(c) != DuckDBSuccess || register_opaque(c) != DuckDBSuccess) && !is_registered(c))
+        return error_set(err, IG_IO, "engine: the functions " LIVE " and " LAKE_OPAQUE " cannot be registered");
     return IG_OK;
 }
 
-enum ig_code lake_dv_add_condition(const struct lake_snapshot *s, const struct lake_entry *const *entries, size_t n,
-                                   struct buf *sql, struct error *err)
+enum ig_code lake_dv_add_condition(const struct lake_snapshot *s, const struct lake_entry *const *entries,
+                                   const int64_t *n_rows, size_t n, struct buf *sql, struct error *err)
 {
     struct buf text;
     enum ig_code rc = IG_OK;
@@ -175,7 +220,7 @@ enum ig_code lake_dv_add_condition(const struct lake_snapshot *s, const struct l
             buf_puts(&text, "null");
             continue;
         }
-        rc = lake_dv_locate(s->store, s->table_path, lake_entry_dv(entries[i]), &text, err);
+        rc = lake_dv_locate(s->store, s->table_path, lake_entry_dv(entries[i]), n_rows[i], &text, err);
         if (rc)
             error_context(err, rc, "file " STR_FMT, STR_ARG(lake_entry_name(entries[i])));
     }

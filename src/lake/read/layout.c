@@ -1,109 +1,133 @@
 /*
- * What the footers say of a file's columns, for the tables where names alone do not tell: with field ids a column is
- * where its id is, and a variant may be marked as one or be two plain binaries. Files that have everything in its usual
- * place share one layout; each other file gets its own.
+ * The columns of a table in a file, by its footer: with field ids a column is where its id is, a variant may be marked
+ * as one or be two plain binaries, and values may be stored in another way than the engine expects. A column whose type
+ * in the file cannot become the table's is refused here, with the file's name: the engine would cast whatever it can.
+ * Files that are alike share one layout.
  */
+#include "lake/read/footer.h"
 #include "lake/read/mapping.h"
+#include "lake/read/stored.h"
 
 #include <stdlib.h>
 #include <strings.h>
 
-#define NO_ID INT64_MIN
-
-struct node {
-    const char *name;
-    int64_t id, n_children;
-    const struct node *children; /* the first; the others follow, each behind all of the one before */
-    const struct node *end;      /* behind the last of what is below */
-};
-
-struct file_columns {
-    VEC(struct node) nodes; /* depth first; the root is the first */
-    bool native_variants;   /* they are marked as such */
-};
-
 struct match {
-    const char *path;
     struct arena *arena;
+    const struct lake_snapshot *s;
+    const struct footer *footer;
     bool by_id;
-    bool irregular;
     bool native_variants;
+    bool loose_nan;   /* the file's writer leaves NaN out of the bounds */
+    bool text_option; /* the engine is told that unmarked bytes are text */
 };
 
-static enum ig_code match_type(struct match *m, const struct schema_type *type, const struct node *node,
+static enum ig_code match_type(struct match *m, const struct schema_type *type, const struct footer_node *node,
                                const struct schema_type **out, struct error *err);
 
-static const struct node *next_of(const struct node *n)
+static const struct schema_type *stored_as(struct match *m, const struct schema_type *type, enum schema_stored stored)
+{
+    struct schema_type *copy = ARENA_NEW(m->arena, struct schema_type);
+
+    *copy = *type;
+    copy->stored = stored;
+    return copy;
+}
+
+static const struct footer_node *next_of(const struct footer_node *n)
 {
     return n->end;
 }
 
-static const struct node *child_by_id(const struct node *parent, int64_t id)
+static const struct footer_node *child_by_id(const struct footer_node *parent, int64_t id)
 {
-    for (const struct node *n = parent->children; n < parent->end; n = next_of(n))
+    for (const struct footer_node *n = parent->children; n < parent->end; n = next_of(n))
         if (n->id == id)
             return n;
     return NULL;
 }
 
-static const struct node *child_by_name(const struct node *parent, const char *name)
+static const struct footer_node *child_by_name(const struct footer_node *parent, const char *name)
 {
-    for (const struct node *n = parent->children; n < parent->end; n = next_of(n))
+    for (const struct footer_node *n = parent->children; n < parent->end; n = next_of(n))
         if (strcasecmp(n->name, name) == 0)
             return n;
     return NULL;
 }
 
-static bool has_ids(const struct node *parent)
+static bool has_ids(const struct footer_node *parent)
 {
-    for (const struct node *n = parent->children; n < parent->end; n = next_of(n))
-        if (n->id != NO_ID)
+    for (const struct footer_node *n = parent->children; n < parent->end; n = next_of(n))
+        if (n->id != FOOTER_NO_ID)
             return true;
     return false;
 }
 
 /* Where a field is in the file: NULL if nowhere. All of a mapped table's have an id; a change data file's own column is
  * found by its name. */
-static const struct node *find_child(struct match *m, const struct schema_field *f, const struct node *parent)
+static const struct footer_node *find_child(struct match *m, const struct schema_field *f,
+                                            const struct footer_node *parent)
 {
-    const struct node *by_name = child_by_name(parent, f->physical), *found = by_name;
     int64_t id;
 
     if (m->by_id && json_member_int64(str_of(f->metadata), "delta.columnMapping.id", &id))
-        found = child_by_id(parent, id);
-    m->irregular = m->irregular || found != by_name;
-    return found;
+        return child_by_id(parent, id);
+    return child_by_name(parent, f->physical);
 }
 
-static enum ig_code match_struct(struct match *m, const struct schema_type *type, const struct node *node,
+/* A column that must not be null is in each file that has rows: no writer adds one later. */
+static enum ig_code missing(struct match *m, struct schema_field *f, size_t i, struct error *err)
+{
+    if (!f->nullable && m->footer->n_rows > 0 && f->type->kind != SCHEMA_VOID)
+        return error_set(err, IG_CORRUPT, "column %s is NOT NULL, and the file has no such column", f->name);
+    if (m->by_id)
+        f->physical = arena_printf(m->arena, LAKE_OWN_PREFIX "missing_%zu", i);
+    return IG_OK;
+}
+
+static bool is_partition_field(const struct lake_snapshot *s, const struct schema_field *f)
+{
+    for (size_t i = 0; i < s->metadata.n_partition_columns; i++)
+        if (s->metadata.partition_fields[i] == f)
+            return true;
+    return false;
+}
+
+static enum ig_code match_struct(struct match *m, const struct schema_type *type, const struct footer_node *node,
                                  const struct schema_type **out, struct error *err)
 {
+    const bool top = node == m->footer->root;
     struct schema_type *copy = ARENA_NEW(m->arena, struct schema_type);
 
     *copy = *type;
     copy->fields = ARENA_ARRAY(m->arena, struct schema_field, type->n_fields ? type->n_fields : 1);
     for (size_t i = 0; i < type->n_fields; i++) {
         struct schema_field *f = &copy->fields[i];
-        const struct node *child;
+        const struct footer_node *child;
 
         *f = type->fields[i];
+        if (top && is_partition_field(m->s, &type->fields[i]))
+            continue;
         child = find_child(m, f, node);
-        if (child) {
-            f->physical = child->name;
-            IG_TRY(match_type(m, f->type, child, &f->type, err));
-        } else if (m->by_id) {
-            f->physical = arena_printf(m->arena, LAKE_OWN_PREFIX "missing_%zu", i);
+        if (!child) {
+            IG_TRY(missing(m, f, i, err));
+            continue;
         }
+        f->physical = child->name;
+        IG_TRY(match_type(m, f->type, child, &f->type, err));
+        if (top && m->loose_nan && (f->type->kind == SCHEMA_FLOAT || f->type->kind == SCHEMA_DOUBLE))
+            f->type = stored_as(m, f->type, SCHEMA_LOOSE_NAN);
     }
     *out = copy;
     return IG_OK;
 }
 
-/* The node of a list's elements: the group "list" between is left out by old writers. */
-static const struct node *element_node(const struct node *list)
+/* The node of a list's elements: the group "list" between is left out by old writers, and by others the list itself. */
+static const struct footer_node *element_node(const struct footer_node *list)
 {
-    const struct node *middle = list->n_children == 1 ? list->children : NULL;
+    const struct footer_node *middle = list->n_children == 1 ? list->children : NULL;
 
+    if (list->repeated)
+        return list;
     if (!middle)
         return NULL;
     if (middle->n_children == 1 && strcmp(middle->name, "array") != 0 &&
@@ -112,38 +136,60 @@ static const struct node *element_node(const struct node *list)
     return middle;
 }
 
-static enum ig_code match_variant(struct match *m, const struct node *node, struct error *err)
+static enum ig_code match_variant(struct match *m, const struct footer_node *node, struct error *err)
 {
     if (!m->native_variants && child_by_name(node, "typed_value"))
         return error_set(err, IG_UNSUPPORTED, "the file uses the feature variantShredding without marking it");
     return IG_OK;
 }
 
-static enum ig_code match_type(struct match *m, const struct schema_type *type, const struct node *node,
+static enum ig_code match_leaf(struct match *m, const struct schema_type *type, const struct footer_node *node,
                                const struct schema_type **out, struct error *err)
 {
-    const struct node *element, *key;
+    enum schema_stored stored = SCHEMA_AS_IS;
+    struct buf name;
+
+    if (lake_may_be_stored(type, node, m->text_option, &stored)) {
+        *out = stored == SCHEMA_AS_IS ? type : stored_as(m, type, stored);
+        return IG_OK;
+    }
+    buf_init(&name, 0);
+    schema_add_sql(&name, type);
+    error_set(err, IG_CORRUPT, "column %s is %s in the table, and what the file has is no such type", node->name,
+              buf_cstr(&name));
+    buf_release(&name);
+    return IG_CORRUPT;
+}
+
+static enum ig_code match_type(struct match *m, const struct schema_type *type, const struct footer_node *node,
+                               const struct schema_type **out, struct error *err)
+{
+    const struct footer_node *element = NULL, *key = NULL;
     struct schema_type *copy;
 
     *out = type;
     switch (type->kind) {
+    case SCHEMA_VOID:
+        return IG_OK;
     case SCHEMA_VARIANT:
         return match_variant(m, node, err);
     case SCHEMA_STRUCT:
-        return match_struct(m, type, node, out, err);
+        if (node->physical == FOOTER_GROUP)
+            return match_struct(m, type, node, out, err);
+        break;
     case SCHEMA_ARRAY:
         element = element_node(node);
-        key = NULL;
         break;
     case SCHEMA_MAP:
         key = node->n_children == 1 && node->children->n_children == 2 ? node->children->children : NULL;
         element = key ? next_of(key) : NULL;
         break;
     default:
-        return IG_OK;
+        return match_leaf(m, type, node, out, err);
     }
     if (!element)
-        return error_set(err, IG_CORRUPT, "the column %s is no list or map", node->name);
+        return error_set(err, IG_CORRUPT, "the column %s is no %s", node->name,
+                         type->kind == SCHEMA_STRUCT ? "struct" : "list or map");
     copy = ARENA_NEW(m->arena, struct schema_type);
     *copy = *type;
     if (key)
@@ -153,148 +199,102 @@ static enum ig_code match_type(struct match *m, const struct schema_type *type, 
     return IG_OK;
 }
 
-/* --- footers ----------------------------------------------------------------------------------------------- */
+/* --- layouts ----------------------------------------------------------------------------------------------- */
 
-/* Gives a node and those below it their places; false if the counts do not fit. */
-static bool link_nodes(struct node *nodes, size_t n, size_t *at, int depth)
+/* Are files read the same way by both? */
+static bool same_type(const struct schema_type *a, const struct schema_type *b)
 {
-    struct node *node = &nodes[*at];
-
-    if (depth > 100)
+    if (a == b || !a || !b)
+        return a == b;
+    if (a->stored != b->stored || a->n_fields != b->n_fields)
         return false;
-    node->children = nodes + ++*at;
-    for (int64_t i = 0; i < node->n_children; i++)
-        if (*at >= n || !link_nodes(nodes, n, at, depth + 1))
+    for (size_t i = 0; i < a->n_fields; i++)
+        if (strcmp(a->fields[i].physical, b->fields[i].physical) != 0 ||
+            !same_type(a->fields[i].type, b->fields[i].type))
             return false;
-    node->end = nodes + *at;
-    return true;
+    return same_type(a->key, b->key) && same_type(a->element, b->element);
 }
 
-static enum ig_code match_file(const struct lake_snapshot *s, struct match *m, struct file_columns *f,
-                               const struct lake_layout *usual, const struct lake_layout **out, struct error *err)
+/* With the names that are the file's own. */
+static const struct schema_type *keep_type(struct arena *a, const struct schema_type *type)
+{
+    struct schema_type *copy;
+
+    if (!type)
+        return NULL;
+    copy = ARENA_NEW(a, struct schema_type);
+    *copy = *type;
+    copy->fields = ARENA_ARRAY(a, struct schema_field, type->n_fields ? type->n_fields : 1);
+    for (size_t i = 0; i < type->n_fields; i++) {
+        copy->fields[i] = type->fields[i];
+        copy->fields[i].physical = arena_strdup(a, type->fields[i].physical);
+        copy->fields[i].type = keep_type(a, type->fields[i].type);
+    }
+    copy->key = keep_type(a, type->key);
+    copy->element = keep_type(a, type->element);
+    return copy;
+}
+
+struct layouts {
+    VEC(struct lake_layout *) list;
+    struct arena *arena;  /* theirs */
+    struct arena scratch; /* one file's */
+};
+
+/* The layout of that kind, which the list has from then on. */
+static const struct lake_layout *layout_for(struct layouts *all, const struct match *m, const struct schema_type *type)
 {
     struct lake_layout *own;
-    size_t at = 0;
 
-    if (f->nodes.n == 0 || !link_nodes(f->nodes.p, f->nodes.n, &at, 0) || at != f->nodes.n)
-        return error_set(err, IG_CORRUPT, "%s: its columns are not well-formed", m->path);
-    if (m->by_id && !has_ids(&f->nodes.p[0]))
-        return error_set(err, IG_CORRUPT, "columnMapping by id: %s: the file has no field ids", m->path);
-    own = ARENA_NEW(m->arena, struct lake_layout);
-    if (match_struct(m, s->metadata.schema, &f->nodes.p[0], &own->schema, err))
-        return error_context(err, err ? err->code : IG_CORRUPT, "%s", m->path);
-    own->native_variants = m->native_variants;
-    *out = m->irregular ? own : &usual[m->native_variants];
+    for (size_t i = 0; i < all->list.n; i++)
+        if (all->list.p[i]->native_variants == m->native_variants && same_type(all->list.p[i]->schema, type))
+            return all->list.p[i];
+    own = ARENA_NEW(all->arena, struct lake_layout);
+    *own = (struct lake_layout){keep_type(all->arena, type), m->native_variants};
+    vec_push(&all->list, own);
+    return own;
+}
+
+/* The engine's writer and those of Java take NaN into account, or give no bounds then. */
+static bool leaves_nan_out(const char *writer)
+{
+    return !str_has_prefix(str_of(writer), "DuckDB") && !str_has_prefix(str_of(writer), "parquet-mr");
+}
+
+static enum ig_code layout_of(struct layouts *all, const struct lake_snapshot *s, const char *path, bool by_id,
+                              bool text_option, struct lake_file_layout *out, struct error *err)
+{
+    struct match m = {.arena = &all->scratch, .s = s, .by_id = by_id, .text_option = text_option};
+    const struct schema_type *type;
+    struct footer footer;
+
+    IG_TRY(lake_footer_read(s->store->env, path, &all->scratch, &footer, err));
+    m.footer = &footer;
+    m.loose_nan = leaves_nan_out(footer.writer);
+    for (size_t i = 0; i < footer.n_nodes; i++)
+        m.native_variants = m.native_variants || footer.root[i].meaning == FOOTER_VARIANT;
+    if (by_id && !has_ids(footer.root) && footer.n_rows > 0)
+        return error_set(err, IG_CORRUPT, "columnMapping by id: the file has no field ids");
+    IG_TRY(match_struct(&m, s->metadata.schema, footer.root, &type, err));
+    out->layout = layout_for(all, &m, type);
+    out->n_rows = footer.n_rows;
     return IG_OK;
 }
 
-/* One row of parquet_schema: file, name, children, field id. */
-static void add_node(struct arena *a, struct engine_rows *rows, struct file_columns *f)
-{
-    const struct str name = engine_str(rows, 1);
-    const struct node node = {
-        .name = arena_strndup(a, name.p ? name.p : "", name.n),
-        .n_children = engine_int64(rows, 2),
-        .id = engine_is_null(rows, 3) ? NO_ID : engine_int64(rows, 3),
-    };
-
-    vec_push(&f->nodes, node);
-}
-
-/* parquet_schema does not tell the mark of a variant; the types of the columns do. */
-static enum ig_code find_marks(struct engine_conn *c, const char *path, bool *marked, struct error *err)
-{
-    enum ig_code rc;
-    int64_t n = 0;
-    struct buf sql;
-
-    buf_init(&sql, 0);
-    buf_puts(&sql, "SELECT count(*) FROM (DESCRIBE SELECT * FROM read_parquet(");
-    lake_add_path_literal(&sql, str_of(path));
-    buf_puts(&sql, ")) WHERE regexp_matches(column_type, '(^|[ (])VARIANT($|[],)[])')");
-    rc = engine_query_int64(c, buf_cstr(&sql), &n, err);
-    *marked = n > 0;
-    buf_release(&sql);
-    return rc;
-}
-
-static enum ig_code read_footers(struct engine_conn *c, const char *const *paths, size_t n, struct arena *a,
-                                 struct file_columns *files, struct error *err)
-{
-    struct engine_rows rows = {0};
-    enum ig_code rc = IG_OK;
-    struct buf sql;
-
-    buf_init(&sql, 0);
-    for (size_t i = 0; i < n && !rc; i++) {
-        buf_clear(&sql);
-        buf_puts(&sql, "SELECT file_name, name, num_children, field_id FROM parquet_schema(");
-        lake_add_path_literal(&sql, str_of(paths[i]));
-        buf_putc(&sql, ')');
-        rc = engine_query(c, buf_cstr(&sql), &rows, err);
-        while (!rc && engine_next(&rows))
-            add_node(a, &rows, &files[i]);
-        engine_rows_free(&rows);
-        if (!rc)
-            rc = find_marks(c, paths[i], &files[i].native_variants, err);
-        if (rc)
-            rc = error_context(err, rc == IG_INVALID ? IG_CORRUPT : rc, "%s", paths[i]);
-    }
-    buf_release(&sql);
-    return rc;
-}
-
-/* The engine's connections belong to others here: an engine of our own reads the footers. */
-static enum ig_code read_all(const char *const *paths, size_t n, struct arena *a, struct file_columns *files,
-                             struct error *err)
-{
-    const struct engine_options options = {.threads = 1};
-    struct engine_conn *c = NULL;
-    struct engine *e = NULL;
-    enum ig_code rc = engine_open(&options, &e, err);
-
-    if (!rc)
-        rc = engine_connect(e, &c, err);
-    if (!rc)
-        rc = read_footers(c, paths, n, a, files, err);
-    engine_disconnect(c);
-    engine_close(e);
-    return rc;
-}
-
-static bool has_variants(const struct schema_type *type)
-{
-    if (!type)
-        return false;
-    for (size_t i = 0; i < type->n_fields; i++)
-        if (has_variants(type->fields[i].type))
-            return true;
-    return type->kind == SCHEMA_VARIANT || has_variants(type->key) || has_variants(type->element);
-}
-
 enum ig_code lake_layouts(const struct lake_snapshot *s, const char *const *paths, size_t n, struct arena *a,
-                          const struct lake_layout **out, struct error *err)
+                          struct lake_file_layout *out, struct error *err)
 {
-    const bool by_id = lake_mapping_of(s) == LAKE_MAPPING_ID;
-    struct lake_layout *usual = ARENA_ARRAY(a, struct lake_layout, 2);
-    struct file_columns *files;
-    enum ig_code rc;
+    const bool by_id = lake_mapping_of(s) == LAKE_MAPPING_ID, text_option = !lake_has_binary(s->metadata.schema);
+    struct layouts all = {.arena = a};
+    enum ig_code rc = IG_OK;
 
-    usual[0] = (struct lake_layout){s->metadata.schema, false};
-    usual[1] = (struct lake_layout){s->metadata.schema, true};
-    for (size_t i = 0; i < n; i++)
-        out[i] = &usual[0];
-    if (n == 0 || (!by_id && !has_variants(s->metadata.schema)))
-        return IG_OK;
-    files = check_calloc(n, sizeof(*files));
-    rc = read_all(paths, n, a, files, err);
+    arena_init(&all.scratch);
     for (size_t i = 0; i < n && !rc; i++) {
-        struct match m = {.path = paths[i], .arena = a, .by_id = by_id, .native_variants = files[i].native_variants};
-
-        rc = match_file(s, &m, &files[i], usual, &out[i], err);
+        rc = layout_of(&all, s, paths[i], by_id, text_option, &out[i], err);
+        if (rc)
+            error_context(err, rc, "the file %s", paths[i]);
+        arena_release(&all.scratch);
     }
-    for (size_t i = 0; i < n; i++)
-        vec_free(&files[i].nodes);
-    free(files);
+    vec_free(&all.list);
     return rc;
 }

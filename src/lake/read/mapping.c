@@ -1,5 +1,6 @@
 #include "lake/read/mapping.h"
 
+#include "lake/read/dv.h"
 #include "lake/table/features.h"
 #include "lake/table/row_ids.h"
 
@@ -100,12 +101,38 @@ static bool is_variant(const struct schema_type *type)
     return type->kind == SCHEMA_VARIANT;
 }
 
+static bool is_bytes(const struct schema_type *type)
+{
+    return type->kind == SCHEMA_BINARY || type->kind == SCHEMA_VARIANT;
+}
+
+bool lake_has_binary(const struct schema_type *type)
+{
+    return any_field(type, is_bytes);
+}
+
+static bool is_odd(const struct schema_type *type)
+{
+    return type->stored != SCHEMA_AS_IS;
+}
+
 static bool is_renamed(const struct schema_type *type)
 {
     for (size_t i = 0; i < type->n_fields; i++)
         if (strcmp(type->fields[i].name, type->fields[i].physical) != 0)
             return true;
     return false;
+}
+
+/* What the engine reads for a column without members. */
+static void add_physical_leaf(struct buf *sql, const struct schema_type *type)
+{
+    if (type->stored == SCHEMA_OTHER_TIME)
+        buf_puts(sql, type->kind == SCHEMA_TIMESTAMP ? "TIMESTAMP" : "TIMESTAMPTZ");
+    else if (type->stored == SCHEMA_OTHER_TEXT)
+        buf_puts(sql, type->kind == SCHEMA_STRING ? "BLOB" : "VARCHAR");
+    else
+        schema_add_sql(sql, type);
 }
 
 /* The type with a file's names in it. */
@@ -137,7 +164,7 @@ static void add_physical_type(struct buf *sql, const struct schema_type *type, b
         buf_puts(sql, native_variants ? "VARIANT" : "STRUCT(metadata BLOB, \"value\" BLOB)");
         break;
     default:
-        schema_add_sql(sql, type);
+        add_physical_leaf(sql, type);
         break;
     }
 }
@@ -235,17 +262,31 @@ static void add_members(struct buf *sql, const struct schema_type *type)
     buf_putc(sql, '}');
 }
 
-/* For types with variants: each value is taken apart and put together anew. `depth` makes the names unique. */
-static void add_rebuilt(struct buf *sql, const struct schema_type *type, const char *from, int depth)
+/* A value without members, stored in another way; of NULL it is NULL. */
+static bool add_converted(struct buf *sql, const struct schema_type *type, const char *from, bool native_variants)
+{
+    if (type->kind == SCHEMA_VARIANT && !native_variants)
+        buf_printf(sql, "variant_bytes_to_variant(%s.metadata || %s.\"value\")", from, from);
+    else if (type->stored == SCHEMA_OTHER_TIME) /* whatever the session's time zone is */
+        buf_printf(sql, "timezone('UTC', %s)", from);
+    else if (type->stored == SCHEMA_OTHER_TEXT)
+        buf_printf(sql, "%s(%s)", type->kind == SCHEMA_STRING ? "decode" : "encode", from);
+    else if (type->stored == SCHEMA_LOOSE_NAN) /* the engine cannot see that nothing happens to the value */
+        buf_printf(sql, LAKE_OPAQUE "(%s)", from);
+    else
+        return false;
+    return true;
+}
+
+/* Each value is taken apart and put together anew. `depth` makes the names unique. */
+static void add_rebuilt(struct buf *sql, const struct schema_type *type, const char *from, int depth, bool native)
 {
     struct buf inner;
 
-    if (!any_field(type, is_variant) && !any_field(type, is_renamed)) {
-        buf_puts(sql, from);
+    if (add_converted(sql, type, from, native))
         return;
-    }
-    if (type->kind == SCHEMA_VARIANT) { /* of NULL it is NULL */
-        buf_printf(sql, "variant_bytes_to_variant(%s.metadata || %s.\"value\")", from, from);
+    if ((native || !any_field(type, is_variant)) && !any_field(type, is_renamed) && !any_field(type, is_odd)) {
+        buf_puts(sql, from);
         return;
     }
     buf_init(&inner, 0);
@@ -260,14 +301,14 @@ static void add_rebuilt(struct buf *sql, const struct schema_type *type, const c
             buf_puts(sql, i ? ", " : "");
             engine_add_name(sql, str_of(type->fields[i].name));
             buf_puts(sql, " := ");
-            add_rebuilt(sql, type->fields[i].type, buf_cstr(&inner), depth);
+            add_rebuilt(sql, type->fields[i].type, buf_cstr(&inner), depth, native);
         }
         buf_putc(sql, ')');
         break;
     case SCHEMA_ARRAY:
         buf_printf(&inner, LAKE_OWN_PREFIX "e%d", depth);
         buf_printf(sql, "list_transform(%s, lambda %s: ", from, buf_cstr(&inner));
-        add_rebuilt(sql, type->element, buf_cstr(&inner), depth + 1);
+        add_rebuilt(sql, type->element, buf_cstr(&inner), depth + 1, native);
         buf_putc(sql, ')');
         break;
     default: /* a map */
@@ -276,11 +317,11 @@ static void add_rebuilt(struct buf *sql, const struct schema_type *type, const c
             "map_from_entries(list_transform(map_entries(%s), lambda " LAKE_OWN_PREFIX "e%d: struct_pack(key := ", from,
             depth);
         buf_printf(&inner, LAKE_OWN_PREFIX "e%d.\"key\"", depth);
-        add_rebuilt(sql, type->key, buf_cstr(&inner), depth + 1);
+        add_rebuilt(sql, type->key, buf_cstr(&inner), depth + 1, native);
         buf_clear(&inner);
         buf_printf(&inner, LAKE_OWN_PREFIX "e%d.\"value\"", depth);
         buf_puts(sql, ", \"value\" := ");
-        add_rebuilt(sql, type->element, buf_cstr(&inner), depth + 1);
+        add_rebuilt(sql, type->element, buf_cstr(&inner), depth + 1, native);
         buf_puts(sql, ")))");
         break;
     }
@@ -303,8 +344,8 @@ void lake_add_read_column(const struct lake_layout *layout, size_t i, struct buf
     buf_puts(&name, "f.");
     add_read_name(&text, f, i);
     engine_add_name(&name, buf_str(&text));
-    if (any_field(f->type, is_variant) && !layout->native_variants) {
-        add_rebuilt(sql, f->type, buf_cstr(&name), 0);
+    if ((any_field(f->type, is_variant) && !layout->native_variants) || any_field(f->type, is_odd)) {
+        add_rebuilt(sql, f->type, buf_cstr(&name), 0, layout->native_variants);
     } else if (any_field(f->type, is_renamed)) {
         buf_printf(sql, "remap_struct(%s, NULL::", buf_cstr(&name));
         schema_add_sql(sql, f->type);

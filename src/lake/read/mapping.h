@@ -19,14 +19,22 @@ IG_MUST_CHECK enum ig_code lake_mapping_apply(struct lake_snapshot *s, struct er
 
 /* The columns as one file has them. */
 struct lake_layout {
-    const struct schema_type *schema; /* the table's, with the physical names of this file */
+    const struct schema_type *schema; /* the table's, with the physical names of this file, and how it stores them */
     bool native_variants;             /* the file says itself that its variants are variants */
 };
 
-/* The layouts of n files (paths of this process), in the arena; files that are alike have the same one. Footers are
- * read only where names do not suffice: with field ids and with variants. Errors name the file. */
+struct lake_file_layout {
+    const struct lake_layout *layout;
+    int64_t n_rows; /* with those that a deletion vector deletes */
+};
+
+/* The layouts of n files (paths of this process) by their footers, in the arena; files that are alike have the same
+ * one. A file that cannot be one of the table is IG_CORRUPT; errors name it. */
 IG_MUST_CHECK enum ig_code lake_layouts(const struct lake_snapshot *s, const char *const *paths, size_t n,
-                                        struct arena *a, const struct lake_layout **out, struct error *err);
+                                        struct arena *a, struct lake_file_layout *out, struct error *err);
+
+/* Is there a column, at any depth, whose bytes must stay what they are? */
+bool lake_has_binary(const struct schema_type *type);
 
 /* Appends read_parquet's schema option for the columns that files hold, and with `row_ids` those of row tracking. */
 void lake_add_read_schema(const struct lake_snapshot *s, const struct lake_layout *layout, bool row_ids,

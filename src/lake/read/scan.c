@@ -6,10 +6,10 @@
  * f WHERE _ingot_live('[...]', file_index, file_row_number) UNION ALL SELECT f."a" AS "a", ..., p."date" AS "date" FROM
  * read_parquet(...) AS f JOIN (VALUES (0, DATE '...'), ...) AS p(_ingot_at, "date") ON _ingot_at = file_index)
  *
- * The schema is the table's, not the files': columns that a file lacks are null, those of a narrower type are widened,
- * and no footer is read before its file is. Casts, filters and projections happen within the reader. Partition values
- * come from the log, never from the path: as constants of an arm of their own while the partitions are few, else by a
- * join. Files with deletion vectors are in arms of their own, so that the others do not pay for them.
+ * The schema is the table's, not the files': columns that a file lacks are null, those of a narrower type are widened.
+ * Each file's footer is looked at first (layout.c). Casts, filters and projections happen within the reader. Partition
+ * values come from the log, never from the path: as constants of an arm of their own while the partitions are few, else
+ * by a join. Files with deletion vectors are in arms of their own, so that the others do not pay for them.
  */
 #include "lake/log/seal.h"
 #include "lake/read/dv.h"
@@ -128,6 +128,8 @@ void lake_add_constant(struct buf *sql, const struct schema_type *type, const ch
 struct arm {
     VEC(const struct lake_entry *) entries;
     VEC(const char *) paths;
+    VEC(int64_t) rows; /* of each */
+    int64_t n_rows;    /* of all */
     const struct lake_layout *layout;
     const char *const *values; /* of all of them; NULL: they differ */
     bool has_dv;
@@ -345,7 +347,7 @@ static enum ig_code check_row_ids(const struct scan *c, const struct lake_entry 
 static enum ig_code make_arms(struct scan *c, const struct lake_entry *const *entries, size_t n, struct error *err)
 {
     const char **paths = ARENA_ARRAY(&c->arena, const char *, n + 1);
-    const struct lake_layout **layouts = ARENA_ARRAY(&c->arena, const struct lake_layout *, n + 1);
+    struct lake_file_layout *layouts = ARENA_ARRAY(&c->arena, struct lake_file_layout, n + 1);
 
     IG_TRY(check_row_ids(c, entries, n, err));
     IG_TRY(find_paths(c, entries, n, paths, err));
@@ -353,10 +355,13 @@ static enum ig_code make_arms(struct scan *c, const struct lake_entry *const *en
     IG_TRY(lake_layouts(c->s, paths, n, &c->arena, layouts, err));
     c->constants = few_partitions(c->s, entries, n);
     for (size_t i = 0; i < n; i++) {
-        struct arm *arm = arm_for(c, entries[i], layouts[i]);
+        struct arm *arm = arm_for(c, entries[i], layouts[i].layout);
+        int64_t sum;
 
         vec_push(&arm->entries, entries[i]);
         vec_push(&arm->paths, paths[i]);
+        vec_push(&arm->rows, layouts[i].n_rows);
+        arm->n_rows = __builtin_add_overflow(arm->n_rows, layouts[i].n_rows, &sum) ? INT64_MAX : sum;
     }
     return IG_OK;
 }
@@ -404,18 +409,6 @@ static void add_paths(const struct arm *arm, struct buf *sql)
     engine_add_literal(sql, buf_str(&all));
     buf_printf(sql, ", chr(%d))", separator);
     buf_release(&all);
-}
-
-/* Does a column of the type need the bytes to stay what they are? */
-static bool has_binary(const struct schema_type *type)
-{
-    if (!type)
-        return false;
-    for (size_t i = 0; i < type->n_fields; i++)
-        if (has_binary(type->fields[i].type))
-            return true;
-    return type->kind == SCHEMA_BINARY || type->kind == SCHEMA_VARIANT || has_binary(type->key) ||
-           has_binary(type->element);
 }
 
 /* JOIN (VALUES (place in the arm, what is asked for: entry's index, row ids; partition values), ...) */
@@ -501,25 +494,8 @@ static void add_columns(const struct scan *c, const struct arm *arm, struct buf 
         buf_puts(sql, "NULL");
 }
 
-/* Rows of the files by their statistics, -1 if one has none. Saves the engine from looking into files to estimate. */
-static int64_t count_rows(const struct arm *arm)
-{
-    int64_t sum = 0;
-
-    for (size_t i = 0; i < arm->entries.n; i++) {
-        const int64_t rows = lake_entry_rows(arm->entries.p[i]);
-
-        if (rows < 0 || sum > INT64_MAX - rows)
-            return -1;
-        sum += rows;
-    }
-    return sum;
-}
-
 static enum ig_code add_arm(const struct scan *c, const struct arm *arm, struct buf *sql, struct error *err)
 {
-    const int64_t rows = count_rows(arm);
-
     buf_puts(sql, "SELECT ");
     add_columns(c, arm, sql);
     buf_puts(sql, " FROM read_parquet(");
@@ -528,15 +504,15 @@ static enum ig_code add_arm(const struct scan *c, const struct arm *arm, struct 
     lake_add_read_schema(c->s, arm->layout, c->asked->row_ids, sql);
     buf_puts(sql, ", hive_partitioning = false");
     /* Writers of old did not mark their strings as text. */
-    if (!has_binary(c->s->metadata.schema))
+    if (!lake_has_binary(c->s->metadata.schema))
         buf_puts(sql, ", binary_as_string = true");
-    if (rows >= 0)
-        buf_printf(sql, ", explicit_cardinality = %lld", (long long)rows);
+    /* Saves the engine from looking into files to estimate. */
+    buf_printf(sql, ", explicit_cardinality = %lld", (long long)arm->n_rows);
     buf_puts(sql, ") AS f");
     if (c->asked->file_column || c->asked->row_ids || (!arm->values && c->s->metadata.n_partition_columns))
         add_join(c, arm, sql);
     if (arm->has_dv)
-        IG_TRY(lake_dv_add_condition(c->s, arm->entries.p, arm->entries.n, sql, err));
+        IG_TRY(lake_dv_add_condition(c->s, arm->entries.p, arm->rows.p, arm->entries.n, sql, err));
     return IG_OK;
 }
 
@@ -586,6 +562,7 @@ enum ig_code lake_add_scan_of(const struct lake_snapshot *s, const struct lake_e
     for (size_t i = 0; i < c.arms.n; i++) {
         vec_free(&c.arms.p[i].entries);
         vec_free(&c.arms.p[i].paths);
+        vec_free(&c.arms.p[i].rows);
     }
     vec_free(&c.arms);
     arena_release(&c.arena);

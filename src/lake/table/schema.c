@@ -89,6 +89,30 @@ static enum ig_code parse_field(struct arena *a, struct str object, int depth, s
     return IG_OK;
 }
 
+static int compare_names(const void *a, const void *b)
+{
+    return strcasecmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Neither the engine nor Spark can tell columns apart by their case alone. */
+static enum ig_code check_names(const struct schema_type *type, struct error *err)
+{
+    const char **names = check_calloc(type->n_fields + 1, sizeof(*names));
+    enum ig_code rc = IG_OK;
+
+    for (size_t i = 0; i < type->n_fields; i++)
+        names[i] = type->fields[i].name;
+    qsort(names, type->n_fields, sizeof(*names), compare_names);
+    for (size_t i = 1; i < type->n_fields && !rc; i++)
+        if (strcasecmp(names[i - 1], names[i]) == 0)
+            rc = strcmp(names[i - 1], names[i]) == 0
+                     ? error_set(err, IG_CORRUPT, "the column %s is in the schema twice", names[i])
+                     : error_set(err, IG_UNSUPPORTED, "the columns %s and %s differ only in case", names[i - 1],
+                                 names[i]);
+    free(names);
+    return rc;
+}
+
 static enum ig_code parse_fields(struct arena *a, struct str list, int depth, struct schema_type *type,
                                  struct error *err)
 {
@@ -111,6 +135,7 @@ static enum ig_code parse_fields(struct arena *a, struct str list, int depth, st
         type->fields = ARENA_ARRAY(a, struct schema_field, fields.n ? fields.n : 1);
         if (fields.n)
             memcpy(type->fields, fields.p, fields.n * sizeof(*fields.p));
+        rc = check_names(type, err);
     }
     vec_free(&fields);
     return rc;

@@ -35,6 +35,14 @@ enum schema_kind {
     SCHEMA_MAP
 };
 
+/* How a file has the values of a column, where it is not what the engine expects for the type. */
+enum schema_stored {
+    SCHEMA_AS_IS,
+    SCHEMA_OTHER_TIME, /* times with a zone as such without one, or the other way round: both mean UTC */
+    SCHEMA_OTHER_TEXT, /* texts as unmarked bytes, or bytes that are marked as text */
+    SCHEMA_LOOSE_NAN   /* the bounds within the file leave NaN out */
+};
+
 struct schema_type;
 
 struct schema_field {
@@ -53,9 +61,10 @@ struct schema_type {
     const struct schema_type *key;     /* of a map */
     const struct schema_type *element; /* of an array; a map's value */
     bool element_nullable;
-    bool untyped; /* of a query's bare NULL: fits everywhere */
-    int limit;    /* of a char(n) or varchar(n), which schema_of_text makes; 0: none */
-    bool padded;  /* char(n) */
+    bool untyped;              /* of a query's bare NULL: fits everywhere */
+    enum schema_stored stored; /* in a file's layout */
+    int limit;                 /* of a char(n) or varchar(n), which schema_of_text makes; 0: none */
+    bool padded;               /* char(n) */
 };
 
 /* The struct that a schemaString describes. IG_UNSUPPORTED names a type that we do not know. */
