@@ -191,6 +191,18 @@ static enum ig_code run(struct run *r, struct error *err)
     return rc;
 }
 
+/* Is a file of the table what the engine could not read? Then the message names it. */
+static enum ig_code blame(const struct run *r, enum ig_code rc, struct error *err)
+{
+    struct error found = {0};
+
+    if (!r->t || r->c->kind == QUERY_CREATE || !lake_looks_broken(err->msg) ||
+        lake_find_broken(r->t, LAKE_LATEST, &found) == IG_OK)
+        return rc;
+    *err = found;
+    return found.code;
+}
+
 /* The lake's message without DuckDB's picture of our own query, and with the place of what it quotes. */
 static enum ig_code locate(const struct run *r, enum ig_code rc, struct error *err)
 {
@@ -228,7 +240,7 @@ enum ig_code query_change_run(struct env *env, struct store *project, struct eng
         if (!rc)
             rc = run(&r, err);
         if (rc)
-            rc = locate(&r, rc, err);
+            rc = locate(&r, blame(&r, rc, err), err);
     }
     lake_close(t);
     if (place.owned)

@@ -42,8 +42,8 @@ static enum ig_code make_view(struct query_views *v, const char *schema, const c
 }
 
 /* The FROM item of a Delta table's version. Files are left out that `where`, if not NULL, excludes. */
-static enum ig_code add_scan(struct lake_table *table, int64_t version, const char *where, bool row_ids,
-                             struct buf *from, struct error *err)
+static enum ig_code add_scan(struct query_views *v, struct store *st, const char *path, struct lake_table *table,
+                             int64_t version, const char *where, bool row_ids, struct buf *from, struct error *err)
 {
     const struct lake_scan scan = {.where = where, .where_only_skips = true, .row_ids = row_ids};
     struct lake_snapshot *snapshot = NULL;
@@ -55,6 +55,11 @@ static enum ig_code add_scan(struct lake_table *table, int64_t version, const ch
     if (!rc)
         rc = lake_add_scan(snapshot, &scan, from, err);
     buf_puts(from, row_ids ? ")" : "");
+    if (!rc) {
+        const struct query_scanned scanned = {st, arena_strdup(v->arena, path), lake_version(snapshot)};
+
+        vec_push(&v->scanned, scanned);
+    }
     lake_snapshot_free(snapshot);
     return rc;
 }
@@ -65,7 +70,7 @@ static enum ig_code scan_latest(struct query_views *v, const char *path, struct 
     enum ig_code rc = lake_open(v->store, v->c, path, &table, err);
 
     if (!rc)
-        rc = add_scan(table, LAKE_LATEST, NULL, false, from, err);
+        rc = add_scan(v, v->store, path, table, LAKE_LATEST, NULL, false, from, err);
     lake_close(table);
     return rc;
 }
@@ -328,7 +333,7 @@ static enum ig_code scan_asked(struct query_views *v, const struct query_delta *
         rc = lake_add_changes(table, version, last, from, err);
     } else if (!rc) {
         query_add_where(v->c, v->text, (size_t)(d - v->text->deltas.p), &where);
-        rc = add_scan(table, version, where.n ? buf_cstr(&where) : NULL, d->row_ids, from, err);
+        rc = add_scan(v, st, path, table, version, where.n ? buf_cstr(&where) : NULL, d->row_ids, from, err);
     }
     buf_release(&where);
     lake_close(table);
@@ -395,10 +400,29 @@ enum ig_code query_views_of_statement(struct query_views *v, size_t i, struct er
     return IG_OK;
 }
 
+void query_views_blame(struct query_views *v, struct error *err)
+{
+    enum ig_code rc = IG_OK;
+
+    for (size_t i = 0; lake_looks_broken(err->msg) && i < v->scanned.n && !rc; i++) {
+        const struct query_scanned *scanned = &v->scanned.p[i];
+        struct lake_table *table = NULL;
+        struct error found = {0};
+
+        if (!lake_open(scanned->store, v->c, scanned->path, &table, &found)) {
+            rc = lake_find_broken(table, scanned->version, &found);
+            if (rc)
+                *err = found;
+        }
+        lake_close(table);
+    }
+}
+
 void query_views_free(struct query_views *v)
 {
     for (size_t i = 0; i < v->opened.n; i++)
         store_free(v->opened.p[i]);
     vec_free(&v->opened);
     vec_free(&v->empty);
+    vec_free(&v->scanned);
 }

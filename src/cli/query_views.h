@@ -9,6 +9,13 @@
 #include "engine/engine.h"
 #include "store/store.h"
 
+/* A version of a Delta table. */
+struct query_scanned {
+    struct store *store;
+    const char *path;
+    int64_t version;
+};
+
 struct query_views {
     struct env *env;
     struct engine_conn *c;
@@ -18,7 +25,8 @@ struct query_views {
     struct arena *arena;
     /* Tables that the configuration knows and that have no data yet. */
     VEC(const char *) empty;
-    VEC(struct store *) opened; /* of delta('s3://...') and delta('gs://...') */
+    VEC(struct query_scanned) scanned; /* what the views read */
+    VEC(struct store *) opened;        /* of delta('s3://...') and delta('gs://...') */
 };
 
 /*
@@ -30,6 +38,8 @@ IG_MUST_CHECK enum ig_code query_views_make(struct query_views *v, struct error 
 IG_MUST_CHECK enum ig_code query_views_refresh(struct query_views *v, struct error *err);
 /* A view for every delta(...) in statement i, as its table is now. */
 IG_MUST_CHECK enum ig_code query_views_of_statement(struct query_views *v, size_t i, struct error *err);
+/* The engine has said `err` of a statement: if a file that the views read is damaged, `err` names it then. */
+void query_views_blame(struct query_views *v, struct error *err);
 void query_views_free(struct query_views *v);
 
 #endif

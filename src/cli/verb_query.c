@@ -221,8 +221,10 @@ static int show(struct query *q, const char *sql)
     struct engine_streamed done;
     struct error err = {0};
 
-    if (engine_stream(q->conn, sql, how, max_rows, write_out, q, &done, &err))
+    if (engine_stream(q->conn, sql, how, max_rows, write_out, q, &done, &err)) {
+        query_views_blame(&q->views, &err);
         return report(q, &err);
+    }
     say_what_was_done(q, how, &done);
     return CLI_OK;
 }

@@ -93,6 +93,12 @@ struct lake_scan {
 IG_MUST_CHECK enum ig_code lake_add_scan(const struct lake_snapshot *s, const struct lake_scan *scan, struct buf *sql,
                                          struct error *err);
 
+/* Reads the live files of a version one by one until one fails alone: IG_CORRUPT names table, version and file. For who
+ * has got an error of the engine that may be about a damaged file; IG_OK: none of them is. */
+IG_MUST_CHECK enum ig_code lake_find_broken(struct lake_table *t, int64_t version, struct error *err);
+/* May it be? By the words of the engine's message. */
+bool lake_looks_broken(const char *message);
+
 /* --- versions in time -------------------------------------------------------------------------------------- */
 
 /* The version that was the newest one at a time (milliseconds since 1970), by Delta's rules: the in-commit timestamps

@@ -123,16 +123,21 @@ static void run_live(duckdb_function_info info, duckdb_data_chunk input, duckdb_
     }
 }
 
-/* Input and output have the same type, and the engine hands in no nulls that it does not put back itself. */
+/* Input and output have the same type. */
 static void run_opaque(duckdb_function_info info, duckdb_data_chunk input, duckdb_vector output)
 {
     const duckdb_vector from = duckdb_data_chunk_get_vector(input, 0);
     const size_t n = (size_t)duckdb_data_chunk_get_size(input);
+    const uint64_t *valid = duckdb_vector_get_validity(from);
     duckdb_logical_type type = duckdb_vector_get_column_type(from);
     const size_t width = duckdb_get_type_id(type) == DUCKDB_TYPE_FLOAT ? sizeof(float) : sizeof(double);
 
     (void)info;
     memcpy(duckdb_vector_get_data(output), duckdb_vector_get_data(from), n * width);
+    if (valid) {
+        duckdb_vector_ensure_validity_writable(output);
+        memcpy(duckdb_vector_get_validity(output), valid, (n + 63) / 64 * sizeof(*valid));
+    }
     duckdb_destroy_logical_type(&type);
 }
 
