@@ -250,7 +250,8 @@ static enum ig_code check_years(const struct lake_snapshot *s, const struct lake
     return IG_OK;
 }
 
-/* A day or time without end is DuckDB's alone: no other engine reads it back. */
+/* A day or time without end is DuckDB's alone: no other engine reads it back. Statistics are not made of what is in
+ * lists, so this looks there, too. */
 static enum ig_code check_finite(const char *key, const struct schema_type *type, const char *name,
                                  const struct lake_column_stats *columns, size_t n, struct error *err)
 {
@@ -454,11 +455,11 @@ static enum ig_code take_file(struct write *w, struct engine_rows *rows, struct 
     }
     if (!rc)
         rc = check_years(s, &f, err);
-    if (!rc)
-        rc = check_all_finite(w, buf_str(&statistics), err);
     lake_rules_saw(&w->rules, buf_str(&statistics));
     if (!rc)
         rc = lake_add_stats(&stats, s, f.rows, buf_str(&statistics), err);
+    if (!rc)
+        rc = check_all_finite(w, buf_str(&statistics), err);
     f.stats = buf_take(&stats);
     f.name = new_name(w, f.values);
     f.modified_ms = env_now_ms(w->t->store->env);
