@@ -1,5 +1,6 @@
 /*
- * Delta Lake tables (protocol of delta-io/delta, PROTOCOL.md), written at reader 1 / writer 2.
+ * Delta Lake tables (protocol of delta-io/delta, PROTOCOL.md), made at reader 1 / writer 2 and raised for what is in
+ * use.
  *
  * A table is a folder of a store: data files (Parquet) and _delta_log/. A commit becomes visible by one
  * put-if-absent of its version; before that, its data files are durable. Writers in any number of processes are

@@ -352,9 +352,8 @@ void lake_new_files_free(struct lake_new_files *files);
 /* Removes files that no commit took. */
 void lake_new_files_discard(struct lake_table *t, const struct lake_new_files *files);
 
-/* `statistics` is the JSON of COPY's column_statistics. IG_INVALID if they tell of an infinite date or time. */
-IG_MUST_CHECK enum ig_code lake_add_stats(struct buf *out, const struct lake_snapshot *s, int64_t rows,
-                                          struct str statistics, struct error *err);
+/* `statistics` is the JSON of COPY's column_statistics. */
+void lake_add_stats(struct buf *out, const struct lake_snapshot *s, int64_t rows, struct str statistics);
 
 /* One column of COPY's statistics; texts unescaped in the arena, NULL where not given. */
 struct lake_column_stats {

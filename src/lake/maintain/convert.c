@@ -382,8 +382,7 @@ static void take_file(const struct converter *c, const struct convert_file *f, s
     if (c->o->without_stats)
         buf_printf(&stats, "{\"numRecords\":%lld}", (long long)f->rows);
     else
-        (void)!lake_add_stats(&stats, c->shape, f->rows, buf_str(&f->statistics),
-                              NULL); /* others' rows are as they are */
+        lake_add_stats(&stats, c->shape, f->rows, buf_str(&f->statistics));
     file.stats = buf_take(&stats);
     vec_push(&out->list, file);
     out->rows += f->rows;

@@ -250,8 +250,7 @@ static enum ig_code check_years(const struct lake_snapshot *s, const struct lake
     return IG_OK;
 }
 
-/* A day or time without end is DuckDB's alone: no other engine reads it back. Statistics are not made of what is in
- * lists, so this looks there, too. */
+/* A day or time without end is the engine's alone: to others it is that of some year. In lists, too. */
 static enum ig_code check_finite(const char *key, const struct schema_type *type, const char *name,
                                  const struct lake_column_stats *columns, size_t n, struct error *err)
 {
@@ -275,8 +274,7 @@ static enum ig_code check_finite(const char *key, const struct schema_type *type
         return rc;
     c = lake_find_statistics(columns, n, key);
     if (c && ((c->max && strcmp(c->max, "infinity") == 0) || (c->min && strcmp(c->min, "-infinity") == 0)))
-        return error_set(err, IG_INVALID, "the column %s: %s is no day or time that other engines can read", name,
-                         c->max && strcmp(c->max, "infinity") == 0 ? c->max : c->min);
+        return error_set(err, IG_INVALID, "infinity in the column %s is no date or time that Delta has", name);
     return IG_OK;
 }
 
@@ -456,8 +454,7 @@ static enum ig_code take_file(struct write *w, struct engine_rows *rows, struct 
     if (!rc)
         rc = check_years(s, &f, err);
     lake_rules_saw(&w->rules, buf_str(&statistics));
-    if (!rc)
-        rc = lake_add_stats(&stats, s, f.rows, buf_str(&statistics), err);
+    lake_add_stats(&stats, s, f.rows, buf_str(&statistics));
     if (!rc)
         rc = check_all_finite(w, buf_str(&statistics), err);
     f.stats = buf_take(&stats);
