@@ -201,7 +201,8 @@ enum ig_code checkpoint_to_parquet(struct lake_table *t, const struct lake_snaps
     add_json_columns(s, columns, &sql);
     buf_printf(&sql, ", maximum_object_size = %zu)) TO ", longest < (1 << 24) ? (size_t)1 << 24 : longest * 2);
     engine_add_literal(&sql, str_of(to));
-    buf_puts(&sql, " (FORMAT parquet, COMPRESSION snappy, KV_METADATA {" LAKE_SEAL_MEMBER "})");
+    /* Small row groups: who reads them needs memory for the texts of one only. */
+    buf_puts(&sql, " (FORMAT parquet, COMPRESSION snappy, ROW_GROUP_SIZE 20480, KV_METADATA {" LAKE_SEAL_MEMBER "})");
     rc = buf_check(&sql, err, "a checkpoint's query");
     if (!rc)
         rc = engine_exec(t->conn, err, buf_cstr(&sql));
