@@ -4,7 +4,7 @@
  * in the file cannot become the table's is refused here, with the file's name: the engine would cast whatever it can.
  * Files that are alike share one layout.
  */
-#include "lake/read/footer.h"
+#include "lake/parquet/footer.h"
 #include "lake/read/mapping.h"
 #include "lake/read/stored.h"
 

@@ -6,7 +6,7 @@
 #define LAKE_STORED_H
 
 #include "lake/lake_internal.h"
-#include "lake/read/footer.h"
+#include "lake/parquet/footer.h"
 
 /* May a column of that type (one without members) be stored so? `text_option`: unmarked bytes are read as text. */
 bool lake_may_be_stored(const struct schema_type *type, const struct footer_node *node, bool text_option,
