@@ -475,5 +475,8 @@ int64_t lake_log_retention_ms(const struct lake_snapshot *s);
 void lake_add_name_list(struct buf *out, const char *const *names, size_t n);
 IG_MUST_CHECK enum ig_code lake_commit(struct lake_table *t, const struct lake_change *change, int64_t *version,
                                        struct error *err);
+/* The first commit of a table. IG_EXISTS: somebody was quicker. */
+IG_MUST_CHECK enum ig_code lake_commit_first(struct lake_table *t, const struct lake_change *change, int64_t *version,
+                                             struct error *err);
 
 #endif

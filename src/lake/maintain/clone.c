@@ -437,7 +437,7 @@ static enum ig_code commit(struct cloner *c, struct error *err)
     change.n_domains = domains.n;
     change.parameters = buf_cstr(&parameters);
     change.metrics = buf_cstr(&metrics);
-    rc = lake_commit(c->to, &change, &c->out->version, err);
+    rc = lake_commit_first(c->to, &change, &c->out->version, err);
     buf_release(&metrics);
     buf_release(&parameters);
     buf_release(&protocol);
@@ -446,16 +446,28 @@ static enum ig_code commit(struct cloner *c, struct error *err)
     return rc;
 }
 
-/* Is there a table already? */
+static enum ig_code there_is_one(struct error *err)
+{
+    return error_set(err, IG_EXISTS, "there is a Delta table already");
+}
+
 enum ig_code lake_check_free(struct lake_table *t, struct error *err)
 {
     struct lake_log log = {0};
     enum ig_code rc = lake_log_list(t->store, t->path, &log, err);
 
     if (!rc && lake_log_latest(&log) >= 0)
-        rc = error_set(err, IG_EXISTS, "there is a Delta table already");
+        rc = there_is_one(err);
     lake_log_free(&log);
     return rc;
+}
+
+enum ig_code lake_commit_first(struct lake_table *t, const struct lake_change *change, int64_t *version,
+                               struct error *err)
+{
+    enum ig_code rc = lake_commit(t, change, version, err);
+
+    return rc == IG_CONFLICT ? there_is_one(err) : rc;
 }
 
 /* A table within another one's folder would lose its files to a vacuum of that. */

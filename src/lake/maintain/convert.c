@@ -418,7 +418,7 @@ static enum ig_code commit(struct converter *c, struct error *err)
     change.parameters = buf_cstr(&parameters);
     change.metrics = buf_cstr(&metrics);
     if (!rc && !c->o->dry_run)
-        rc = lake_commit(c->t, &change, &c->out->version, err);
+        rc = lake_commit_first(c->t, &change, &c->out->version, err);
     lake_new_files_free(&files);
     buf_release(&list);
     buf_release(&metrics);

@@ -322,6 +322,58 @@ static void a_deep_clone_is_made_beside_what_another_left(void **state)
     assert_answer(f, "scan deep | | SELECT count(*) AS n FROM t", "{\"n\":18}\n");
 }
 
+/* A store whose first commit of a table gets lost with its answer; just when the writer looks how far the log goes,
+ * another has made the same clone. */
+static struct rival {
+    const struct store_ops *real;
+    struct fixture *f;
+    bool lost, cloned;
+} rival;
+
+static enum ig_code lose_first_commit(struct store *st, const char *name, struct str body, enum store_put_mode mode,
+                                      struct error *err)
+{
+    if (rival.lost || !strstr(name, "/00000000000000000000.json"))
+        return rival.real->put(st, name, body, mode, err);
+    rival.lost = true;
+    return error_set(err, IG_UNKNOWN_OUTCOME, "the connection is gone");
+}
+
+static enum ig_code list_behind_a_rival(struct store *st, const char *prefix, store_list_fn *each, void *ctx,
+                                        struct error *err)
+{
+    if (rival.lost && !rival.cloned) {
+        rival.cloned = true;
+        clone(rival.f, "copy", true);
+    }
+    return rival.real->list(st, prefix, each, ctx, err);
+}
+
+static void a_rivals_clone_is_not_taken_for_ones_own(void **state)
+{
+    struct fixture *f = *state;
+    struct lake_snapshot *s = NULL;
+    struct lake_table *t = NULL;
+    struct lake_cloned out;
+    struct store_ops lying;
+
+    make_partitioned(f);
+    assert_int_equal(lake_open(f->s.store, f->s.conn, "copy", &t, &f->err), IG_OK);
+    assert_int_equal(lake_snapshot_open(f->t, LAKE_LATEST, &s, &f->err), IG_OK);
+    rival = (struct rival){.real = f->s.store->ops, .f = f};
+    lying = *rival.real;
+    lying.put = lose_first_commit;
+    lying.list = list_behind_a_rival;
+    lying.list_from = NULL;
+    f->s.store->ops = &lying;
+    assert_int_equal(lake_clone(f->t, s, t, &(struct lake_clone){.deep = true}, &out, &f->err), IG_EXISTS);
+    f->s.store->ops = rival.real;
+    assert_true(rival.cloned);
+    lake_snapshot_free(s);
+    lake_close(t);
+    assert_answer(f, "scan copy | | SELECT count(*) AS n FROM t", "{\"n\":18}\n");
+}
+
 /* --- check ----------------------------------------------------------------------------------------------------- */
 
 struct found {
@@ -526,6 +578,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_version_comes_back_with_its_columns_or_not_at_all, fixture_setup_table,
                                         fixture_teardown),
         cmocka_unit_test_setup_teardown(clones_go_their_own_way, fixture_setup_table, fixture_teardown),
+        cmocka_unit_test_setup_teardown(a_rivals_clone_is_not_taken_for_ones_own, fixture_setup_table,
+                                        fixture_teardown),
         cmocka_unit_test_setup_teardown(a_deep_clone_is_made_beside_what_another_left, fixture_setup_table,
                                         fixture_teardown),
         cmocka_unit_test_setup_teardown(what_is_wrong_is_found, fixture_setup_table, fixture_teardown),
