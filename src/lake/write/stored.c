@@ -41,12 +41,14 @@ static bool add_from_text(struct buf *sql, enum schema_kind to, const char *valu
 {
     const bool time = to == SCHEMA_DATE || to == SCHEMA_TIMESTAMP || to == SCHEMA_TIMESTAMP_NTZ;
 
-    if (is_whole(to)) /* '12.7' is none, nor is '1e3' */
-        buf_printf(sql, "regexp_replace(trim(%s\n), '^(.*[._eExX].*)$', 'no whole number: \\1')", value);
+    if (is_whole(to)) /* '12.7' is none, nor are '1e3' and '0b11' */
+        buf_printf(sql, "regexp_replace(trim(%s\n), '^(.*[._bBeExX].*)$', 'no whole number: \\1')", value);
+    else if (is_fraction(to) || to == SCHEMA_DECIMAL) /* '1_000' */
+        buf_printf(sql, "regexp_replace(%s\n, '^(.*_.*)$', 'no number: \\1')", value);
     else if (to == SCHEMA_BINARY)
         buf_printf(sql, "encode(%s\n)", value);
-    else if (time) /* 'infinity', 'epoch', '2024/02/03' */
-        buf_printf(sql, "regexp_replace(trim(%s\n), '^(-?[a-zA-Z].*|[0-9]+/.*)$', 'no time: \\1')", value);
+    else if (time) /* 'infinity', 'epoch', '2024/02/03', '2024 02 03' */
+        buf_printf(sql, "regexp_replace(trim(%s\n), '^(-?[a-zA-Z].*|[0-9]+[/\\\\ ].*)$', 'no time: \\1')", value);
     else
         return false;
     return true;

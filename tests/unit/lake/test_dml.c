@@ -196,6 +196,8 @@ static void values_are_stored_as_spark_stores_them(void **state)
         {"2.5::DOUBLE", "i", "2"},
         {"' 12 '", "i", "12"},
         {"'a\\x41'", "x", "a\\x5Cx41"}, /* aA */
+        {"' 1e3 '", "f", "1000.0"},
+        {"'2024-02-03 04:05:06'", "d", "2024-02-03"},
         {"'2024-02-03'", "d", "2024-02-03"},
         {"[2.7, -2.7, NULL]::DOUBLE[]", "l", "[2, -2, NULL]"}, /* 3, -3 */
         {"{'i': 2.7::DOUBLE, 'n': [{'s': 1e30::DOUBLE}, NULL]}", "n", "{'i': 2, 'n': [{'s': 1.0E30}, NULL]}"},
@@ -207,8 +209,13 @@ static void values_are_stored_as_spark_stores_them(void **state)
         {"'12.7'", "i", "no whole number"}, /* 13 */
         {"['12.7']", "l", "no whole number"},
         {"'1e3'", "i", "no whole number"},
+        {"'0b11'", "i", "no whole number"}, /* 3 */
+        {"'1_0.5'", "f", "no number"},      /* 10.5 */
+        {"'1_0'", "c", "no number"},
         {"'infinity'", "d", "no time"},
         {"'2024/02/03'", "d", "no time"},
+        {"'2024 02 03'", "d", "no time"},
+        {"'2024\\02\\03'", "d", "no time"},
         {"'infinity'::DATE", "d", "infinity in the column d"},
         {"'-infinity'::TIMESTAMPTZ", "t", "infinity in the column t"},
         {"'\\xFF'::BLOB", "s", "UTF8"},
@@ -220,7 +227,7 @@ static void values_are_stored_as_spark_stores_them(void **state)
     buf_init(&sql, 0);
     must(f, lake_create_table(f->t,
                               "SELECT '' AS s, 1::DECIMAL(10,2) AS c, 1 AS i, ''::BLOB AS x, current_date AS d, now() "
-                              "AS t, [1] AS l, {'i': 1, 'n': [{'s': ''}]} AS n",
+                              "AS t, [1] AS l, {'i': 1, 'n': [{'s': ''}]} AS n, 1::DOUBLE AS f",
                               NULL, &f->err));
     for (size_t k = 0; k < IG_COUNT(cases); k++) {
         must(f, lake_delete(f->t, "t", NULL, NULL, NULL, &f->err));
