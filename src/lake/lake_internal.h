@@ -411,6 +411,7 @@ struct lake_change {
     size_t n_readds;
     const struct lake_entry *const *restored; /* of any snapshot: added again as they were (RESTORE) */
     size_t n_restored;
+    const int64_t *restored_rows; /* of those files, for fresh row ids; NULL: as their statistics say */
     const struct lake_backfill *backfills;
     size_t n_backfills;
     const struct lake_new_files *change_data; /* files of rows with _change_type, in _change_data/; may be NULL */

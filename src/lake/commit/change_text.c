@@ -351,7 +351,7 @@ enum ig_code lake_add_commit_text(const struct lake_attempt *a, struct buf *out,
         add_entry(&w, c->readds[i].entry, &c->readds[i], c->readds[i].rows);
     }
     for (size_t i = 0; i < c->n_restored; i++)
-        add_entry(&w, c->restored[i], NULL, lake_entry_rows(c->restored[i]));
+        add_entry(&w, c->restored[i], NULL, c->restored_rows ? c->restored_rows[i] : lake_entry_rows(c->restored[i]));
     for (size_t i = 0; i < c->n_backfills; i++)
         add_entry(&w, c->backfills[i].entry, NULL, c->backfills[i].rows);
     for (size_t i = 0; c->added && i < c->added->list.n; i++)

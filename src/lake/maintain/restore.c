@@ -2,6 +2,7 @@
  * RESTORE: the difference between two versions, as one commit. Before it is made, all files that come back are looked
  * for: a version whose files a vacuum has taken is not half restored.
  */
+#include "lake/parquet/footer.h"
 #include "lake/table/features.h"
 #include "lake/table/metadata.h"
 
@@ -78,6 +79,49 @@ static enum ig_code look_for_files(struct restorer *r, struct error *err)
     r->restored.n = rc ? r->restored.n : kept;
     lake_presence_close(&p);
     return rc;
+}
+
+/* --- their rows ---------------------------------------------------------------------------------------------- */
+
+static enum ig_code read_rows(struct restorer *r, const struct lake_entry *e, int64_t *rows, struct error *err)
+{
+    struct footer footer;
+    struct arena arena;
+    struct buf path;
+    enum ig_code rc;
+
+    arena_init(&arena);
+    buf_init(&path, 0);
+    rc = lake_entry_path(r->then, e, &path, err);
+    if (!rc)
+        rc = lake_footer_read(r->t->store->env, buf_cstr(&path), &arena, &footer, err);
+    if (!rc)
+        *rows = footer.n_rows;
+    buf_release(&path);
+    arena_release(&arena);
+    return rc ? error_context(err, rc, "the rows of the file " STR_FMT, STR_ARG(lake_entry_name(e))) : IG_OK;
+}
+
+static bool gives_row_ids(const struct lake_snapshot *s)
+{
+    return lake_has_feature(s->protocol.writer_features, s->protocol.n_writer_features, "rowTracking");
+}
+
+/* A file that is from before its table had row ids gets some, as many as it has rows. */
+static enum ig_code count_rows(struct restorer *r, const int64_t **out, struct error *err)
+{
+    const bool ids = gives_row_ids(r->now) || gives_row_ids(r->then);
+    int64_t *rows = ARENA_ARRAY(&r->arena, int64_t, r->restored.n + 1);
+
+    for (size_t i = 0; i < r->restored.n; i++) {
+        const struct lake_entry *e = r->restored.p[i];
+
+        rows[i] = lake_entry_rows(e);
+        if (ids && rows[i] < 0 && lake_entry_base_row_id(e) < 0)
+            IG_TRY(read_rows(r, e, &rows[i], err));
+    }
+    *out = rows;
+    return IG_OK;
 }
 
 /* --- protocol, metadata, domains ----------------------------------------------------------------------------- */
@@ -262,6 +306,7 @@ static enum ig_code restore(struct restorer *r, struct error *err)
     restore_domains(r);
     if (r->o->dry_run || (!r->restored.n && !r->removed.n && !change.protocol && !change.metadata && !r->domains.n))
         return IG_OK;
+    IG_TRY(count_rows(r, &change.restored_rows, err));
     buf_init(&parameters, 0);
     buf_init(&metrics, 0);
     add_texts(r, &parameters, &metrics);

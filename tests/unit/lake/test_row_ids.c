@@ -3,6 +3,7 @@
 #include "lake/lake_internal.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 /* "i:id@version" of each row, by i. */
 static void assert_ids(struct fixture *f, const char *want)
@@ -41,7 +42,8 @@ static void optimize(struct fixture *f, const char *by)
     assert_int_equal(out.commits, 1);
 }
 
-#define SIX "append t | | SELECT i::BIGINT AS i, 'a' || i AS s, (i % 2)::INTEGER AS p FROM range(6) t(i)"
+#define SIX_ROWS "SELECT i::BIGINT AS i, 'a' || i AS s, (i % 2)::INTEGER AS p FROM range(6) t(i)"
+#define SIX "append t | | " SIX_ROWS
 
 /* The inserted row gets the next id behind those that the commits before have used up for rows that kept theirs. */
 static void rows_keep_their_ids_in(struct fixture *f, const char *properties, const char *at_last)
@@ -134,6 +136,49 @@ static void files_without_ids_get_them_when_it_is_turned_on(void **state)
     assert_answer(f, "rows t | | SELECT count(DISTINCT _ingot_row_id) AS ids FROM t", "{\"ids\":8}\n");
 }
 
+/* A commit of a writer that makes no statistics. */
+static void append_without_statistics(struct fixture *f, const char *select)
+{
+    struct lake_change change = {.scope = LAKE_READ_NOTHING, .operation = "WRITE"};
+    struct lake_new_files files = {0};
+    struct lake_snapshot *s = NULL;
+    int64_t version;
+    enum ig_code rc = lake_snapshot_latest(f->t, &s, &f->err);
+
+    if (!rc)
+        rc = lake_write_files(f->t, s, select, NULL, &files, &f->err);
+    for (size_t i = 0; i < files.list.n; i++) {
+        free(files.list.p[i].stats);
+        files.list.p[i].stats = NULL;
+    }
+    change.base = s;
+    if (lake_finish_change(f->t, &change, &files, rc, &version, &f->err))
+        fail_msg("%s", f->err.msg);
+    lake_new_files_free(&files);
+    lake_snapshot_free(s);
+}
+
+static void restored_files_without_statistics_get_an_id_for_each_row(void **state)
+{
+    const struct lake_restore to = {.version = 2};
+    struct lake_restored out;
+    struct fixture *f = *state;
+
+    run(f, "make t | SELECT 1::BIGINT AS i, 'x' AS s, 1 AS p");
+    append_without_statistics(f, SIX_ROWS);
+    append_without_statistics(f, SIX_ROWS);
+    delete (f, NULL);
+    run(f, "alter t | {\"alter\":\"set\",\"properties\":{\"delta.enableRowTracking\":\"true\"}}");
+    run(f, SIX);
+    if (lake_restore(f->t, &to, &out, &f->err))
+        fail_msg("%s", f->err.msg);
+    run(f, "alter t | {\"alter\":\"set\",\"properties\":{\"delta.enableRowTracking\":\"true\"}}");
+    assert_answer(f,
+                  "rows t | | SELECT count(DISTINCT _ingot_row_id) AS ids, min(_ingot_row_id) AS low, "
+                  "max(_ingot_row_id) AS high FROM t",
+                  "{\"ids\":12,\"low\":6,\"high\":17}\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -144,6 +189,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_row_that_moves_to_another_partition_is_the_same, fixture_setup_table,
                                         fixture_teardown),
         cmocka_unit_test_setup_teardown(files_without_ids_get_them_when_it_is_turned_on, fixture_setup_table,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(restored_files_without_statistics_get_an_id_for_each_row, fixture_setup_table,
                                         fixture_teardown),
     };
 
