@@ -10,8 +10,10 @@ static enum ig_code read_point(struct query_parser *p, struct error *err)
 {
     struct query_upkeep *u = &p->out->upkeep;
 
-    if (query_take(p, "VERSION AS OF"))
-        return query_number(p, &u->version, err);
+    if (query_take(p, "VERSION AS OF")) {
+        IG_TRY(query_number(p, &u->version, err));
+        return u->version < 0 ? query_advise(p, err, "VERSION AS OF: there is no such version") : IG_OK;
+    }
     if (!query_take(p, "TIMESTAMP AS OF"))
         return query_refuse(p, err, "here comes VERSION AS OF or TIMESTAMP AS OF");
     IG_TRY(query_string(p, "a time", &u->time, err));
@@ -102,8 +104,11 @@ static enum ig_code read_describe(struct query_parser *p, struct error *err)
     if (p->out->kind == QUERY_DETAIL)
         IG_TRY(query_expect(p, "DETAIL", err));
     IG_TRY(query_target(p, err));
-    if (p->out->kind == QUERY_HISTORY && query_take(p, "LIMIT"))
+    if (p->out->kind == QUERY_HISTORY && query_take(p, "LIMIT")) {
         IG_TRY(query_number(p, &p->out->upkeep.limit, err));
+        if (p->out->upkeep.limit < 1)
+            return query_advise(p, err, "LIMIT: the history is told from 1 commit on");
+    }
     return query_end(p, err);
 }
 

@@ -162,6 +162,10 @@ static void mistakes_name_line_and_column(void **state)
         {"CREATE TABLE delta('t') (a)", "line 1, column 27", "type"},
         {"ALTER TABLE delta('t') FLIP", "line 1, column 24", "here comes"},
         {"TRUNCATE TABLE delta('t') x", "line 1, column 27", "ends here"},
+        {"RESTORE delta('t') TO VERSION AS OF -1", "line 1, column", "no such version"},
+        {"CREATE TABLE delta('c') SHALLOW CLONE delta('t') VERSION AS OF -1", "line 1, column", "no such version"},
+        {"DESCRIBE HISTORY delta('t') LIMIT 0", "line 1, column", "from 1 commit on"},
+        {"DESCRIBE HISTORY delta('t') LIMIT -1", "line 1, column", "from 1 commit on"},
         {"DELETE FROM delta('')", "line 1, column 21", "in quotes"},
     };
 
