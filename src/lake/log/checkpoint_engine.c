@@ -162,7 +162,7 @@ static enum ig_code build_queries(struct checkpoint_reader *r, const char *files
         duckdb_destroy_logical_type(&type);
     }
     engine_shape_free(&shape);
-    if (!rc && !q->others.n && !q->files[0].n)
+    if (!rc && !q->others.n && !q->files[0].n && !q->files[1].n)
         rc = error_set(err, IG_CORRUPT, "no column of a checkpoint");
     buf_release(&text);
     return rc;

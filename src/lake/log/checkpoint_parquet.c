@@ -319,7 +319,7 @@ static enum ig_code find_columns(struct file_reader *f, struct error *err)
             return not_known(&nodes[at], err);
         if (at != NONE)
             IG_TRY(find_file_columns(f, i, at, err));
-        any = any || f->files[0].nodes[MEMBER_PATH] != NONE;
+        any = any || f->files[i].nodes[MEMBER_PATH] != NONE;
     }
     return any ? IG_OK : error_set(err, IG_CORRUPT, "no column of a checkpoint");
 }

@@ -203,6 +203,25 @@ static void what_we_do_not_know_is_for_the_engine(void **state)
     }
 }
 
+/* A sidecar, or one part of several, in which there is nothing but what is gone. */
+static void files_that_are_gone_alone(void **state)
+{
+    struct fixture *f = *state;
+    struct buf sql;
+
+    buf_init(&sql, 0);
+    buf_printf(
+        &sql,
+        "COPY (SELECT {path: 'gone' || i, deletionTimestamp: 1700000000000 + i, dataChange: true, partitionValues: "
+        "MAP {}, size: i, deletionVector: NULL}::STRUCT(" REMOVE_COLUMNS
+        ") AS remove FROM range(10) t(i)) TO '%s' (FORMAT parquet)",
+        buf_cstr(&f->path));
+    assert_int_equal(engine_exec(f->s.conn, &f->err, buf_cstr(&sql)), IG_OK);
+    assert_true(compare(f, buf_cstr(&f->path)));
+    assert_true(f->ours.n > 500);
+    buf_release(&sql);
+}
+
 static void checkpoints_of_other_engines(void **state)
 {
     struct fixture *f = *state;
@@ -266,6 +285,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(what_we_read_is_what_the_engine_reads),
         TEST(what_we_do_not_know_is_for_the_engine),
+        TEST(files_that_are_gone_alone),
         TEST(checkpoints_of_other_engines),
         TEST(damaged_bytes),
     };
