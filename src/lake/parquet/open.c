@@ -95,7 +95,8 @@ static enum parquet_shape checked_shape(const struct parquet_file *f, size_t at)
 
     if (n->shape != PARQUET_MAP && n->shape != PARQUET_LIST)
         return n->shape;
-    if (n->next != at + 2 + columns || pairs->kind != PARQUET_GROUP || pairs->repetition != PARQUET_REPEATED)
+    if (n->next != at + 2 + columns || pairs->next != n->next || pairs->kind != PARQUET_GROUP ||
+        pairs->repetition != PARQUET_REPEATED)
         return PARQUET_ODD;
     if (n->shape == PARQUET_LIST && (str_is(pairs->name, "array") || str_has_suffix(pairs->name, "_tuple")))
         return PARQUET_ODD; /* an old way: the items are structs */
