@@ -158,12 +158,14 @@ def test_texts_as_bytes_stay_what_they_are(lake):
 
 @pytest.mark.parametrize("kind", [pa.float32(), pa.float64()])
 def test_a_nan_that_a_files_bounds_leave_out_is_found(lake, kind):
-    data = pa.table({"i": [1, 2, 3, 4], "d": pa.array([1.0, 2.0, float("nan"), None], kind)})
+    values = pa.array([1.0, 2.0, float("nan"), None], kind)
+    data = pa.table({"i": [1, 2, 3, 4], "d": values, "s": pa.StructArray.from_arrays([values], ["x"])})
     deltalake.write_deltalake(lake.folder / "t", data)
     file = next((lake.folder / "t").glob("*.parquet"))
     assert pq.ParquetFile(file).metadata.row_group(0).column(1).statistics.max == 2.0
     for where, rows in {"d > 5": [3], "d >= 2": [2, 3], "d <> 1 AND d <> 2": [3], "d = 'nan'": [3], "d < 2": [1],
-                        "d IS NULL": [4], "NOT d <= 2": [3], "d BETWEEN 5 AND 'nan'": [3]}.items():
+                        "d IS NULL": [4], "NOT d <= 2": [3], "d BETWEEN 5 AND 'nan'": [3],
+                        "s.x > 5": [3], "s.x = 'nan'": [3]}.items():
         assert [r["i"] for r in lake(f"scan t | | SELECT i FROM t WHERE {where} ORDER BY i")] == rows, where
         assert [r["i"] for r in lake(f"where t | {where} | SELECT i FROM t ORDER BY i")] == rows, where
     assert lake("scan t | | SELECT isnan(max(d)) AS m FROM t") == [{"m": True}]
