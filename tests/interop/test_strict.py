@@ -171,6 +171,30 @@ def test_a_nan_that_a_files_bounds_leave_out_is_found(lake, kind):
     assert lake("scan t | | SELECT isnan(max(d)) AS m FROM t") == [{"m": True}]
 
 
+def test_a_list_without_a_group_around_its_elements_is_one(lake):
+    """As writers of old have it: the repeated column is the element."""
+    kind = pa.list_(pa.field("element", pa.int32(), nullable=False))
+    deltalake.write_deltalake(lake.folder / "t", pa.table({"l": pa.array([[1, 2], [], None, [3]], kind)}))
+    file = next((lake.folder / "t").glob("*.parquet"))
+    pq.write_table(pa.table({"l": pa.array([[1, 2], [], None, [3]], kind)}), file, store_schema=False)
+    raw = file.read_bytes()
+    size = struct.unpack("<I", raw[-8:-4])[0]
+    footer = raw[-8 - size : -8]
+    for was, now in [(b"\x35\x04\x18\x04list\x15\x02\x00", b""), (b"\x25\x00\x18\x07element", b"\x25\x04\x18\x07element"),
+                     (b"\x19\x4c", b"\x19\x3c")]:  # the group goes, its element repeats, one less in the schema
+        assert was in footer
+        footer = footer.replace(was, now, 1)
+    file.write_bytes(raw[: -8 - size] + footer + struct.pack("<I", len(footer)) + b"PAR1")
+    assert pq.read_table(file).to_pylist() == [{"l": [1, 2]}, {"l": []}, {"l": None}, {"l": [3]}]
+    log = lake.folder / "t" / "_delta_log" / f"{0:020}.json"
+    actions = [json.loads(line) for line in log.read_text().splitlines()]
+    for action in actions:
+        if "add" in action:
+            action["add"]["size"] = file.stat().st_size
+    log.write_text("".join(json.dumps(action) + "\n" for action in actions))
+    assert lake("scan t | | SELECT l FROM t") == [{"l": [1, 2]}, {"l": []}, {"l": None}, {"l": [3]}]
+
+
 def vector_of(row):
     """An inline deletion vector of one row."""
     bitmap = struct.pack("<II HH I H", 12346, 1, 0, 0, 16, row)

@@ -165,6 +165,7 @@ static enum ig_code match_type(struct match *m, const struct schema_type *type, 
                                const struct schema_type **out, struct error *err)
 {
     const struct footer_node *element = NULL, *key = NULL;
+    struct footer_node item;
     struct schema_type *copy;
 
     *out = type;
@@ -179,6 +180,11 @@ static enum ig_code match_type(struct match *m, const struct schema_type *type, 
         break;
     case SCHEMA_ARRAY:
         element = element_node(node);
+        if (element && (element == node || element == node->children)) { /* what repeats is the element itself */
+            item = *element;
+            item.repeated = false;
+            element = &item;
+        }
         break;
     case SCHEMA_MAP:
         key = node->n_children == 1 && node->children->n_children == 2 ? node->children->children : NULL;
