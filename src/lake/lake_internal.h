@@ -460,6 +460,8 @@ struct lake_attempt {
 
 /* The commit's actions, one a line (change_text.c). */
 IG_MUST_CHECK enum ig_code lake_add_commit_text(const struct lake_attempt *a, struct buf *out, struct error *err);
+/* The metadata that the change sets, as its version of the log has it. */
+void lake_add_new_metadata(const struct lake_attempt *a, struct buf *out);
 
 /* Writes the version's checksum beside the commit that was made (checksum.c); what fails there harms nobody. */
 void lake_checksum_put(const struct lake_attempt *a);

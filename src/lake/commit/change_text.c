@@ -279,56 +279,56 @@ static void add_row_high(struct writer *w)
 }
 
 /* The properties, with what says since when the table has in-commit timestamps: since this commit, whichever it is. */
-static void add_properties(struct writer *w, struct str properties)
+static void add_properties(const struct lake_attempt *a, struct str properties, struct buf *out)
 {
     struct json_value key, v;
     struct json_reader r;
     bool first = true;
 
-    buf_putc(w->out, '{');
+    buf_putc(out, '{');
     json_reader_init(&r, properties);
     json_begin(&r, &v);
     while (json_next_key(&r, &key) && json_read(&r, &v)) {
-        buf_printf(w->out, "%s\"" STR_FMT "\":", first ? "" : ",", STR_ARG(key.raw));
+        buf_printf(out, "%s\"" STR_FMT "\":", first ? "" : ",", STR_ARG(key.raw));
         first = false;
         if (json_key_is(&key, STR("delta.inCommitTimestampEnablementVersion")))
-            buf_printf(w->out, "\"%lld\"", (long long)w->a->version);
+            buf_printf(out, "\"%lld\"", (long long)a->version);
         else if (json_key_is(&key, STR("delta.inCommitTimestampEnablementTimestamp")))
-            buf_printf(w->out, "\"%lld\"", (long long)w->a->in_commit_ms);
+            buf_printf(out, "\"%lld\"", (long long)a->in_commit_ms);
         else if (v.type == JSON_STRING)
-            buf_printf(w->out, "\"" STR_FMT "\"", STR_ARG(v.raw));
+            buf_printf(out, "\"" STR_FMT "\"", STR_ARG(v.raw));
         else
-            buf_add_str(w->out, v.raw);
+            buf_add_str(out, v.raw);
     }
-    buf_putc(w->out, '}');
+    buf_putc(out, '}');
 }
 
-static void add_metadata(struct writer *w)
+void lake_add_new_metadata(const struct lake_attempt *a, struct buf *out)
 {
-    const struct lake_snapshot *base = w->c->base;
-    const bool begins = base && w->a->in_commit_ms >= 0 && !lake_uses(base, "inCommitTimestamp");
+    const struct lake_snapshot *base = a->change->base;
+    const bool begins = base && a->in_commit_ms >= 0 && !lake_uses(base, "inCommitTimestamp");
     struct json_value key, v;
     struct json_reader r;
     bool first = true;
 
     if (!begins) {
-        buf_printf(w->out, "{\"metaData\":%s}\n", w->c->metadata);
+        buf_puts(out, a->change->metadata);
         return;
     }
-    buf_puts(w->out, "{\"metaData\":{");
-    json_reader_init(&r, str_of(w->c->metadata));
+    buf_putc(out, '{');
+    json_reader_init(&r, str_of(a->change->metadata));
     json_begin(&r, &v);
     while (json_next_key(&r, &key) && json_read(&r, &v)) {
-        buf_printf(w->out, "%s\"" STR_FMT "\":", first ? "" : ",", STR_ARG(key.raw));
+        buf_printf(out, "%s\"" STR_FMT "\":", first ? "" : ",", STR_ARG(key.raw));
         first = false;
         if (json_key_is(&key, STR("configuration")) && v.type == JSON_OBJECT)
-            add_properties(w, v.raw);
+            add_properties(a, v.raw, out);
         else if (v.type == JSON_STRING)
-            buf_printf(w->out, "\"" STR_FMT "\"", STR_ARG(v.raw));
+            buf_printf(out, "\"" STR_FMT "\"", STR_ARG(v.raw));
         else
-            buf_add_str(w->out, v.raw);
+            buf_add_str(out, v.raw);
     }
-    buf_puts(w->out, "}}\n");
+    buf_putc(out, '}');
 }
 
 enum ig_code lake_add_commit_text(const struct lake_attempt *a, struct buf *out, struct error *err)
@@ -339,8 +339,11 @@ enum ig_code lake_add_commit_text(const struct lake_attempt *a, struct buf *out,
     add_commit_info(&w);
     if (c->protocol)
         buf_printf(out, "{\"protocol\":%s}\n", c->protocol);
-    if (c->metadata)
-        add_metadata(&w);
+    if (c->metadata) {
+        buf_puts(out, "{\"metaData\":");
+        lake_add_new_metadata(a, out);
+        buf_puts(out, "}\n");
+    }
     add_txn(&w);
     for (size_t i = 0; i < c->n_domains; i++)
         buf_printf(out, "{\"domainMetadata\":%s}\n", c->domains[i]);

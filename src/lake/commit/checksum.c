@@ -53,7 +53,6 @@ static void add_change(const struct lake_change *c, struct sums *sum)
 static void add_checksum(const struct lake_attempt *a, const struct sums *sum, struct buf *out)
 {
     const struct lake_change *c = a->change;
-    const struct str metadata = c->metadata ? str_of(c->metadata) : c->base->metadata.raw;
     const struct str protocol = c->protocol ? str_of(c->protocol) : c->base->protocol.raw;
 
     buf_printf(out, "{\"txnId\":\"%s\",\"tableSizeBytes\":%lld,\"numFiles\":%lld,\"numMetadata\":1,\"numProtocol\":1",
@@ -61,7 +60,10 @@ static void add_checksum(const struct lake_attempt *a, const struct sums *sum, s
     if (a->in_commit_ms >= 0)
         buf_printf(out, ",\"inCommitTimestampOpt\":%lld", (long long)a->in_commit_ms);
     buf_puts(out, ",\"metadata\":");
-    buf_add_str(out, metadata);
+    if (c->metadata)
+        lake_add_new_metadata(a, out);
+    else
+        buf_add_str(out, c->base->metadata.raw);
     buf_puts(out, ",\"protocol\":");
     buf_add_str(out, protocol);
     buf_puts(out, "}\n");

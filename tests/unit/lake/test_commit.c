@@ -1,5 +1,6 @@
 /* What concurrent writers of one table may and may not do. */
 #include "lake/fixture.h"
+#include "lake/table/metadata.h"
 
 #define WRITERS 4
 #define COMMITS 8
@@ -257,6 +258,61 @@ static void a_handle_sees_what_others_commit(void **state)
     lake_close(t);
 }
 
+static void read_metadata(struct fixture *f, const char *name, const char *member, struct buf *out)
+{
+    struct buf text;
+
+    buf_init(&text, 0);
+    assert_int_equal(store_get(f->s.store, name, &text, &f->err), IG_OK);
+    for (const char *line = buf_cstr(&text); line && *line; line = strchr(line, '\n')) {
+        const struct str rest = str_of(line += *line == '\n');
+        const char *end = memchr(rest.p, '\n', rest.n);
+        struct json_value v;
+
+        if (json_member((struct str){rest.p, end ? (size_t)(end - rest.p) : rest.n}, member, &v))
+            buf_add_str(out, v.raw);
+    }
+    buf_release(&text);
+}
+
+/* The properties that say since when there are in-commit timestamps are those of the version that the commit got. */
+static void a_checksum_has_the_metadata_of_its_version(void **state)
+{
+    static const char on[] = "{\"delta.enableInCommitTimestamps\":\"true\","
+                             "\"delta.inCommitTimestampEnablementVersion\":\"1\","
+                             "\"delta.inCommitTimestampEnablementTimestamp\":\"7\"}";
+    struct lake_change change = {
+        .protocol = "{\"minReaderVersion\":1,\"minWriterVersion\":7,\"writerFeatures\":[\"inCommitTimestamp\"]}",
+        .scope = LAKE_READ_NOTHING,
+        .operation = "SET TBLPROPERTIES",
+    };
+    struct fixture *f = *state;
+    struct lake_snapshot *s = NULL;
+    struct buf log, checksum;
+    struct arena arena;
+    int64_t version = -1;
+
+    arena_init(&arena);
+    buf_init(&log, 0);
+    buf_init(&checksum, 0);
+    run(f, "make t | SELECT 1 AS i");
+    assert_int_equal(lake_snapshot_latest(f->t, &s, &f->err), IG_OK);
+    run(f, "append t | | SELECT 1 AS i");
+    change.base = s;
+    change.metadata =
+        lake_object_set(&arena, arena_strndup(&arena, s->metadata.raw.p, s->metadata.raw.n), "configuration", on);
+    assert_int_equal(lake_commit(f->t, &change, &version, &f->err), IG_OK);
+    assert_int_equal(version, 2);
+    read_metadata(f, "t/_delta_log/00000000000000000002.json", "metaData", &log);
+    read_metadata(f, "t/_delta_log/00000000000000000002.crc", "metadata", &checksum);
+    assert_non_null(strstr(buf_cstr(&log), "EnablementVersion\":\"2\""));
+    assert_string_equal(buf_cstr(&checksum), buf_cstr(&log));
+    buf_release(&checksum);
+    buf_release(&log);
+    arena_release(&arena);
+    lake_snapshot_free(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -265,6 +321,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_application_version_is_committed_once, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(a_commit_for_one_version_fits_only_there, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(writers_in_parallel_lose_and_double_nothing, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(a_checksum_has_the_metadata_of_its_version, fixture_setup_table,
+                                        fixture_teardown),
         cmocka_unit_test_setup_teardown(a_handle_sees_what_others_commit, fixture_setup, fixture_teardown),
     };
 
