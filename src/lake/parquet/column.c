@@ -4,6 +4,8 @@
 #include "lake/parquet/levels.h"
 #include "lake/parquet/page.h"
 
+/* Writers end a dictionary at a megabyte or so; more of them would be memory that somebody else sets. */
+#define DICTIONARY_MAX (1 << 22)
 #define READ_BYTES ((size_t)64 << 10)       /* at least so many at a time */
 #define HEADER_MAX_BYTES ((size_t)16 << 20) /* statistics of long texts stand in headers */
 #define WINDOW_MAX_BYTES ((size_t)1 << 30)
@@ -154,6 +156,8 @@ static enum ig_code load_dictionary(struct parquet_column *c, const struct parqu
         return damaged(c, err);
     if (page->encoding != PLAIN && page->encoding != PLAIN_DICTIONARY)
         return error_set(err, IG_UNSUPPORTED, "a dictionary of encoding %lld", (long long)page->encoding);
+    if (page->n_values > DICTIONARY_MAX)
+        return error_set(err, IG_UNSUPPORTED, "a dictionary of %lld values", (long long)page->n_values);
     if (c->node->kind == PARQUET_BOOLEAN || page->n_values > (int64_t)bytes.n)
         return damaged(c, err);
     buf_clear(&c->texts);
