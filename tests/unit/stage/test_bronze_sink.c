@@ -143,6 +143,7 @@ static void open_project(struct fixture *f, const char *domain)
     f->domain.topic.name = f->topic;
     f->domain.topic.dlq_name = f->dlq;
     f->domain.topic.partitions = 3;
+    f->domain.topic.retention_ms = f->domain.topic.dlq_retention_ms = -1;
     f->domain.contract.fields = FIELDS;
     f->domain.contract.n_fields = 2;
     f->domain.contract.event_time = "ts";
