@@ -184,7 +184,8 @@ struct lake_log {
     VEC(struct lake_log_commit) commits;         /* by version */
     VEC(struct lake_log_checkpoint) checkpoints; /* by version, parts in order */
     VEC(struct lake_log_compacted) compacted;
-    int64_t listed_from; /* older versions were not looked at */
+    char *empty_checkpoint; /* the newest file of a checkpoint that has no bytes, which does not count; or NULL */
+    int64_t listed_from;    /* older versions were not looked at */
 };
 
 /* What is there of the versions from `from` on. */

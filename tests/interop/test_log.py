@@ -134,6 +134,16 @@ def test_no_damaged_byte_gives_other_rows(make, tmp_path, rng):
     lake.close()
 
 
+def test_an_empty_checkpoint_is_named(tmp_path):
+    lake = Lake(tmp_path)
+    ours_with_a_checkpoint(lake)
+    file = tmp_path / "t" / "_delta_log" / f"{2:020}.checkpoint.parquet"
+    file.write_bytes(b"")
+    with pytest.raises(Failed, match=f"CORRUPT: table t: .*{file.name} is empty"):
+        lake("scan t | |")
+    lake.close()
+
+
 def test_damage_to_a_log_of_delta_rs(tmp_path, rng):
     """Its commits carry no checksum: what a changed value means nobody can tell. Lines that are missing, names that are
     misspelt, paths and sizes are seen."""

@@ -89,6 +89,9 @@ static enum ig_code collect(void *ctx, const struct store_object *object, struct
         checkpoint.version = version;
         checkpoint.name = name_copy(object->name);
         vec_push(&into->log->checkpoints, checkpoint);
+    } else if (parse_checkpoint(name, &checkpoint)) {
+        free(into->log->empty_checkpoint);
+        into->log->empty_checkpoint = name_copy(object->name);
     } else if (str_is(name, ".crc")) {
         into->has_checksum = version;
     } else if (object->size_bytes > 0 && parse_compacted(name, &compacted.to)) {
@@ -132,6 +135,8 @@ void lake_log_free(struct lake_log *log)
         free(log->checkpoints.p[i].name);
     for (size_t i = 0; i < log->compacted.n; i++)
         free(log->compacted.p[i].name);
+    free(log->empty_checkpoint);
+    log->empty_checkpoint = NULL;
     vec_free(&log->checkpoints);
     vec_free(&log->commits);
     vec_free(&log->compacted);

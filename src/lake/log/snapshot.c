@@ -178,6 +178,9 @@ static enum ig_code no_beginning(const struct opening *o, struct error *err)
                              "a part of %lld is missing of the checkpoint of version %lld, and older versions are gone",
                              (long long)c->n_parts, (long long)c->version);
     }
+    if (o->log->empty_checkpoint)
+        return error_set(err, IG_CORRUPT, "the checkpoint %s is empty, and older versions are gone",
+                         o->log->empty_checkpoint);
     while (version > 0 && lake_log_commit_of(o->log, version))
         version--;
     return error_set(err, IG_CORRUPT, "version %lld is missing in %s/" LAKE_LOG_DIR ", and no checkpoint has it",
